@@ -1,0 +1,31 @@
+# The front door. CMakePresets.json holds the details; everything here can be had from cmake and ctest.
+
+PRESET ?= release
+JOBS ?= $(shell nproc)
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help run test format lint
+
+help: ## Show this list
+	@echo 'make TARGET [PRESET=release|debug|tsan|clang] [JOBS=N]'
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 12
+
+run: ## Set up, build the tool and show a mapping made on a router inside the process
+	@scripts/build $(PRESET) $(JOBS) damson_cli
+	@build/$(PRESET)/cli/damson demo
+	@echo
+	@echo 'On your real router, until you press Ctrl-C:'
+	@echo '  build/$(PRESET)/cli/damson map 8080/tcp'
+
+test: ## Set up, build everything and run all tests
+	@scripts/build $(PRESET) $(JOBS)
+	@ctest --preset $(PRESET)
+
+format: ## Format every C++ file in place
+	@scripts/setup --lint
+	@scripts/format
+
+lint: ## Check formatting and run clang-tidy over every C++ source
+	@scripts/setup --lint
+	@scripts/lint $(JOBS)
