@@ -1,0 +1,83 @@
+#pragma once
+
+/// damson for programs that use Boost.Asio.
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+
+#include <damson/mapping.hpp>
+#include <damson/options.hpp>
+
+namespace damson {
+
+/// Finds the router, opens ports on it, keeps them open and gives them back.
+///
+/// Runs on the executor that it is given and makes no threads. All its work happens on a strand of
+/// its own, so it may be called from any thread. Handlers run on their associated executor, by
+/// default the client's, and never inside the call that started the operation. Nothing is sent before the
+/// first `async_map`. Any number of clients may live in one process; they share nothing.
+class client {
+ public:
+  /// Throws std::system_error when the system has no randomness to give, else only std::bad_alloc.
+  explicit client(boost::asio::any_io_executor executor, options opts = {});
+
+  /// The same, on the executor of an execution context (an io_context, a thread_pool).
+  template <class ExecutionContext>
+    requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
+  explicit client(ExecutionContext& context, options opts = {})
+      : client(boost::asio::any_io_executor(context.get_executor()), std::move(opts)) {}
+
+  client(const client&) = delete;
+  client& operator=(const client&) = delete;
+
+  /// Releases all mappings without blocking; the work for it stays on the executor until it is done
+  /// or the release bound (2 s) has passed. Operations still pending complete with `errc::closed`.
+  ~client();
+
+  boost::asio::any_io_executor get_executor() const noexcept;
+
+  /// Opens a port.
+  ///
+  /// Signature: `void(error_code, mapping)`. Completes when the port is open and its external address
+  /// known, or with the `errc` that decided; the handle is empty then and its `why()` holds the reason for each
+  /// protocol (take it with `as_tuple` where errors are thrown), and nothing is left behind on the router.
+  /// Errors: any `errc` from `no_gateway` to `limit_reached`, `errc::closed`, `operation_aborted`.
+  /// Cancellation: terminal, partial, total; a grant that comes late is deleted.
+  template <class CompletionToken>
+  auto async_map(const map_request& request, CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, mapping)>(
+        [](auto handler, const std::shared_ptr<detail::client_state>& state,
+           const map_request& what) { start_map(state, what, std::move(handler)); },
+        token, state_, request);
+  }
+
+  /// Releases all mappings and closes the client for good.
+  ///
+  /// Signature: `void(error_code)`. Completes within the release bound (2 s), at once when there is
+  /// nothing to release or the client is closed already. Cancellation only stops the waiting.
+  template <class CompletionToken>
+  auto async_close(CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
+        [](auto handler, const std::shared_ptr<detail::client_state>& state) {
+          start_close(state, std::move(handler));
+        },
+        token, state_);
+  }
+
+ private:
+  using map_handler = boost::asio::any_completion_handler<void(error_code, mapping)>;
+  using close_handler = boost::asio::any_completion_handler<void(error_code)>;
+  static void start_map(const std::shared_ptr<detail::client_state>& state,
+                        const map_request& request, map_handler handler);
+  static void start_close(const std::shared_ptr<detail::client_state>& state,
+                          close_handler handler);
+
+  std::shared_ptr<detail::client_state> state_;
+};
+
+}  // namespace damson

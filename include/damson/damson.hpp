@@ -1,0 +1,11 @@
+#pragma once
+
+/// All of damson.
+
+#include <damson/client.hpp>
+#include <damson/engine.hpp>
+#include <damson/error.hpp>
+#include <damson/mapping.hpp>
+#include <damson/options.hpp>
+#include <damson/types.hpp>
+#include <damson/version.hpp>

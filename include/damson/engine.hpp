@@ -1,0 +1,282 @@
+#pragma once
+
+/// The whole client as a value: no clock, no socket, no thread, no randomness of its own.
+///
+/// A driver owns the outside world and repeats one loop:
+///
+///     engine.handle(now, input);                  // one thing that happened
+///     while (auto out = engine.poll()) act(*out); // what to do about it
+///     wake_me_at(engine.deadline());              // and when to call handle(now, time_passed{})
+///
+/// The contract:
+///  1. one `handle`, then `poll` until it is empty, then `deadline`;
+///  2. `now` never decreases, and after a drain `deadline()` is empty or later than `now`;
+///  3. an input that fails validation changes counters and nothing else;
+///  4. an answer is parsed, then matched to an outstanding request (channel, peer, nonce, port), and only
+///     then acted upon;
+///  5. spans in inputs are borrowed for the call; outputs own their bytes;
+///  6. everything is bounded (see `engine_limits`);
+///  7. each created mapping ends in exactly one `removed` event, also when the engine closes.
+///
+/// Standard library only. One engine belongs to one thread at a time; two engines share nothing.
+/// No function throws anything but std::bad_alloc.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <damson/error.hpp>
+#include <damson/options.hpp>
+#include <damson/types.hpp>
+
+namespace damson {
+
+/// The bounds of one engine.
+struct engine_limits {
+  static constexpr std::size_t mappings = 131'072;        ///< every port on both transports, and 2 more
+  static constexpr std::size_t datagram_bytes = 1'100;    ///< RFC 6887 section 7: longer ones are dropped
+  static constexpr std::size_t routes = 4'096;            ///< facts beyond these are ignored
+  static constexpr std::size_t interface_addresses = 4'096;
+};
+
+// ---------------------------------------------------------------------------------------------
+// What the host's network looks like
+
+/// One address of one interface that is up.
+struct interface_address {
+  ip_address address;
+  std::uint8_t prefix_length = 0;  ///< 0..32 or 0..128
+  std::uint32_t interface_index = 0;
+  std::string interface_name;
+  bool temporary = false;   ///< a privacy address (RFC 8981)
+  bool deprecated = false;  ///< not for new connections
+
+  friend bool operator==(const interface_address&, const interface_address&) = default;
+};
+
+/// One default route.
+struct default_route {
+  ip_address gateway;  ///< unspecified on links without a next hop (PPP, tunnels)
+  std::uint32_t interface_index = 0;
+  std::uint32_t metric = 0;                    ///< lower is preferred
+  std::optional<ip_address> preferred_source;  ///< as the route says
+
+  friend bool operator==(const default_route&, const default_route&) = default;
+};
+
+struct network_facts {
+  std::vector<default_route> routes;
+  std::vector<interface_address> addresses;
+
+  friend bool operator==(const network_facts&, const network_facts&) = default;
+};
+
+// ---------------------------------------------------------------------------------------------
+// Inputs
+
+/// Names a UDP socket that the engine asked for; never used again after `close_channel`.
+enum class channel_id : std::uint32_t {};
+
+/// What can happen to a channel besides datagrams.
+enum class channel_error : std::uint8_t {
+  cannot_open,  ///< socket, bind, connect or group membership failed; the channel does not exist
+  refused,      ///< ICMP port unreachable came back (ECONNREFUSED)
+  unreachable,  ///< no route to the host, network down, or send not permitted
+};
+
+/// Nothing happened, but the deadline has come.
+struct time_passed {};
+
+/// The answer to `look_at_network`, or news.
+struct network_changed {
+  network_facts facts;
+};
+
+/// `local` is the address and port that the socket is bound to.
+struct channel_opened {
+  channel_id channel{};
+  endpoint local;
+};
+
+struct channel_failed {
+  channel_id channel{};
+  channel_error error{};
+};
+
+/// `from` is the sender. Longer datagrams than `engine_limits::datagram_bytes` are to be passed on
+/// with at least one byte more than that, so that they are seen to be too long.
+struct datagram_received {
+  channel_id channel{};
+  endpoint from;
+  std::span<const std::byte> bytes;
+};
+
+/// The program wants a port. `id` is chosen by the caller, above 0 and never used before.
+/// The first result is `mapped` or `failed`; after `failed` the engine tries again by itself until
+/// the mapping is released.
+struct create_mapping {
+  mapping_id id{};
+  map_request request;
+};
+
+/// The program no longer wants it. Unknown ids, and ids being released, are ignored.
+/// `keep_lease` forgets the mapping and leaves it to its lease instead of deleting it.
+struct release_mapping {
+  mapping_id id{};
+  bool keep_lease = false;
+};
+
+/// Releases everything, within the release bound (2 s); then `closed` comes out, and nothing more.
+struct close_engine {};
+
+using input = std::variant<time_passed, network_changed, channel_opened, channel_failed,
+                           datagram_received, create_mapping, release_mapping, close_engine>;
+
+// ---------------------------------------------------------------------------------------------
+// Outputs
+
+/// Read routes and addresses and answer with `network_changed`.
+struct look_at_network {};
+
+/// A UDP socket for talking to one peer: bound to `local` (unspecified: the system's choice),
+/// connected to `remote`, so that only its datagrams and its ICMP errors arrive.
+struct connected_channel {
+  ip_address local;
+  endpoint remote;
+};
+
+/// A UDP socket for listening to a group: bound to `group` with the address shared, joined on the
+/// interface, never sending.
+struct multicast_channel {
+  endpoint group;
+  ip_address local;  ///< the interface's own address, which names the interface for IPv4
+  std::uint32_t interface_index = 0;  ///< 0: by address
+};
+
+/// Answer with `channel_opened` or `channel_failed`, now or later.
+struct open_channel {
+  channel_id channel{};
+  std::variant<connected_channel, multicast_channel> what;
+};
+
+struct close_channel {
+  channel_id channel{};
+};
+
+/// To the channel's peer. Comes after `channel_opened` only.
+struct send_datagram {
+  channel_id channel{};
+  std::vector<std::byte> bytes;
+};
+
+/// A mapping as the router granted it.
+struct mapping_info {
+  mapping_id id{};
+  damson::transport transport{};
+  damson::protocol protocol{};
+  endpoint internal;
+  /// As the router says; an unspecified address where it granted the port but does not know (yet).
+  endpoint external;
+  /// As granted; 0 s for `direct`, which has none.
+  std::chrono::seconds lifetime{};
+  /// Who granted it; unspecified for `direct`.
+  ip_address gateway;
+  /// From creation to the first `mapped`.
+  std::chrono::nanoseconds elapsed{};
+
+  friend bool operator==(const mapping_info&, const mapping_info&) = default;
+};
+
+enum class event_kind : std::uint8_t {
+  mapped,   ///< the port is open: the first time, or again after `lost`
+  changed,  ///< address or port is another one now
+  lost,     ///< the port is not open any more as far as is known; work on it goes on
+  failed,   ///< could not be opened; work on it goes on until it is released
+  removed,  ///< the last event of every mapping
+};
+
+/// "mapped", "changed", …
+std::string_view to_string(event_kind) noexcept;
+
+/// How a mapping ended.
+enum class removal : std::uint8_t {
+  deleted,         ///< the router confirmed the delete
+  already_gone,    ///< there was nothing to delete
+  left_to_expire,  ///< not confirmed, or wanted so: the router may keep it until its lease ends
+};
+
+/// "deleted", "already gone", "left to expire".
+std::string_view to_string(removal) noexcept;
+
+/// What the program is told. Which members mean something depends on `kind`.
+struct mapping_event {
+  event_kind kind{};
+  mapping_info info{};       ///< all kinds; before the first grant only the request's own facts
+  bool regained = false;     ///< mapped: after `lost`
+  failure why{};             ///< failed and lost
+  removal how{};             ///< removed
+};
+
+/// The last output of an engine that was told to close.
+struct engine_closed {};
+
+using output = std::variant<look_at_network, open_channel, close_channel, send_datagram,
+                            mapping_event, engine_closed>;
+
+// ---------------------------------------------------------------------------------------------
+// The engine
+
+/// What was dropped and why; for tests, logs and reports. They only ever grow.
+struct engine_counters {
+  std::uint64_t datagrams_received = 0;
+  std::uint64_t datagrams_malformed = 0;  ///< too short, too long, not a response, unknown shape
+  std::uint64_t datagrams_unmatched = 0;  ///< well formed, but no request of ours asked for it
+  std::uint64_t datagrams_stranger = 0;   ///< not from the gateway
+  std::uint64_t announcements = 0;        ///< hints accepted for a check
+  std::uint64_t datagrams_sent = 0;
+  std::uint64_t reboots_seen = 0;         ///< confirmed epoch losses
+  std::uint64_t inputs_ignored = 0;       ///< for a channel or mapping that is not known
+
+  friend bool operator==(const engine_counters&, const engine_counters&) = default;
+};
+
+/// Settings that only tests and simulations have a reason to touch.
+struct engine_tuning {
+  /// The upper end of the random wait before mappings are made again on a restarted router
+  /// (RFC 6887 section 14.1.3 asks for up to 5 s, so that hosts do not answer in chorus).
+  std::chrono::milliseconds restart_wait{5'000};
+};
+
+class engine {
+ public:
+  /// `seed` feeds nonces, jitter and waits: real randomness in a program, anything in a test.
+  engine(const options& opts, std::span<const std::uint64_t, 4> seed, engine_tuning tuning = {});
+  engine(engine&&) noexcept;
+  engine& operator=(engine&&) noexcept;
+  ~engine();
+
+  void handle(time_point now, const input& what);
+
+  /// The next thing to do, oldest first; empty when all was taken.
+  std::optional<output> poll();
+
+  /// When `handle(now, time_passed{})` is due; empty: not before something else happens.
+  std::optional<time_point> deadline() const;
+
+  const engine_counters& counters() const noexcept;
+
+  /// Mappings created and not yet removed.
+  std::size_t mapping_count() const noexcept;
+
+ private:
+  class impl;
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace damson

@@ -1,0 +1,99 @@
+#pragma once
+
+/// One open port, as a handle.
+
+#include <memory>
+#include <utility>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <damson/engine.hpp>
+#include <damson/error.hpp>
+
+namespace damson {
+
+/// What asynchronous operations complete with. Compares with `errc` and `next_step`.
+using error_code = boost::system::error_code;
+
+namespace detail {
+class client_state;
+class mapping_state;
+}  // namespace detail
+
+/// Keeps a port open for as long as it lives. Move-only; empty when default-made, moved from,
+/// released or detached, or when `async_map` failed.
+///
+/// Destruction gives the port back without blocking: the delete is sent and repeated in the
+/// background, on the client's executor, within the release bound (2 s). A handle may outlive its client;
+/// the client's destructor or `async_close` then has released the mapping already.
+///
+/// Threads: one handle is used by one thread at a time; two handles are independent.
+class mapping {
+ public:
+  mapping() noexcept = default;
+  mapping(mapping&& other) noexcept = default;
+  mapping& operator=(mapping&& other) noexcept;
+  mapping(const mapping&) = delete;
+  mapping& operator=(const mapping&) = delete;
+  ~mapping();
+
+  /// Whether it holds a mapping.
+  explicit operator bool() const noexcept { return state_ != nullptr && !failed_; }
+
+  /// The mapping as last granted: a copy. All defaults when empty.
+  mapping_info info() const;
+
+  /// Why `async_map` failed, protocol by protocol; empty reasons when it did not.
+  failure why() const;
+
+  /// Waits for the next `changed`, `lost`, `mapped` (regained) or `removed`.
+  ///
+  /// Signature: `void(error_code, mapping_event)`. Events that nobody waited for coalesce: a waiter gets
+  /// what is true now, never a stale intermediate; `removed` is never dropped and comes last.
+  /// Errors: `errc::busy` when somebody waits already, `errc::closed` after `removed` was taken or on an
+  /// empty handle, `operation_aborted` when cancelled. Cancellation: terminal, partial, total; nothing is lost.
+  template <class CompletionToken>
+  auto async_next_event(CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, mapping_event)>(
+        [](auto handler, const std::shared_ptr<detail::mapping_state>& state) {
+          start_next_event(state, std::move(handler));
+        },
+        token, state_);
+  }
+
+  /// Gives the port back and tells how it ended.
+  ///
+  /// Signature: `void(error_code, removal)`. Completes within the release bound (2 s). Errors:
+  /// `errc::closed` on an empty handle. Cancellation only stops the waiting; the release goes on.
+  template <class CompletionToken>
+  auto async_release(CompletionToken&& token) && {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, removal)>(
+        [](auto handler, mapping released) {
+          start_release(std::move(released), std::move(handler));
+        },
+        token, std::move(*this));
+  }
+
+  /// Lets go of the mapping and leaves it to its lease: it is neither renewed nor deleted.
+  void detach() noexcept;
+
+ private:
+  friend class detail::client_state;
+  explicit mapping(std::shared_ptr<detail::mapping_state> state, bool failed) noexcept
+      : state_(std::move(state)), failed_(failed) {}
+
+  using event_handler = boost::asio::any_completion_handler<void(error_code, mapping_event)>;
+  using release_handler = boost::asio::any_completion_handler<void(error_code, removal)>;
+  static void start_next_event(const std::shared_ptr<detail::mapping_state>& state,
+                               event_handler handler);
+  static void start_release(mapping released, release_handler handler);
+  void give_back(bool keep_lease) noexcept;
+
+  std::shared_ptr<detail::mapping_state> state_;
+  bool failed_ = false;
+};
+
+}  // namespace damson

@@ -1,0 +1,80 @@
+#pragma once
+
+/// What a program may ask for. Standard library only; plain values.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include <damson/types.hpp>
+
+namespace damson {
+
+/// Which protocols a mapping may be made with; a request never falls outside its filter.
+enum class protocol_filter : std::uint8_t {
+  any,           ///< PCP, NAT-PMP, UPnP, or none where the host's own address is public
+  pcp,           ///< PCP, then NAT-PMP
+  upnp,          ///< UPnP-IGD only
+  pcp_only,      ///< PCP, never NAT-PMP
+  nat_pmp_only,  ///< NAT-PMP, never PCP
+};
+
+/// One port to open.
+struct map_request {
+  damson::transport transport = damson::transport::tcp;
+
+  /// The port that the program listens on, 1..65535.
+  std::uint16_t internal_port = 0;
+
+  /// The port wanted outside. A wish: the router decides, and `mapping_info::external` says what it
+  /// decided. 0 leaves the choice to the router; the internal port is suggested then.
+  std::uint16_t external_port = 0;
+
+  /// The address wanted outside; unspecified leaves the choice to the router.
+  ip_address external_address{};
+
+  /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day). The
+  /// router grants what it likes; renewals follow the lifetime granted.
+  std::chrono::seconds lifetime{7200};
+
+  protocol_filter protocols = protocol_filter::any;
+
+  /// After this the request has failed, whatever is still going on. Above 0; at most a day.
+  std::chrono::milliseconds timeout{30'000};
+};
+
+enum class log_level : std::uint8_t { trace, debug, info, warning, error, none };
+
+/// "trace", "debug", …
+std::string_view to_string(log_level) noexcept;
+
+/// Called with one line of text, without a line end and free of control characters, on the thread
+/// that drives the engine. Must not call back into damson. Lines never contain a nonce; external addresses
+/// appear at `debug` and below only.
+using log_sink = std::function<void(log_level, std::string_view)>;
+
+/// What holds for all mappings of a client.
+struct options {
+  /// The router's address, for networks where it is not the default route's next hop or where the
+  /// system forbids looking. Unset: found through the routing table.
+  std::optional<ip_address> gateway{};
+
+  /// The host's own address to map to. Unset: the one from which the router is reached.
+  std::optional<ip_address> local_address{};
+
+  /// How long a router that answers something, but not what was asked, is waited for; an upper
+  /// bound, not a wait. A router that answers nothing at all is given up after 4 s.
+  std::chrono::milliseconds discovery_timeout{10'000};
+
+  /// How often the router is asked whether it still is the one that was known (one packet a
+  /// router), and the longest pause between two tries at a mapping that could not be made.
+  std::chrono::milliseconds recheck_period{300'000};
+
+  /// Lines below this level are not made. The sink may be empty.
+  log_level level = log_level::warning;
+  log_sink log{};
+};
+
+}  // namespace damson

@@ -1,0 +1,103 @@
+#include "proto/natpmp_client.hpp"
+
+#include <algorithm>
+
+namespace damson {
+namespace {
+
+natpmp_opcode opcode_of(const natpmp_client::request& what) {
+  return what.is_address_question() ? natpmp_opcode::address : map_opcode(what.map.transport);
+}
+
+bool answers(const natpmp_client::request& asked, const natpmp_response& response) {
+  if (response.opcode != opcode_of(asked)) return false;
+  // A refusal carries nothing that could be trusted beyond its result.
+  if (response.result != natpmp_result::success || !response.grant) return true;
+  if (response.grant->internal_port != asked.map.internal_port) return false;
+  const bool is_delete = response.grant->lifetime.count() == 0;
+  return is_delete == (asked.why == map_purpose::remove);
+}
+
+}  // namespace
+
+void natpmp_client::start_next(time_point now) {
+  if (queue_.empty() || queue_.front().tries) return;
+  entry& next = queue_.front();
+  next.tries.emplace(*next.schedule, now);
+  if (next.wait_until) next.tries->extend(*next.wait_until);
+}
+
+natpmp_client::request natpmp_client::take_front(time_point now) {
+  const request taken = queue_.front().what;
+  queue_.pop_front();
+  start_next(now);
+  return taken;
+}
+
+void natpmp_client::ask(const request& what, const retransmit_schedule& schedule, time_point now) {
+  forget(what.mapping);
+  queue_.push_back(entry{.what = what,
+                         .schedule = &schedule,
+                         .asked_at = now,
+                         .wait_until = std::nullopt,
+                         .tries = std::nullopt});
+  start_next(now);
+}
+
+bool natpmp_client::forget(mapping_id mapping) {
+  return std::erase_if(queue_,
+                       [&](const entry& each) { return each.what.mapping == mapping; }) > 0;
+}
+
+void natpmp_client::extend(mapping_id mapping, time_point until) {
+  for (entry& each : queue_) {
+    if (each.what.mapping != mapping) continue;
+    each.wait_until = until;
+    if (each.tries) each.tries->extend(until);
+  }
+}
+
+bool natpmp_client::is_open(mapping_id mapping) const {
+  return std::any_of(queue_.begin(), queue_.end(),
+                     [&](const entry& each) { return each.what.mapping == mapping; });
+}
+
+std::optional<mapping_id> natpmp_client::in_flight() const {
+  if (queue_.empty() || !queue_.front().tries || queue_.front().tries->tries() == 0) {
+    return std::nullopt;
+  }
+  return queue_.front().what.mapping;
+}
+
+std::optional<time_point> natpmp_client::next_due() const {
+  if (queue_.empty()) return std::nullopt;
+  const entry& front = queue_.front();
+  if (!front.tries) return front.asked_at;
+  return front.tries->next_try().value_or(front.tries->gives_up_at());
+}
+
+natpmp_client::action natpmp_client::due(time_point now, random_source& random) {
+  start_next(now);
+  if (queue_.empty()) return {};
+  retransmit& tries = *queue_.front().tries;
+  if (now >= tries.gives_up_at()) return {.send = {}, .silent = take_front(now)};
+  const auto next = tries.next_try();
+  if (!next || *next > now) return {};
+  tries.tried(now, random);
+  const request& what = queue_.front().what;
+  return {.send = what.is_address_question() ? encode_natpmp_address_request() : encode(what.map),
+          .silent = std::nullopt};
+}
+
+std::optional<natpmp_client::answer> natpmp_client::match(const natpmp_response& response,
+                                                          time_point now) {
+  if (!in_flight() || !answers(queue_.front().what, response)) return std::nullopt;
+  return answer{.asked = take_front(now), .response = response};
+}
+
+std::optional<natpmp_client::request> natpmp_client::take_in_flight(time_point now) {
+  if (!in_flight()) return std::nullopt;
+  return take_front(now);
+}
+
+}  // namespace damson

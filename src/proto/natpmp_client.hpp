@@ -1,0 +1,94 @@
+#pragma once
+
+/// The client's side of NAT-PMP with one server: a queue of requests of which one is in flight
+/// (RFC 6886 section 3.1).
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include <damson/types.hpp>
+
+#include "base/random.hpp"
+#include "proto/epoch.hpp"
+#include "proto/map_purpose.hpp"
+#include "proto/retransmit.hpp"
+#include "wire/natpmp.hpp"
+
+namespace damson {
+
+/// Sends nothing and holds no timer: whoever owns it sends what `due` gives and calls again at
+/// `next_due`.
+class natpmp_client {
+ public:
+  /// For a mapping or, with `mapping_id::none`, the question for the external address.
+  struct request {
+    mapping_id mapping{};
+    map_purpose why{};
+    natpmp_map_request map{};
+
+    bool is_address_question() const noexcept { return mapping == mapping_id::none; }
+  };
+
+  /// What to do now: send these bytes, or give up this request.
+  struct action {
+    std::vector<std::byte> send;
+    std::optional<request> silent;
+  };
+
+  struct answer {
+    request asked;
+    natpmp_response response;
+  };
+
+  /// Queues a request, in place of the mapping's earlier one (of the earlier address question).
+  void ask(const request& what, const retransmit_schedule& schedule, time_point now);
+
+  /// Takes the mapping's request out of the queue; false when there was none. One in flight is
+  /// dropped as well: its answer will match nothing.
+  bool forget(mapping_id mapping);
+
+  /// Something of the router was heard: waits on until then (see `retransmit::extend`).
+  void extend(mapping_id mapping, time_point until);
+
+  bool is_open(mapping_id mapping) const;
+  /// Whose request is in flight, and sent already (`none`: the address question).
+  std::optional<mapping_id> in_flight() const;
+  bool address_open() const { return is_open(mapping_id::none); }
+  bool any_open() const noexcept { return !queue_.empty(); }
+
+  /// Empty when nothing is queued.
+  std::optional<time_point> next_due() const;
+  action due(time_point now, random_source& random);
+
+  /// Takes out the request in flight if the response answers it: the same opcode; for a grant the same
+  /// internal port and a lifetime above 0, for a delete a lifetime of 0.
+  std::optional<answer> match(const natpmp_response& response, time_point now);
+
+  /// Takes out the request in flight because the server answered it in another protocol.
+  std::optional<request> take_in_flight(time_point now);
+
+  epoch_verdict observe_epoch(std::uint32_t epoch, time_point now) {
+    return epoch_.observe(epoch, now);
+  }
+  void forget_epoch() noexcept { epoch_.forget(); }
+
+ private:
+  struct entry {
+    request what;
+    const retransmit_schedule* schedule;
+    time_point asked_at;
+    std::optional<time_point> wait_until;  ///< as extended
+    std::optional<retransmit> tries;       ///< once it is in flight
+  };
+
+  void start_next(time_point now);
+  request take_front(time_point now);
+
+  std::deque<entry> queue_;
+  natpmp_epoch epoch_;
+};
+
+}  // namespace damson

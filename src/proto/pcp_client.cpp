@@ -1,0 +1,121 @@
+#include "proto/pcp_client.hpp"
+
+#include <utility>
+
+namespace damson {
+namespace {
+
+std::optional<time_point> next_of(const retransmit& tries) {
+  return tries.next_try().value_or(tries.gives_up_at());
+}
+
+/// Sends when a try is due, gives up when the wait is over, else does nothing.
+template <class Encode>
+pcp_client::action step(retransmit& tries, time_point now, random_source& random, Encode&& encode_it) {
+  if (now >= tries.gives_up_at()) return {.send = {}, .silent = true};
+  const auto next = tries.next_try();
+  if (!next || *next > now) return {};
+  tries.tried(now, random);
+  return {.send = encode_it(), .silent = false};
+}
+
+}  // namespace
+
+void pcp_client::close(exchange& what) noexcept {
+  if (std::exchange(what.open, false)) --open_;
+}
+
+void pcp_client::ask(mapping_id mapping, map_purpose why, const pcp_map_request& request,
+                     const retransmit_schedule& schedule, time_point now) {
+  forget(mapping);
+  exchanges_.emplace(
+      mapping, exchange{.why = why, .request = request, .tries = retransmit{schedule, now}});
+  by_nonce_.emplace(request.nonce, mapping);
+  ++open_;
+}
+
+void pcp_client::give_up(mapping_id mapping) {
+  if (const auto found = exchanges_.find(mapping); found != exchanges_.end()) close(found->second);
+}
+
+void pcp_client::forget(mapping_id mapping) {
+  const auto found = exchanges_.find(mapping);
+  if (found == exchanges_.end()) return;
+  close(found->second);
+  by_nonce_.erase(found->second.request.nonce);
+  exchanges_.erase(found);
+}
+
+void pcp_client::extend(mapping_id mapping, time_point until) {
+  if (const auto found = exchanges_.find(mapping); found != exchanges_.end()) {
+    found->second.tries.extend(until);
+  }
+}
+
+bool pcp_client::is_open(mapping_id mapping) const {
+  const auto found = exchanges_.find(mapping);
+  return found != exchanges_.end() && found->second.open;
+}
+
+std::optional<time_point> pcp_client::next_due(mapping_id mapping) const {
+  const auto found = exchanges_.find(mapping);
+  if (found == exchanges_.end() || !found->second.open) return std::nullopt;
+  return next_of(found->second.tries);
+}
+
+pcp_client::action pcp_client::due(mapping_id mapping, time_point now, random_source& random) {
+  const auto found = exchanges_.find(mapping);
+  if (found == exchanges_.end() || !found->second.open) return {};
+  exchange& what = found->second;
+  const action todo = step(what.tries, now, random, [&] { return encode(what.request); });
+  if (todo.silent) close(what);
+  return todo;
+}
+
+void pcp_client::check(const ip_address& client, time_point now) {
+  if (check_) return;
+  check_.emplace(check_exchange{.client = client, .tries = retransmit{schedules::release, now}});
+}
+
+std::optional<time_point> pcp_client::check_next_due() const {
+  if (!check_) return std::nullopt;
+  return next_of(check_->tries);
+}
+
+pcp_client::action pcp_client::check_due(time_point now, random_source& random) {
+  if (!check_) return {};
+  const action todo = step(check_->tries, now, random, [&] {
+    return encode(pcp_announce_request{.client = check_->client});
+  });
+  if (todo.silent) check_.reset();
+  return todo;
+}
+
+std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response) {
+  if (response.opcode != pcp_opcode::map || !response.map) return std::nullopt;
+  const auto named = by_nonce_.find(response.map->nonce);
+  if (named == by_nonce_.end()) return std::nullopt;
+  exchange& what = exchanges_.at(named->second);
+  if (response.map->protocol_number != protocol_number(what.request.transport) ||
+      response.map->internal_port != what.request.internal_port) {
+    return std::nullopt;
+  }
+
+  answer found{.mapping = named->second,
+               .asked = what.why,
+               .late = !what.open,
+               .result = response.result,
+               .lifetime = response.lifetime,
+               .external = response.map->external};
+  const bool deleted = response.result == pcp_result::success && response.lifetime.count() == 0;
+  const bool granted = response.result == pcp_result::success && response.lifetime.count() > 0;
+  const bool of_another_request = what.why == map_purpose::remove ? granted : deleted;
+  if (of_another_request) {
+    found.late = true;
+  } else {
+    close(what);
+  }
+  return found;
+}
+
+}  // namespace damson

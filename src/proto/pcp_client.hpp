@@ -1,0 +1,107 @@
+#pragma once
+
+/// The client's side of PCP with one server: which requests are open, when to repeat them, and what an
+/// answer belongs to.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include <damson/types.hpp>
+
+#include "base/random.hpp"
+#include "proto/epoch.hpp"
+#include "proto/map_purpose.hpp"
+#include "proto/retransmit.hpp"
+#include "wire/pcp.hpp"
+
+namespace damson {
+
+/// Sends nothing and holds no timer: whoever owns it sends what `due` and `check_due` give, and
+/// calls again at `next_due` and `check_next_due`.
+///
+/// One MAP request per mapping is open at most. An answer is matched by nonce, transport and internal
+/// port, also after its request was given up, so that a grant that comes late is known for ours.
+class pcp_client {
+ public:
+  /// What to do now about a request: send these bytes, or stop waiting for its answer.
+  struct action {
+    std::vector<std::byte> send;
+    bool silent = false;
+  };
+
+  /// A MAP answer of ours.
+  struct answer {
+    mapping_id mapping{};
+    map_purpose asked{};
+    bool late = false;  ///< nobody was waiting for it any more
+    pcp_result result{};
+    std::chrono::seconds lifetime{};  ///< granted (0 in the answer to a delete), or of the error
+    endpoint external;
+  };
+
+  /// Opens a request, in place of the mapping's earlier one.
+  void ask(mapping_id mapping, map_purpose why, const pcp_map_request& request,
+           const retransmit_schedule& schedule, time_point now);
+
+  /// Stops repeating a request; its answer will still be recognised, as a late one.
+  void give_up(mapping_id mapping);
+
+  /// The mapping's answers are no longer known.
+  void forget(mapping_id mapping);
+
+  /// Something of the router was heard: waits on until then (see `retransmit::extend`).
+  void extend(mapping_id mapping, time_point until);
+
+  bool is_open(mapping_id mapping) const;
+  /// Why the mapping's last request was sent. Precondition: there was one, and it is not forgotten.
+  map_purpose asked_for(mapping_id mapping) const { return exchanges_.at(mapping).why; }
+  std::optional<time_point> next_due(mapping_id mapping) const;
+  action due(mapping_id mapping, time_point now, random_source& random);
+
+  /// Opens the cheap question for the epoch (RFC 6887 section 14.1), unless it is open already.
+  void check(const ip_address& client, time_point now);
+  void stop_check() noexcept { check_.reset(); }
+  bool check_open() const noexcept { return check_.has_value(); }
+  std::optional<time_point> check_next_due() const;
+  action check_due(time_point now, random_source& random);
+
+  /// Whether any request waits for an answer.
+  bool any_open() const noexcept { return open_ > 0 || check_open(); }
+
+  /// The mapping and request that a MAP response answers; empty when it answers none of ours.
+  /// Closes the request, unless it is a delete answered with a grant (that is a late answer to an earlier
+  /// request) or a create or renewal answered with a delete's lifetime of 0.
+  std::optional<answer> match(const pcp_response& response);
+
+  /// To be called with the epoch of every response that was matched.
+  epoch_verdict observe_epoch(std::uint32_t epoch, time_point now) {
+    return epoch_.observe(epoch, now);
+  }
+  void forget_epoch() noexcept { epoch_.forget(); }
+
+ private:
+  struct exchange {
+    map_purpose why{};
+    pcp_map_request request;
+    retransmit tries;
+    bool open = true;
+  };
+
+  void close(exchange& what) noexcept;
+
+  std::unordered_map<mapping_id, exchange> exchanges_;
+  std::unordered_map<pcp_nonce, mapping_id> by_nonce_;
+  std::size_t open_ = 0;
+
+  struct check_exchange {
+    ip_address client;
+    retransmit tries;
+  };
+  std::optional<check_exchange> check_;
+  pcp_epoch epoch_;
+};
+
+}  // namespace damson

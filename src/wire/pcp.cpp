@@ -1,0 +1,179 @@
+#include "wire/pcp.hpp"
+
+#include <array>
+#include <string_view>
+
+#include "base/byte_reader.hpp"
+#include "base/byte_writer.hpp"
+#include "base/check.hpp"
+#include "wire/lifetime_field.hpp"
+
+namespace damson {
+namespace {
+
+constexpr std::uint8_t response_bit = 0x80;
+constexpr std::size_t map_answer_bytes = pcp_map_bytes - pcp_header_bytes;
+constexpr std::size_t option_alignment = 4;
+
+/// The 24 bytes that every request begins with (RFC 6887 section 7.1).
+void write_request_header(byte_writer& out, pcp_opcode opcode, std::uint32_t lifetime,
+                          const ip_address& client) {
+  out.u8(pcp_version);
+  out.u8(static_cast<std::uint8_t>(opcode));
+  out.zeros(2);  // reserved
+  out.u32(lifetime);
+  out.address(client);
+}
+
+endpoint deleted_external(const endpoint& suggested) {
+  return {suggested.address.is_v4() ? ip_address::any_v4() : ip_address::any_v6(), 0};
+}
+
+pcp_map_answer read_map_answer(byte_reader& in) {
+  pcp_map_answer answer;
+  answer.nonce = {in.bytes<12>()};
+  answer.protocol_number = in.u8();
+  in.skip(3);  // reserved
+  answer.internal_port = in.u16();
+  answer.external.port = in.u16();
+  answer.external.address = in.address();
+  return answer;
+}
+
+/// Passes over all options (RFC 6887 section 7.3); false when one reaches past the end.
+bool skip_options(byte_reader& in) {
+  while (in.remaining() > 0) {
+    in.skip(2);  // code and reserved
+    const std::size_t length = in.u16();
+    in.skip((length + option_alignment - 1) / option_alignment * option_alignment);
+  }
+  return in.ok();
+}
+
+std::string_view name_of(pcp_result value) noexcept {
+  constexpr std::array<std::string_view, 14> names{
+      "SUCCESS",          "UNSUPP_VERSION",         "NOT_AUTHORIZED",   "MALFORMED_REQUEST",
+      "UNSUPP_OPCODE",    "UNSUPP_OPTION",          "MALFORMED_OPTION", "NETWORK_FAILURE",
+      "NO_RESOURCES",     "UNSUPP_PROTOCOL",        "USER_EX_QUOTA",    "CANNOT_PROVIDE_EXTERNAL",
+      "ADDRESS_MISMATCH", "EXCESSIVE_REMOTE_PEERS",
+  };
+  const auto number = static_cast<std::size_t>(value);
+  return number < names.size() ? names[number] : std::string_view{};
+}
+
+}  // namespace
+
+std::string to_string(pcp_result value) {
+  const std::string number = std::to_string(static_cast<unsigned>(value));
+  const std::string_view name = name_of(value);
+  return name.empty() ? "result " + number : std::string{name} + " (" + number + ")";
+}
+
+errc to_errc(pcp_result value) noexcept {
+  DAMSON_ASSERT(value != pcp_result::success);
+  switch (value) {
+    case pcp_result::unsupp_version:
+      return errc::version_refused;
+    case pcp_result::not_authorized:
+      return errc::not_authorized;
+    case pcp_result::malformed_request:
+    case pcp_result::malformed_option:
+      return errc::malformed_request;
+    case pcp_result::unsupp_opcode:
+    case pcp_result::unsupp_option:
+    case pcp_result::unsupp_protocol:
+    case pcp_result::excessive_remote_peers:
+      return errc::not_supported;
+    case pcp_result::network_failure:
+      return errc::network_failure;
+    case pcp_result::no_resources:
+      return errc::no_resources;
+    case pcp_result::user_ex_quota:
+      return errc::quota_exceeded;
+    case pcp_result::cannot_provide_external:
+      return errc::external_not_available;
+    case pcp_result::address_mismatch:
+      return errc::address_mismatch;
+    case pcp_result::success:
+      break;
+  }
+  return errc::unusable_answer;
+}
+
+bool is_short_lifetime(pcp_result value) noexcept {
+  return value == pcp_result::network_failure || value == pcp_result::no_resources ||
+         value == pcp_result::user_ex_quota;
+}
+
+std::uint8_t protocol_number(transport value) noexcept {
+  return value == transport::tcp ? 6 : 17;
+}
+
+std::vector<std::byte> encode(const pcp_map_request& request) {
+  DAMSON_ASSERT(request.internal_port != 0);
+  const std::uint32_t lifetime = lifetime_field(request.lifetime);
+  const endpoint external =
+      lifetime == 0 ? deleted_external(request.suggested_external) : request.suggested_external;
+
+  std::vector<std::byte> message(pcp_map_bytes);
+  byte_writer out{message};
+  write_request_header(out, pcp_opcode::map, lifetime, request.client);
+  out.bytes(request.nonce.bytes);
+  out.u8(protocol_number(request.transport));
+  out.zeros(3);  // reserved
+  out.u16(request.internal_port);
+  out.u16(external.port);
+  out.address(external.address);
+  DAMSON_ASSERT(out.ok() && out.remaining() == 0);
+  return message;
+}
+
+std::vector<std::byte> encode(const pcp_announce_request& request) {
+  std::vector<std::byte> message(pcp_header_bytes);
+  byte_writer out{message};
+  write_request_header(out, pcp_opcode::announce, 0, request.client);
+  DAMSON_ASSERT(out.ok() && out.remaining() == 0);
+  return message;
+}
+
+std::expected<pcp_response, decode_error> decode_pcp_response(std::span<const std::byte> datagram) {
+  byte_reader in{datagram};
+  const std::uint8_t version = in.u8();
+  const std::uint8_t opcode = in.u8();
+  if (!in.ok())
+    return std::unexpected(decode_error::too_short);
+  if (version != pcp_version)
+    return std::unexpected(decode_error::wrong_version);
+  if ((opcode & response_bit) == 0)
+    return std::unexpected(decode_error::not_a_response);
+  if (datagram.size() < pcp_header_bytes)
+    return std::unexpected(decode_error::too_short);
+  if (datagram.size() > pcp_message_bytes)
+    return std::unexpected(decode_error::too_long);
+  if (datagram.size() % option_alignment != 0)
+    return std::unexpected(decode_error::misaligned);
+
+  pcp_response response;
+  response.opcode = static_cast<pcp_opcode>(opcode & 0x7fU);
+  in.skip(1);  // reserved
+  response.result = static_cast<pcp_result>(in.u8());
+  response.lifetime = std::chrono::seconds(in.u32());
+  response.epoch = in.u32();
+  in.skip(12);  // reserved
+
+  const bool success = response.result == pcp_result::success;
+  if (response.opcode == pcp_opcode::map) {
+    const bool whole = in.remaining() >= map_answer_bytes;
+    if (success && !whole)
+      return std::unexpected(decode_error::too_short);
+    if (whole)
+      response.map = read_map_answer(in);
+  } else if (response.opcode != pcp_opcode::announce) {
+    return response;
+  }
+  if (success && !skip_options(in))
+    return std::unexpected(decode_error::bad_option);
+  return response;
+}
+
+}  // namespace damson
