@@ -1,0 +1,44 @@
+#pragma once
+
+/// Who serves a mapping: what a request allows, what comes next in an attempt, and why it failed.
+
+#include <chrono>
+#include <cstdint>
+
+#include <damson/error.hpp>
+#include <damson/options.hpp>
+
+#include "core/gateway.hpp"
+#include "core/mapping_table.hpp"
+
+namespace damson::core {
+
+/// PCP's lead over the *making* of a mapping by another protocol; their questions start with it.
+inline constexpr std::chrono::milliseconds head_start{250};
+
+/// Whether a request may be served by this protocol.
+bool allows(protocol_filter filter, protocol which) noexcept;
+
+enum class move : std::uint8_t {
+  wait,         ///< an answer or a timer decides
+  ask_nat_pmp,  ///< PCP is out, or its head start over, and a NAT-PMP server answered
+  give_up,      ///< nobody is left
+};
+
+/// What to do next in a mapping's attempt. A server that speaks PCP is never asked for a mapping in
+/// NAT-PMP, unless the request allows nothing else.
+move next_move(const mapping& what, availability pcp, availability nat_pmp) noexcept;
+
+/// Whether the attempt needs to know if there is a NAT-PMP server, and its external address.
+bool needs_address_question(const mapping& what, const gateway& router) noexcept;
+
+/// The account of an attempt: one entry for each protocol that the request allows, and the reason
+/// that decides: a refusal before a closed port, a closed port before silence.
+failure explain(const mapping& what, const endpoint& server);
+
+/// How long to wait after a failed attempt: as the router said, doubled with each failure in a row up to a day,
+/// or, where it said nothing, from 5 s doubling to the recheck period.
+std::chrono::nanoseconds retry_pause(const failure& why, unsigned failures,
+                                     std::chrono::nanoseconds recheck_period) noexcept;
+
+}  // namespace damson::core

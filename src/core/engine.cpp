@@ -1,0 +1,102 @@
+#include <damson/engine.hpp>
+
+#include <algorithm>
+#include <deque>
+
+#include "base/check.hpp"
+#include "core/context.hpp"
+#include "core/keeper.hpp"
+
+namespace damson {
+namespace {
+
+options within_bounds(options opts) {
+  using namespace std::chrono_literals;
+  opts.recheck_period = std::clamp<std::chrono::milliseconds>(opts.recheck_period, 1s, 24h);
+  opts.discovery_timeout = std::clamp<std::chrono::milliseconds>(opts.discovery_timeout, 1ms, 1h);
+  return opts;
+}
+
+}  // namespace
+
+class engine::impl {
+ public:
+  impl(const options& opts, std::span<const std::uint64_t, 4> seed, engine_tuning tuning)
+      : opts_(within_bounds(opts)), tuning_(tuning), random_(seed), log_(opts_.level, opts_.log) {}
+
+  void handle(time_point now, const input& what) {
+    DAMSON_ASSERT(outputs_.empty());
+    DAMSON_ASSERT(now >= now_);
+    if (closed_) return;
+    now_ = std::max(now_, now);
+    core::context ctx{opts_, tuning_, random_, timers_, outputs_, counters_, log_, now_};
+    std::visit([&](const auto& each) { on(ctx, each); }, what);
+    while (const auto due = timers_.take_due(now_)) keeper_.on_timer(ctx, *due);
+    if (closing_ && keeper_.size() == 0) {
+      closed_ = true;
+      outputs_.emplace_back(engine_closed{});
+    }
+  }
+
+  std::optional<output> poll() {
+    if (outputs_.empty()) return std::nullopt;
+    std::optional<output> next{std::move(outputs_.front())};
+    outputs_.pop_front();
+    return next;
+  }
+
+  std::optional<time_point> deadline() const {
+    DAMSON_ASSERT(!timers_.next() || *timers_.next() > now_);
+    return timers_.next();
+  }
+
+  const engine_counters& counters() const noexcept { return counters_; }
+  std::size_t mapping_count() const noexcept { return keeper_.size(); }
+
+ private:
+  void on(core::context&, const time_passed&) {}
+  void on(core::context& ctx, const network_changed& what) { keeper_.on_network(ctx, what.facts); }
+  void on(core::context& ctx, const channel_opened& what) { keeper_.on_channel_opened(ctx, what); }
+  void on(core::context& ctx, const channel_failed& what) { keeper_.on_channel_failed(ctx, what); }
+  void on(core::context& ctx, const datagram_received& what) { keeper_.on_datagram(ctx, what); }
+  void on(core::context& ctx, const release_mapping& what) {
+    keeper_.release(ctx, what.id, what.keep_lease);
+  }
+  void on(core::context& ctx, const create_mapping& what) {
+    if (closing_) {
+      ++counters_.inputs_ignored;
+      return;
+    }
+    keeper_.create(ctx, what.id, what.request);
+  }
+  void on(core::context& ctx, const close_engine&) {
+    closing_ = true;
+    keeper_.release_all(ctx);
+  }
+
+  options opts_;
+  engine_tuning tuning_;
+  random_source random_;
+  timer_table<core::timer_key> timers_;
+  std::deque<output> outputs_;
+  engine_counters counters_;
+  logger log_;
+  core::keeper keeper_;
+  time_point now_{};
+  bool closing_ = false;
+  bool closed_ = false;
+};
+
+engine::engine(const options& opts, std::span<const std::uint64_t, 4> seed, engine_tuning tuning)
+    : impl_(std::make_unique<impl>(opts, seed, tuning)) {}
+engine::engine(engine&&) noexcept = default;
+engine& engine::operator=(engine&&) noexcept = default;
+engine::~engine() = default;
+
+void engine::handle(time_point now, const input& what) { impl_->handle(now, what); }
+std::optional<output> engine::poll() { return impl_->poll(); }
+std::optional<time_point> engine::deadline() const { return impl_->deadline(); }
+const engine_counters& engine::counters() const noexcept { return impl_->counters(); }
+std::size_t engine::mapping_count() const noexcept { return impl_->mapping_count(); }
+
+}  // namespace damson

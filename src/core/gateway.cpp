@@ -1,0 +1,469 @@
+#include "core/gateway.hpp"
+
+#include <algorithm>
+
+#include "wire/response_kind.hpp"
+
+namespace damson::core {
+namespace {
+
+/// The group of all hosts, where routers announce that they have restarted.
+constexpr ip_address all_hosts{ip_address::v4_bytes{224, 0, 0, 1}};
+
+/// Hints lead to a check this often at most.
+constexpr std::chrono::seconds check_gap{10};
+
+// Errors are believed to last at least this long, whatever the router says.
+constexpr std::chrono::seconds short_error_floor{30};
+constexpr std::chrono::seconds long_error_floor = std::chrono::minutes{30};
+constexpr std::chrono::seconds longest_error = std::chrono::hours{24};
+
+/// An external address that can be told to somebody.
+bool is_plausible(const ip_address& external) {
+  return !external.is_unspecified() && !external.is_loopback() && !external.is_multicast();
+}
+
+const retransmit_schedule& pcp_schedule(map_purpose why) {
+  switch (why) {
+    case map_purpose::create: return schedules::first_contact;
+    case map_purpose::renew: return schedules::renewal;
+    case map_purpose::remove: break;
+  }
+  return schedules::release;
+}
+
+map_outcome outcome_of(const pcp_client::answer& answer) {
+  if (answer.result == pcp_result::success) {
+    if (answer.lifetime.count() == 0) return {.what = map_outcome::kind::deleted};
+    return {.what = map_outcome::kind::granted,
+            .external = answer.external,
+            .lifetime = answer.lifetime};
+  }
+  const auto floor = is_short_lifetime(answer.result) ? short_error_floor : long_error_floor;
+  return {.what = map_outcome::kind::refused,
+          .reason = to_errc(answer.result),
+          .result_code = static_cast<std::uint16_t>(answer.result),
+          .retry_after = std::clamp(answer.lifetime, floor, longest_error)};
+}
+
+map_outcome outcome_of(const natpmp_response& response) {
+  if (response.result == natpmp_result::success && response.grant) {
+    if (response.grant->lifetime.count() == 0) return {.what = map_outcome::kind::deleted};
+    return {.what = map_outcome::kind::granted,
+            .external = {ip_address::any_v4(), response.grant->external_port},
+            .lifetime = response.grant->lifetime};
+  }
+  // RFC 6886 gives errors no lifetime; what corresponds to PCP's short ones is short here.
+  const bool is_short = response.result == natpmp_result::network_failure ||
+                        response.result == natpmp_result::out_of_resources;
+  return {.what = map_outcome::kind::refused,
+          .reason = to_errc(response.result),
+          .result_code = static_cast<std::uint16_t>(response.result),
+          .retry_after = is_short ? short_error_floor : long_error_floor};
+}
+
+}  // namespace
+
+gateway::gateway(uplink where, channel_id requests, channel_id announcements)
+    : where_(std::move(where)), requests_(requests), announcements_(announcements) {}
+
+void gateway::open(context& ctx) {
+  ctx.outputs.emplace_back(open_channel{
+      .channel = requests_,
+      .what = connected_channel{.local = where_.local, .remote = server()},
+  });
+}
+
+void gateway::close(context& ctx) {
+  if (!never_opened_) ctx.outputs.emplace_back(close_channel{requests_});
+  if (ready_) ctx.outputs.emplace_back(close_channel{announcements_});
+  for (const timer each : {timer::nat_pmp_try, timer::check_try, timer::hint, timer::recheck,
+                           timer::restart_wait, timer::address_retry}) {
+    ctx.timers.cancel({each});
+  }
+}
+
+bool gateway::owns(channel_id channel) const noexcept {
+  return channel == requests_ || channel == announcements_;
+}
+
+void gateway::forget_what_it_speaks() noexcept {
+  pcp_availability_ = availability::unknown;
+  nat_pmp_availability_ = availability::unknown;
+}
+
+void gateway::allow(allowed_protocols more) noexcept {
+  allowed_.pcp = allowed_.pcp || more.pcp;
+  allowed_.nat_pmp = allowed_.nat_pmp || more.nat_pmp;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Asking
+
+void gateway::ask_pcp(context& ctx, mapping_id mapping, map_purpose why,
+                      const pcp_map_request& request) {
+  pcp_.ask(mapping, why, request, pcp_schedule(why), ctx.now);
+  pump_pcp(ctx, mapping);
+}
+
+void gateway::ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
+                          const natpmp_map_request& request) {
+  // A renewal that waits holds up all others, so it waits no longer than a first contact.
+  const auto& schedule =
+      why == map_purpose::remove ? schedules::release : schedules::first_contact;
+  nat_pmp_.ask({.mapping = mapping, .why = why, .map = request}, schedule, ctx.now);
+  pump_nat_pmp(ctx);
+}
+
+void gateway::ask_address(context& ctx) {
+  if (nat_pmp_.address_open()) return;
+  nat_pmp_.ask({}, schedules::first_contact, ctx.now);
+  pump_nat_pmp(ctx);
+}
+
+void gateway::check(context& ctx) {
+  last_check_ = ctx.now;
+  const bool in_pcp =
+      allowed_.pcp && (pcp_availability_ == availability::present ||
+                       (pcp_availability_ == availability::unknown &&
+                        nat_pmp_availability_ != availability::present) ||
+                       !allowed_.nat_pmp);
+  if (!in_pcp) return ask_address(ctx);
+  pcp_.check(local_, ctx.now);
+  pump_check(ctx);
+}
+
+void gateway::give_up_pcp(context& ctx, mapping_id mapping) {
+  pcp_.give_up(mapping);
+  pump_pcp(ctx, mapping);
+}
+
+void gateway::extend_pcp(context& ctx, mapping_id mapping, time_point until) {
+  pcp_.extend(mapping, until);
+  pump_pcp(ctx, mapping);
+}
+
+void gateway::extend_nat_pmp(context& ctx, mapping_id mapping, time_point until) {
+  nat_pmp_.extend(mapping, until);
+  pump_nat_pmp(ctx);
+}
+
+bool gateway::withdraw_nat_pmp(context& ctx, mapping_id mapping) {
+  if (nat_pmp_.in_flight() == mapping || !nat_pmp_.forget(mapping)) return false;
+  pump_nat_pmp(ctx);
+  return true;
+}
+
+void gateway::forget_nat_pmp(context& ctx, mapping_id mapping) {
+  if (nat_pmp_.forget(mapping)) pump_nat_pmp(ctx);
+}
+
+void gateway::forget(context& ctx, mapping_id mapping) {
+  pcp_.forget(mapping);
+  pump_pcp(ctx, mapping);
+  forget_nat_pmp(ctx, mapping);
+}
+
+bool gateway::must_wait_for_address(context& ctx) {
+  if (external_address_ || ctx.timers.is_set({timer::address_retry})) return false;
+  ask_address(ctx);
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Sending, and waiting
+
+void gateway::send(context& ctx, std::vector<std::byte> bytes) {
+  ++ctx.counters.datagrams_sent;
+  ctx.outputs.emplace_back(send_datagram{.channel = requests_, .bytes = std::move(bytes)});
+}
+
+void gateway::pump_pcp(context& ctx, mapping_id mapping) {
+  auto todo = pcp_.due(mapping, ctx.now, ctx.random);
+  if (!todo.send.empty()) send(ctx, std::move(todo.send));
+  if (todo.silent) {
+    events_.emplace_back(gateway_event::map_answered{
+        .mapping = mapping,
+        .protocol = protocol::pcp,
+        .asked = pcp_.asked_for(mapping),
+        .late = false,
+        .outcome = {.what = map_outcome::kind::silent}});
+  }
+  const timer_key key{timer::pcp_try, mapping};
+  if (const auto next = pcp_.next_due(mapping)) {
+    ctx.timers.set(key, *next);
+  } else {
+    ctx.timers.cancel(key);
+  }
+}
+
+void gateway::pump_check(context& ctx) {
+  auto todo = pcp_.check_due(ctx.now, ctx.random);
+  if (!todo.send.empty()) send(ctx, std::move(todo.send));
+  if (todo.silent) events_.emplace_back(gateway_event::checked{.answered = false});
+  if (const auto next = pcp_.check_next_due()) {
+    ctx.timers.set({timer::check_try}, *next);
+  } else {
+    ctx.timers.cancel({timer::check_try});
+  }
+}
+
+void gateway::pump_nat_pmp(context& ctx) {
+  auto next = nat_pmp_.next_due();
+  while (next && *next <= ctx.now) {
+    auto todo = nat_pmp_.due(ctx.now, ctx.random);
+    if (!todo.send.empty()) send(ctx, std::move(todo.send));
+    if (todo.silent && todo.silent->is_address_question()) {
+      events_.emplace_back(gateway_event::address_asked{.answered = false});
+    } else if (todo.silent) {
+      events_.emplace_back(gateway_event::map_answered{
+          .mapping = todo.silent->mapping,
+          .protocol = protocol::nat_pmp,
+          .asked = todo.silent->why,
+          .late = false,
+          .outcome = {.what = map_outcome::kind::silent}});
+    }
+    next = nat_pmp_.next_due();
+  }
+  if (next) {
+    ctx.timers.set({timer::nat_pmp_try}, *next);
+  } else {
+    ctx.timers.cancel({timer::nat_pmp_try});
+  }
+}
+
+void gateway::on_timer(context& ctx, const timer_key& due) {
+  switch (due.name) {
+    case timer::pcp_try: return pump_pcp(ctx, due.mapping);
+    case timer::nat_pmp_try: return pump_nat_pmp(ctx);
+    case timer::check_try: return pump_check(ctx);
+    case timer::hint: return check(ctx);
+    case timer::address_retry: return ask_address(ctx);
+    default: return;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Hearing
+
+void gateway::on_opened(context& ctx, const channel_opened& what) {
+  if (what.channel != requests_ || ready_) return;
+  ready_ = true;
+  local_ = what.local.address;
+  ctx.outputs.emplace_back(open_channel{
+      .channel = announcements_,
+      .what = multicast_channel{.group = {all_hosts, pcp_client_port},
+                                .local = local_,
+                                .interface_index = where_.interface_index},
+  });
+  events_.emplace_back(gateway_event::channel_ready{});
+}
+
+void gateway::on_failed(context& ctx, const channel_failed& what) {
+  if (what.channel == announcements_) {
+    // Others may hold the port and not share it: the recheck does without announcements.
+    ctx.log.log(log_level::info, "announcements on port ", pcp_client_port, " cannot be heard");
+    return;
+  }
+  never_opened_ = what.error == channel_error::cannot_open;
+  events_.emplace_back(gateway_event::channel_broken{what.error});
+  if (what.error != channel_error::refused) return;
+  end_questions();
+  pump_check(ctx);
+  pump_nat_pmp(ctx);
+}
+
+/// Nobody listens there: questions of our own end; requests of mappings are the engine's.
+void gateway::end_questions() {
+  if (pcp_.check_open()) {
+    pcp_.stop_check();
+    events_.emplace_back(gateway_event::checked{.answered = false});
+  }
+  if (nat_pmp_.forget(mapping_id::none)) {
+    events_.emplace_back(gateway_event::address_asked{.answered = false});
+  }
+}
+
+void gateway::on_datagram(context& ctx, const datagram_received& what) {
+  ++ctx.counters.datagrams_received;
+  if (what.from.address != server().address || what.from.port != server().port) {
+    ++ctx.counters.datagrams_stranger;
+    return;
+  }
+  if (what.channel == announcements_) return on_announcement(ctx, what);
+  switch (classify_response(what.bytes)) {
+    case response_kind::malformed:
+    case response_kind::not_a_response: ++ctx.counters.datagrams_malformed; return;
+    case response_kind::pcp: return on_pcp(ctx, what.bytes);
+    case response_kind::natpmp: return on_natpmp(ctx, what.bytes);
+    case response_kind::pcp_other_version:
+    case response_kind::natpmp_refuses_pcp:
+      return on_pcp_refused_by_version(ctx, what.bytes);
+  }
+}
+
+// A restart ends both epochs; seen in one protocol, it must not be seen again in the other.
+
+void gateway::heard_in_pcp(context& ctx, std::uint32_t epoch) {
+  last_answer_ = ctx.now;
+  if (pcp_.observe_epoch(epoch, ctx.now) != epoch_verdict::restarted) return;
+  nat_pmp_.forget_epoch();
+  on_restarted(ctx);
+}
+
+void gateway::heard_in_nat_pmp(context& ctx, std::uint32_t epoch) {
+  last_answer_ = ctx.now;
+  if (nat_pmp_.observe_epoch(epoch, ctx.now) != epoch_verdict::restarted) return;
+  pcp_.forget_epoch();
+  on_restarted(ctx);
+}
+
+void gateway::on_restarted(context& ctx) {
+  ++ctx.counters.reboots_seen;
+  ctx.log.log(log_level::info, "router ", server().address, " has restarted");
+  external_address_.reset();
+  events_.emplace_back(gateway_event::restarted{});
+}
+
+void gateway::learn(availability& which, availability what) {
+  if (std::exchange(which, what) != what) events_.emplace_back(gateway_event::learnt{});
+}
+
+/// A server that answers NAT-PMP in version 2 speaks PCP and no NAT-PMP.
+bool gateway::on_answer_of_a_pcp_server(context& ctx) {
+  const auto refused = nat_pmp_.take_in_flight(ctx.now);
+  if (!refused) return false;
+  last_answer_ = ctx.now;
+  learn(nat_pmp_availability_, availability::absent);
+  learn(pcp_availability_, availability::present);
+  if (refused->is_address_question()) {
+    events_.emplace_back(gateway_event::address_asked{.answered = false});
+  } else {
+    events_.emplace_back(gateway_event::map_answered{
+        .mapping = refused->mapping,
+        .protocol = protocol::nat_pmp,
+        .asked = refused->why,
+        .late = false,
+        .outcome = {.what = map_outcome::kind::refused, .reason = errc::version_refused}});
+  }
+  pump_nat_pmp(ctx);
+  return true;
+}
+
+void gateway::on_pcp(context& ctx, std::span<const std::byte> bytes) {
+  const auto response = decode_pcp_response(bytes);
+  if (!response || response->result == pcp_result::unsupp_version) {
+    if (on_answer_of_a_pcp_server(ctx)) return;
+    ++(response ? ctx.counters.datagrams_unmatched : ctx.counters.datagrams_malformed);
+    return;
+  }
+  if (response->opcode == pcp_opcode::announce && pcp_.check_open()) {
+    pcp_.stop_check();
+    pump_check(ctx);
+    heard_in_pcp(ctx, response->epoch);
+    learn(pcp_availability_, availability::present);
+    events_.emplace_back(gateway_event::checked{.answered = true});
+    return;
+  }
+  const auto answer = pcp_.match(*response);
+  if (!answer) {
+    ++ctx.counters.datagrams_unmatched;
+    return;
+  }
+  heard_in_pcp(ctx, response->epoch);
+  learn(pcp_availability_, availability::present);
+  events_.emplace_back(gateway_event::map_answered{.mapping = answer->mapping,
+                                                   .protocol = protocol::pcp,
+                                                   .asked = answer->asked,
+                                                   .late = answer->late,
+                                                   .outcome = outcome_of(*answer)});
+  pump_pcp(ctx, answer->mapping);
+}
+
+/// "Unsupported version" answers whatever PCP request is open; a server that has
+/// answered PCP before is believed more than a datagram without a nonce.
+void gateway::on_pcp_refused_by_version(context& ctx, std::span<const std::byte> bytes) {
+  if (pcp_.any_open() && pcp_availability_ == availability::unknown) {
+    last_answer_ = ctx.now;
+    if (pcp_.check_open()) {
+      pcp_.stop_check();
+      pump_check(ctx);
+      events_.emplace_back(gateway_event::checked{.answered = true});
+    }
+    learn(pcp_availability_, availability::absent);
+    return;
+  }
+  if (classify_response(bytes) == response_kind::natpmp_refuses_pcp) return on_natpmp(ctx, bytes);
+  ++ctx.counters.datagrams_unmatched;
+}
+
+void gateway::on_natpmp(context& ctx, std::span<const std::byte> bytes) {
+  const auto response = decode_natpmp_response(bytes);
+  if (!response) {
+    ++ctx.counters.datagrams_malformed;
+    return;
+  }
+  const auto answer = nat_pmp_.match(*response, ctx.now);
+  if (!answer) {
+    ++ctx.counters.datagrams_unmatched;
+    return;
+  }
+  heard_in_nat_pmp(ctx, response->epoch);
+  const bool speaks_it = response->result != natpmp_result::unsupported_version;
+  if (answer->asked.is_address_question()) {
+    if (speaks_it) on_address_answer(ctx, *response);
+    events_.emplace_back(gateway_event::address_asked{.answered = speaks_it});
+  } else {
+    events_.emplace_back(gateway_event::map_answered{.mapping = answer->asked.mapping,
+                                                     .protocol = protocol::nat_pmp,
+                                                     .asked = answer->asked.why,
+                                                     .late = false,
+                                                     .outcome = outcome_of(*response)});
+  }
+  learn(nat_pmp_availability_, speaks_it ? availability::present : availability::absent);
+  pump_nat_pmp(ctx);
+}
+
+void gateway::on_address_answer(context& ctx, const natpmp_response& response) {
+  external_address_.reset();
+  if (response.external_address && is_plausible(*response.external_address)) {
+    external_address_ = response.external_address;
+    address_pause_ = std::chrono::seconds{1};
+    ctx.timers.cancel({timer::address_retry});
+    return;
+  }
+  // The router has no address (yet): ask again with back-off.
+  ctx.timers.set({timer::address_retry}, ctx.now + address_pause_);
+  address_pause_ = std::min(
+      address_pause_ * 2, std::chrono::duration_cast<std::chrono::seconds>(ctx.opts.recheck_period));
+  address_pause_ = std::max(address_pause_, std::chrono::seconds{1});
+}
+
+/// A restarted router, or a changed external address. Anybody on the link can forge it, so it is a
+/// hint: it leads to a question, and only the answer changes anything.
+void gateway::on_announcement(context& ctx, const datagram_received& what) {
+  const auto is_announcement = [&] {
+    switch (classify_response(what.bytes)) {
+      case response_kind::pcp: {
+        const auto response = decode_pcp_response(what.bytes);
+        return response && response->opcode == pcp_opcode::announce &&
+               response->result == pcp_result::success;
+      }
+      case response_kind::natpmp: {
+        const auto response = decode_natpmp_response(what.bytes);
+        return response && response->opcode == natpmp_opcode::address &&
+               response->result == natpmp_result::success;
+      }
+      default: return false;
+    }
+  };
+  if (!is_announcement()) {
+    ++ctx.counters.datagrams_malformed;
+    return;
+  }
+  ++ctx.counters.announcements;
+  if (!last_check_ || ctx.now - *last_check_ >= check_gap) return check(ctx);
+  ctx.timers.set({timer::hint}, *last_check_ + check_gap);
+}
+
+}  // namespace damson::core

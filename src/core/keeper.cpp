@@ -1,0 +1,308 @@
+#include "core/keeper.hpp"
+
+#include <utility>
+
+namespace damson::core {
+namespace {
+
+constexpr std::chrono::hours longest_timeout{24};
+
+bool is_valid(const map_request& request) {
+  return request.internal_port != 0 && request.lifetime.count() >= 1 &&
+         request.lifetime.count() <= 0xffff'ffff && request.timeout.count() > 0 &&
+         request.timeout <= longest_timeout && !request.external_address.is_multicast();
+}
+
+/// Why a request can never be served, if that is so.
+std::optional<failure> hopeless(const mapping& what, std::size_t mappings) {
+  if (!is_valid(what.request)) return failure{errc::invalid_argument, {}};
+  if (mappings > engine_limits::mappings) return failure{errc::limit_reached, {}};
+  if (what.request.protocols == protocol_filter::upnp) return explain(what, {});
+  return std::nullopt;
+}
+
+}  // namespace
+
+void keeper::tell(context& ctx, const mapping& what, event_kind kind, mapping_event more) {
+  more.kind = kind;
+  more.info = what.info;
+  ctx.outputs.emplace_back(std::move(more));
+}
+
+// ---------------------------------------------------------------------------------------------
+// What the program wants
+
+void keeper::create(context& ctx, mapping_id id, const map_request& request) {
+  mapping* made = id == mapping_id::none ? nullptr : table_.add(id, request);
+  if (made == nullptr) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  made->created = ctx.now;
+  ctx.random.fill(made->nonce.bytes);
+  made->info.id = id;
+  made->info.transport = request.transport;
+  made->info.internal.port = request.internal_port;
+
+  if (const auto why = hopeless(*made, table_.size())) {
+    table_.move_to(*made, phase::hopeless);
+    return tell_failed(ctx, *made, *why);
+  }
+  table_.claim_port(*made);
+  ctx.timers.set({timer::timeout, id}, ctx.now + request.timeout);
+  if (const mapping* other = table_.find_other(*made);
+      other != nullptr && other->phase != phase::releasing) {
+    return tell_failed(ctx, *made, {errc::already_mapped, {}});
+  }
+  want(ctx, *made);
+}
+
+// ---------------------------------------------------------------------------------------------
+// The network
+
+void keeper::look(context& ctx) {
+  if (std::exchange(looking_, true)) return;
+  ctx.outputs.emplace_back(look_at_network{});
+}
+
+void keeper::on_network(context& ctx, const network_facts& facts) {
+  looking_ = false;
+  facts_at_ = ctx.now;
+  const auto chosen = choose_uplink(facts, ctx.opts);
+  if (chosen != uplink_) switch_uplink(ctx, chosen);
+  begin_waiting(ctx);
+}
+
+/// The old router cannot be reached as the host that made the mappings, so it is left alone: leases end.
+void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
+  const bool is_news = uplink_.has_value();
+  uplink_ = chosen;
+  for_each([](const mapping& each) { return each.phase == phase::releasing; },
+           [&](mapping& each) { finish(ctx, each, removal::left_to_expire); });
+  if (gateway_) close_gateway(ctx);
+  for_each([](const mapping& each) { return each.phase != phase::hopeless; },
+           [&](mapping& each) {
+             each.pcp_open = each.nat_pmp_open = false;
+             each.failures = 0;
+             if (is_news && each.is_held()) lose(ctx, each, {errc::network_changed, {}});
+             cancel_timers(ctx, each.id);
+             if (!each.told_failed && !each.told_mapped) {
+               ctx.timers.set({timer::timeout, each.id}, each.created + each.request.timeout);
+             }
+             table_.move_to(each, phase::waiting);
+           });
+}
+
+void keeper::open_gateway(context& ctx) {
+  const channel_id requests{++channels_used_};
+  const channel_id announcements{++channels_used_};
+  gateway_.emplace(*uplink_, requests, announcements);
+  ctx.log.log(log_level::debug, "asking router ", gateway_->server());
+  gateway_->open(ctx);
+}
+
+void keeper::close_gateway(context& ctx) {
+  gateway_->close(ctx);
+  gateway_.reset();
+  ctx.timers.cancel({timer::recheck});
+  ctx.timers.cancel({timer::restart_wait});
+}
+
+void keeper::on_recheck(context& ctx) {
+  ctx.timers.set({timer::recheck}, ctx.now + ctx.opts.recheck_period);
+  look(ctx);
+  if (gateway_ && gateway_->is_ready() && table_.count(phase::mapped) > 0) {
+    gateway_->check(ctx);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Inputs
+
+void keeper::on_channel_opened(context& ctx, const channel_opened& what) {
+  if (!gateway_ || !gateway_->owns(what.channel)) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  gateway_->on_opened(ctx, what);
+  drain_gateway(ctx);
+}
+
+void keeper::on_channel_failed(context& ctx, const channel_failed& what) {
+  if (!gateway_ || !gateway_->owns(what.channel)) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  gateway_->on_failed(ctx, what);
+  drain_gateway(ctx);
+}
+
+void keeper::on_datagram(context& ctx, const datagram_received& what) {
+  if (!gateway_ || !gateway_->owns(what.channel)) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  gateway_->on_datagram(ctx, what);
+  drain_gateway(ctx);
+}
+
+void keeper::on_timer(context& ctx, const timer_key& due) {
+  if (due.mapping == mapping_id::none || due.name == timer::pcp_try) {
+    if (due.name == timer::recheck) {
+      on_recheck(ctx);
+    } else if (due.name == timer::restart_wait) {
+      begin_after_restart(ctx);
+    } else if (gateway_) {
+      gateway_->on_timer(ctx, due);
+    }
+    return drain_gateway(ctx);
+  }
+  mapping* what = table_.find(due.mapping);
+  if (what == nullptr) return;
+  switch (due.name) {
+    case timer::timeout: {
+      failure why = explain(*what, gateway_ ? gateway_->server() : endpoint{});
+      why.reason = errc::timed_out;
+      tell_failed(ctx, *what, why);
+      break;
+    }
+    case timer::head_start:
+      what->head_start_over = true;
+      reconsider(ctx, *what);
+      break;
+    case timer::discovery:
+      attempt_failed(ctx, *what, explain(*what, gateway_->server()));
+      break;
+    case timer::retry: want(ctx, *what); break;
+    case timer::renew: renew(ctx, *what); break;
+    case timer::lease_end: on_lease_end(ctx, *what); break;
+    case timer::release_end: finish(ctx, *what, removal::left_to_expire); break;
+    default: break;
+  }
+  drain_gateway(ctx);
+}
+
+// ---------------------------------------------------------------------------------------------
+// What the gateway tells
+
+void keeper::drain_gateway(context& ctx) {
+  while (gateway_) {
+    const auto events = gateway_->take_events();
+    if (events.empty()) return;
+    for (const auto& each : events) {
+      // An event may have closed the gateway; what was left of it is about nothing then.
+      if (!gateway_) return;
+      std::visit([&](const auto& what) { on_event(ctx, what); }, each);
+    }
+  }
+}
+
+void keeper::on_event(context& ctx, const gateway_event::channel_ready&) { begin_waiting(ctx); }
+
+void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
+  const bool refused = what.error == channel_error::refused;
+  const errc reason = refused ? errc::port_closed : errc::network_down;
+  for_each(
+      [&](const mapping& each) {
+        return each.phase == phase::asking || (!refused && each.phase == phase::waiting);
+      },
+      [&](mapping& each) {
+        for (const protocol which : {protocol::pcp, protocol::nat_pmp}) {
+          if (allows(each.request.protocols, which)) set_failed(each, which, reason);
+        }
+        // Nobody was there to make anything.
+        each.pcp_open = each.nat_pmp_open = each.told_mapped;
+        attempt_failed(ctx, each, explain(each, gateway_->server()));
+      });
+  if (what.error == channel_error::cannot_open) close_gateway(ctx);
+}
+
+void keeper::on_event(context& ctx, const gateway_event::learnt&) {
+  for_each([](const mapping& each) { return each.phase == phase::asking; },
+           [&](mapping& each) {
+             if (gateway_->pcp() == availability::absent && each.pcp.under_way) {
+               set_failed(each, protocol::pcp, errc::version_refused);
+               each.pcp_open = each.told_mapped;
+               gateway_->give_up_pcp(ctx, each.id);
+             }
+             if (gateway_->nat_pmp() == availability::absent) {
+               set_failed(each, protocol::nat_pmp, errc::version_refused);
+             }
+             if (gateway_->pcp() == availability::present) {
+               gateway_->extend_pcp(ctx, each.id, each.attempt_began + ctx.opts.discovery_timeout);
+             }
+             reconsider(ctx, each);
+           });
+}
+
+void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
+  mapping* of = table_.find(what.mapping);
+  if (of == nullptr) return;
+  switch (of->phase) {
+    case phase::asking: return on_attempt_answer(ctx, *of, what);
+    case phase::mapped: return on_lease_answer(ctx, *of, what);
+    case phase::releasing: return on_release_answer(ctx, *of, what);
+    case phase::replacing:
+      if (what.asked == map_purpose::remove && !what.late) want(ctx, *of);
+      return;
+    case phase::hopeless: return;
+    case phase::waiting:
+    case phase::pausing:
+      // A grant that nobody waited for any more is a grant all the same: the nonce is ours.
+      if (what.outcome.what == map_outcome::kind::granted && what.asked != map_purpose::remove) {
+        on_granted(ctx, *of, what.protocol, what.outcome);
+      }
+      return;
+  }
+}
+
+void keeper::on_event(context& ctx, const gateway_event::address_asked& what) {
+  const auto& external = gateway_->external_address();
+  for_each([](const mapping& each) { return each.phase == phase::asking; },
+           [&](mapping& each) {
+             if (each.address_missing) {
+               each.address_missing = false;
+               each.info.external.address = external.value_or(ip_address::any_v4());
+               return hold(ctx, each);
+             }
+             if (!what.answered && gateway_->nat_pmp() == availability::unknown &&
+                 allows(each.request.protocols, protocol::nat_pmp)) {
+               set_failed(each, protocol::nat_pmp, errc::no_answer);
+             }
+             reconsider(ctx, each);
+           });
+  if (what.answered) revive(ctx);
+  if (!external) return;
+  for_each(
+      [&](const mapping& each) {
+        return each.is_held() && each.info.protocol == protocol::nat_pmp &&
+               each.info.external.address != *external;
+      },
+      [&](mapping& each) {
+        each.info.external.address = *external;
+        tell(ctx, each, event_kind::changed);
+      });
+}
+
+/// The router is alive: what failed because nobody answered need not wait longer. Refusals stand.
+void keeper::revive(context& ctx) {
+  if (table_.count(phase::pausing) == 0) return;
+  for_each(
+      [&](const mapping& each) {
+        const auto refused = [](const asked& how) { return how.failed && how.failed->result_code; };
+        return each.phase == phase::pausing && ctx.timers.is_set({timer::retry, each.id}) &&
+               !refused(each.pcp) && !refused(each.nat_pmp);
+      },
+      [&](mapping& each) { want(ctx, each); });
+}
+
+void keeper::on_event(context& ctx, const gateway_event::checked& what) {
+  if (what.answered) return revive(ctx);
+  // Not every PCP server answers ANNOUNCE; a renewal asks the same, and only MAP is a must.
+  for (const mapping_id id : table_.ids()) {
+    mapping& each = *table_.find(id);
+    if (each.is_held() && each.info.protocol == protocol::pcp) return renew(ctx, each);
+  }
+}
+
+}  // namespace damson::core

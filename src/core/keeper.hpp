@@ -1,0 +1,105 @@
+#pragma once
+
+/// Keeps the program's mappings: makes attempts, holds leases, makes them again, gives them back.
+///
+/// One class in four files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
+/// `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `release.cpp` (given back).
+
+#include <cstdint>
+#include <optional>
+
+#include <damson/engine.hpp>
+
+#include "core/context.hpp"
+#include "core/election.hpp"
+#include "core/gateway.hpp"
+#include "core/mapping_table.hpp"
+#include "core/uplink.hpp"
+
+namespace damson::core {
+
+class keeper {
+ public:
+  void create(context& ctx, mapping_id id, const map_request& request);
+  void release(context& ctx, mapping_id id, bool keep_lease);
+  void release_all(context& ctx);
+
+  void on_network(context& ctx, const network_facts& facts);
+  void on_channel_opened(context& ctx, const channel_opened& what);
+  void on_channel_failed(context& ctx, const channel_failed& what);
+  void on_datagram(context& ctx, const datagram_received& what);
+  void on_timer(context& ctx, const timer_key& due);
+
+  std::size_t size() const noexcept { return table_.size(); }
+
+ private:
+  // keeper.cpp
+  void look(context& ctx);
+  void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
+  void open_gateway(context& ctx);
+  void close_gateway(context& ctx);
+  void on_recheck(context& ctx);
+  void drain_gateway(context& ctx);
+  void on_event(context& ctx, const gateway_event::channel_ready&);
+  void on_event(context& ctx, const gateway_event::channel_broken& what);
+  void on_event(context& ctx, const gateway_event::learnt&);
+  void on_event(context& ctx, const gateway_event::map_answered& what);
+  void on_event(context& ctx, const gateway_event::address_asked& what);
+  void on_event(context& ctx, const gateway_event::restarted&);
+  void on_event(context& ctx, const gateway_event::checked& what);
+  void revive(context& ctx);
+  /// Does something with each mapping that meets a condition; the action may add and remove some.
+  template <class Condition, class Action>
+  void for_each(Condition&& condition, Action&& action) {
+    for (const mapping_id id : table_.ids()) {
+      mapping* each = table_.find(id);
+      if (each != nullptr && condition(*each)) action(*each);
+    }
+  }
+  void tell(context& ctx, const mapping& what, event_kind kind, mapping_event more = {});
+
+  // attempt.cpp
+  void want(context& ctx, mapping& what);
+  void begin_waiting(context& ctx);
+  void begin(context& ctx, mapping& what);
+  void begin_on_gateway(context& ctx, mapping& what);
+  void reconsider(context& ctx, mapping& what);
+  void ask_pcp(context& ctx, mapping& what, map_purpose why);
+  void ask_nat_pmp(context& ctx, mapping& what, map_purpose why);
+  void on_attempt_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void on_attempt_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
+  void attempt_failed(context& ctx, mapping& what, const failure& why);
+  void tell_failed(context& ctx, mapping& what, const failure& why);
+  void set_failed(mapping& what, protocol which, errc reason);
+
+  // lease.cpp
+  void on_granted(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
+  void hold(context& ctx, mapping& what);
+  void hold_direct(context& ctx, mapping& what);
+  void on_lease_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void on_renewed(context& ctx, mapping& what, const map_outcome& outcome);
+  void on_renewal_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
+  void on_late_grant(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
+  void on_other_removed(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void arm_lease(context& ctx, mapping& what);
+  void renew(context& ctx, mapping& what);
+  void lose(context& ctx, mapping& what, failure why);
+  void on_lease_end(context& ctx, mapping& what);
+  void begin_after_restart(context& ctx);
+
+  // release.cpp
+  void begin_release(context& ctx, mapping& what);
+  void on_release_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void finish(context& ctx, mapping& what, removal how);
+  static void cancel_attempt_timers(context& ctx, mapping_id id);
+  static void cancel_timers(context& ctx, mapping_id id);
+
+  mapping_table table_;
+  std::optional<uplink> uplink_;
+  std::optional<gateway> gateway_;
+  std::optional<time_point> facts_at_;  ///< when the network was last looked at
+  bool looking_ = false;
+  std::uint32_t channels_used_ = 0;
+};
+
+}  // namespace damson::core

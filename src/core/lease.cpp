@@ -1,0 +1,225 @@
+/// Holding a mapping: granted, renewed in time, changed, lost, and made again after a restart.
+
+#include <utility>
+
+#include "core/keeper.hpp"
+
+namespace damson::core {
+namespace {
+
+/// What the router granted as an external endpoint, if it can be used.
+std::optional<endpoint> usable(const map_outcome& outcome, const endpoint& internal) {
+  endpoint external = outcome.external;
+  // A firewall without translation has nothing to assign.
+  if (external.port == 0 && external.address == internal.address) external.port = internal.port;
+  if (external.port == 0 || external.address.is_loopback() || external.address.is_multicast()) {
+    return std::nullopt;
+  }
+  return external;
+}
+
+map_outcome unusable_answer() {
+  return {.what = map_outcome::kind::refused,
+          .reason = errc::unusable_answer,
+          .retry_after = std::chrono::seconds{30}};
+}
+
+}  // namespace
+
+void keeper::on_granted(context& ctx, mapping& what, protocol which, const map_outcome& outcome) {
+  const auto external = usable(outcome, what.info.internal);
+  if (!external) {
+    if (what.phase != phase::asking) return;
+    on_attempt_refused(ctx, what, which, unusable_answer());
+    // It was granted after all, so there is something to delete at the end.
+    (which == protocol::pcp ? what.pcp_open : what.nat_pmp_open) = true;
+    return;
+  }
+  what.any_port = false;
+  what.info.protocol = which;
+  what.info.external = *external;
+  what.info.lifetime = outcome.lifetime;
+  what.info.gateway = gateway_->server().address;
+  what.lease.emplace(ctx.now, outcome.lifetime);
+  if (which == protocol::nat_pmp) {
+    // The first event carries the address, so it waits for the question that is open.
+    if (gateway_->must_wait_for_address(ctx)) {
+      what.address_missing = true;
+      return;
+    }
+    what.info.external.address = gateway_->external_address().value_or(ip_address::any_v4());
+  }
+  hold(ctx, what);
+}
+
+void keeper::hold(context& ctx, mapping& what) {
+  cancel_attempt_timers(ctx, what.id);
+  ctx.timers.cancel({timer::timeout, what.id});
+  if (what.info.protocol == protocol::pcp) {
+    // One that was sent is listened for, because its grant would have to be looked after.
+    if (gateway_->withdraw_nat_pmp(ctx, what.id)) what.nat_pmp_open = false;
+  } else if (what.info.protocol == protocol::nat_pmp) {
+    gateway_->give_up_pcp(ctx, what.id);
+  }
+  table_.move_to(what, phase::mapped);
+  what.failures = 0;
+  what.told_failed = false;
+  if (!std::exchange(what.told_mapped, true)) what.info.elapsed = ctx.now - what.created;
+  if (what.lease) arm_lease(ctx, what);
+  if (!ctx.timers.is_set({timer::recheck})) {
+    ctx.timers.set({timer::recheck}, ctx.now + ctx.opts.recheck_period);
+  }
+  ctx.log.log(log_level::debug, what.info.transport, ' ', what.info.internal, " is mapped to ",
+              what.info.external, " through ", what.info.protocol, " for ",
+              what.info.lifetime.count(), " s");
+  tell(ctx, what, event_kind::mapped, {.regained = std::exchange(what.told_lost, false)});
+}
+
+void keeper::hold_direct(context& ctx, mapping& what) {
+  what.info.protocol = protocol::direct;
+  what.info.internal.address = uplink_->local;
+  what.info.external = what.info.internal;
+  what.info.lifetime = {};
+  what.info.gateway = {};
+  what.lease.reset();
+  hold(ctx, what);
+}
+
+void keeper::arm_lease(context& ctx, mapping& what) {
+  what.renewal_refused.reset();
+  ctx.timers.set({timer::lease_end, what.id}, what.lease->lease_end());
+  if (const auto next = what.lease->next(ctx.now, ctx.random)) {
+    ctx.timers.set({timer::renew, what.id}, *next);
+  } else {
+    ctx.timers.cancel({timer::renew, what.id});
+  }
+}
+
+void keeper::renew(context& ctx, mapping& what) {
+  if (!what.is_held()) return;
+  if (const auto next = what.lease->next(ctx.now, ctx.random)) {
+    ctx.timers.set({timer::renew, what.id}, *next);
+  }
+  return what.info.protocol == protocol::pcp ? ask_pcp(ctx, what, map_purpose::renew)
+                                             : ask_nat_pmp(ctx, what, map_purpose::renew);
+}
+
+void keeper::on_lease_answer(context& ctx, mapping& what,
+                             const gateway_event::map_answered& answer) {
+  if (answer.asked == map_purpose::remove) return on_other_removed(ctx, what, answer);
+  const bool owner = answer.protocol == what.info.protocol;
+  switch (answer.outcome.what) {
+    case map_outcome::kind::granted:
+      return owner ? on_renewed(ctx, what, answer.outcome)
+                   : on_late_grant(ctx, what, answer.protocol, answer.outcome);
+    case map_outcome::kind::refused:
+      if (owner) on_renewal_refused(ctx, what, answer.protocol, answer.outcome);
+      return;
+    case map_outcome::kind::silent:   // the next renewal point asks again
+    case map_outcome::kind::deleted:  // of an earlier delete
+      return;
+  }
+}
+
+void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome) {
+  auto external = usable(outcome, what.info.internal);
+  if (!external) return;
+  if (what.info.protocol == protocol::nat_pmp) {
+    external->address = gateway_->external_address().value_or(what.info.external.address);
+  }
+  what.info.lifetime = outcome.lifetime;
+  what.lease.emplace(ctx.now, outcome.lifetime);
+  arm_lease(ctx, what);
+  if (std::exchange(what.info.external, *external) != *external) {
+    tell(ctx, what, event_kind::changed);
+  }
+}
+
+/// A refusal changes nothing before the lease ends, except that some servers cannot renew at all.
+void keeper::on_renewal_refused(context& ctx, mapping& what, protocol which,
+                                const map_outcome& outcome) {
+  what.renewal_refused = protocol_failure{.protocol = which,
+                                          .reason = outcome.reason,
+                                          .result_code = outcome.result_code,
+                                          .server = gateway_->server(),
+                                          .retry_after = outcome.retry_after};
+  if (which == protocol::pcp && outcome.reason == errc::no_resources) {
+    // Delete and make anew; there is a gap, so the program is told.
+    lose(ctx, what, {errc::no_resources, {*what.renewal_refused}});
+    table_.move_to(what, phase::replacing);
+    return ask_pcp(ctx, what, map_purpose::remove);
+  }
+  const auto next = ctx.timers.at({timer::renew, what.id});
+  const time_point not_before = ctx.now + outcome.retry_after;
+  if (next && *next < not_before) {
+    if (not_before < what.lease->lease_end()) {
+      ctx.timers.set({timer::renew, what.id}, not_before);
+    } else {
+      ctx.timers.cancel({timer::renew, what.id});
+    }
+  }
+}
+
+/// Another protocol's request, given up long ago, was granted after all. On the most common daemon
+/// both are one rule if the external port is the same, and deleting it would close the one that is kept.
+void keeper::on_late_grant(context& ctx, mapping& what, protocol which,
+                           const map_outcome& outcome) {
+  if (outcome.external.port == what.info.external.port) return;
+  ctx.log.log(log_level::info, which, ": a late grant of another external port is deleted");
+  return which == protocol::pcp ? ask_pcp(ctx, what, map_purpose::remove)
+                                : ask_nat_pmp(ctx, what, map_purpose::remove);
+}
+
+/// Verifies that the mapping that is kept was not deleted along with the other protocol's.
+void keeper::on_other_removed(context& ctx, mapping& what,
+                              const gateway_event::map_answered& answer) {
+  if (answer.late || answer.protocol == what.info.protocol) return;
+  if (answer.outcome.what == map_outcome::kind::silent) return;
+  (answer.protocol == protocol::pcp ? what.pcp_open : what.nat_pmp_open) = false;
+  renew(ctx, what);
+}
+
+void keeper::lose(context& ctx, mapping& what, failure why) {
+  ctx.timers.cancel({timer::renew, what.id});
+  ctx.timers.cancel({timer::lease_end, what.id});
+  table_.move_to(what, phase::pausing);
+  what.told_lost = true;
+  ctx.log.log(log_level::info, what.request.transport, ' ', what.request.internal_port,
+              " is lost: ", to_string(why));
+  tell(ctx, what, event_kind::lost, {.why = std::move(why)});
+}
+
+void keeper::on_lease_end(context& ctx, mapping& what) {
+  if (!what.is_held()) return;
+  failure why{errc::lease_expired, {}};
+  if (what.renewal_refused) {
+    why = {what.renewal_refused->reason, {*what.renewal_refused}};
+  }
+  gateway_->forget(ctx, what.id);
+  lose(ctx, what, std::move(why));
+  want(ctx, what);
+}
+
+/// Everything is to be made again, but not by all hosts at once (RFC 6887 section 14.1.3).
+void keeper::on_event(context& ctx, const gateway_event::restarted&) {
+  for_each(
+      [](const mapping& each) { return each.is_held() && each.info.protocol != protocol::direct; },
+      [&](mapping& each) {
+        // A renewal that is under way makes the mapping again as well, so it is let go on.
+        lose(ctx, each, {errc::gateway_restarted, {}});
+      });
+  if (ctx.timers.is_set({timer::restart_wait})) return;
+  ctx.timers.set({timer::restart_wait},
+                 ctx.now + ctx.random.uniform_duration({}, ctx.tuning.restart_wait));
+}
+
+void keeper::begin_after_restart(context& ctx) {
+  for_each(
+      [&](const mapping& each) {
+        return each.phase == phase::pausing && each.told_lost &&
+               !ctx.timers.is_set({timer::retry, each.id});
+      },
+      [&](mapping& each) { want(ctx, each); });
+}
+
+}  // namespace damson::core

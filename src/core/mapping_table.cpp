@@ -1,0 +1,68 @@
+#include "core/mapping_table.hpp"
+
+#include <algorithm>
+
+namespace damson::core {
+
+mapping_table::port_key mapping_table::key_of(const map_request& request) noexcept {
+  return static_cast<port_key>(request.internal_port) << 8 |
+         static_cast<port_key>(request.transport);
+}
+
+mapping* mapping_table::add(mapping_id id, const map_request& request) {
+  const auto [entry, is_new] = by_id_.try_emplace(id);
+  if (!is_new) return nullptr;
+  mapping& made = entry->second;
+  made.id = id;
+  made.request = request;
+  ++counts_[static_cast<std::size_t>(made.phase)];
+  return &made;
+}
+
+void mapping_table::claim_port(const mapping& what) {
+  by_port_.emplace(key_of(what.request), what.id);
+}
+
+void mapping_table::move_to(mapping& what, phase next) noexcept {
+  --counts_[static_cast<std::size_t>(what.phase)];
+  what.phase = next;
+  ++counts_[static_cast<std::size_t>(next)];
+}
+
+void mapping_table::erase(mapping_id id) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return;
+  const auto [first, last] = by_port_.equal_range(key_of(found->second.request));
+  for (auto each = first; each != last; ++each) {
+    if (each->second != id) continue;
+    by_port_.erase(each);
+    break;
+  }
+  --counts_[static_cast<std::size_t>(found->second.phase)];
+  by_id_.erase(found);
+}
+
+mapping* mapping_table::find(mapping_id id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &found->second;
+}
+
+mapping* mapping_table::find_other(const mapping& than) {
+  const auto [first, last] = by_port_.equal_range(key_of(than.request));
+  mapping* oldest = nullptr;
+  for (auto each = first; each != last; ++each) {
+    if (each->second == than.id) continue;
+    if (oldest == nullptr || each->second < oldest->id) oldest = find(each->second);
+  }
+  return oldest;
+}
+
+std::vector<mapping_id> mapping_table::ids() const {
+  std::vector<mapping_id> all;
+  all.reserve(by_id_.size());
+  for (const auto& [id, entry] : by_id_) all.push_back(id);
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+}  // namespace damson::core

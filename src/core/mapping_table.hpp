@@ -1,0 +1,110 @@
+#pragma once
+
+/// Every mapping of one engine, and where each stands in its life.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <damson/engine.hpp>
+
+#include "core/renewal.hpp"
+#include "wire/pcp.hpp"
+
+namespace damson::core {
+
+enum class phase : std::uint8_t {
+  waiting,    ///< for network facts, for the channel, or for an earlier mapping of the port to go
+  asking,     ///< an attempt is under way
+  mapped,     ///< the router granted it
+  replacing,  ///< deleted on the router in order to be made anew (Q-28)
+  pausing,    ///< until the retry timer or the wait after a restart ends
+  releasing,  ///< being deleted for good
+  hopeless,   ///< the request can never be served; kept until the program releases it
+};
+
+inline constexpr std::size_t phase_count = 7;
+
+/// How one protocol fares in the attempt under way.
+struct asked {
+  bool under_way = false;
+  std::optional<protocol_failure> failed;
+};
+
+/// One port that the program wants open.
+struct mapping {
+  mapping_id id{};
+  map_request request{};
+  time_point created{};
+  /// Constant for the mapping's whole life: renewals, re-creation and the delete.
+  pcp_nonce nonce;
+
+  core::phase phase = phase::waiting;
+  bool told_failed = false;  ///< `failed` was reported, and no `mapped` since
+  bool told_mapped = false;  ///< `mapped` was ever reported
+  bool told_lost = false;    ///< `lost` was reported, and no `mapped` since
+
+  // The attempt under way
+  time_point attempt_began;
+  asked pcp;
+  asked nat_pmp;
+  bool head_start_over = false;
+  bool any_port = false;  ///< the wanted external port was refused: leave the choice to the router (Q-44)
+  /// A NAT-PMP grant that waits for the external address.
+  bool address_missing = false;
+  unsigned failures = 0;  ///< attempts that failed since the last grant
+
+  // What the router may hold of ours: a request that can have made a mapping was sent, and it is
+  // neither refused nor deleted.
+  bool pcp_open = false;
+  bool nat_pmp_open = false;
+
+  /// The grant, also the last one while the mapping is lost: what to suggest again.
+  mapping_info info;
+  std::optional<renewal> lease;
+  /// The last answer to a renewal, when it was a refusal.
+  std::optional<protocol_failure> renewal_refused;
+
+  removal how = removal::already_gone;  ///< releasing: what is known so far
+
+  bool is_held() const noexcept { return phase == phase::mapped; }
+};
+
+/// The mappings by id and by transport and internal port.
+class mapping_table {
+ public:
+  /// The entry made for `id`; null when the id is in use.
+  mapping* add(mapping_id id, const map_request& request);
+  /// From now on `find_other` knows it. Once for each entry at most.
+  void claim_port(const mapping& what);
+  void erase(mapping_id id);
+
+  mapping* find(mapping_id id);
+
+  /// Another mapping than `than` that claims the same transport and internal port: the one that came first.
+  mapping* find_other(const mapping& than);
+
+  /// Every change of phase goes through here, so that each phase's mappings are counted.
+  void move_to(mapping& what, phase next) noexcept;
+  std::size_t count(phase in) const noexcept { return counts_[static_cast<std::size_t>(in)]; }
+
+  std::size_t size() const noexcept { return by_id_.size(); }
+  bool empty() const noexcept { return by_id_.empty(); }
+
+  /// Ids in the order of creation; safe to walk while entries come and go.
+  std::vector<mapping_id> ids() const;
+
+ private:
+  using port_key = std::uint32_t;
+  static port_key key_of(const map_request& request) noexcept;
+
+  std::unordered_map<mapping_id, mapping> by_id_;
+  std::unordered_multimap<port_key, mapping_id> by_port_;
+  std::array<std::size_t, phase_count> counts_{};
+};
+
+}  // namespace damson::core

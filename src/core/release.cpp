@@ -1,0 +1,112 @@
+/// Giving a mapping back.
+
+#include "core/keeper.hpp"
+
+namespace damson::core {
+namespace {
+
+/// After this a mapping is left to its lease.
+constexpr std::chrono::seconds release_bound{2};
+
+removal removal_by(const map_outcome& outcome) noexcept {
+  switch (outcome.what) {
+    case map_outcome::kind::deleted: return removal::deleted;
+    case map_outcome::kind::refused:
+      // Deleting what is not there is an error on some servers.
+      return outcome.reason == errc::no_resources ? removal::already_gone : removal::left_to_expire;
+    case map_outcome::kind::granted:
+    case map_outcome::kind::silent: break;
+  }
+  return removal::left_to_expire;
+}
+
+/// The attempt ended without a word, and nothing was ever granted.
+bool nobody_answered(const mapping& what) noexcept {
+  return what.phase == phase::pausing && !what.told_mapped && what.pcp.failed &&
+         what.pcp.failed->reason == errc::no_answer && !what.nat_pmp_open;
+}
+
+}  // namespace
+
+void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
+  mapping* found = table_.find(id);
+  if (found == nullptr || found->phase == phase::releasing) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  mapping& what = *found;
+  const bool nothing_there = !what.pcp_open && !what.nat_pmp_open;
+  if (nothing_there) return finish(ctx, what, removal::already_gone);
+  if (keep_lease || !gateway_ || !gateway_->is_ready()) {
+    return finish(ctx, what, removal::left_to_expire);
+  }
+  if (nobody_answered(what)) {
+    // One delete is sent in case only the answers were lost, but it is not waited for.
+    ask_pcp(ctx, what, map_purpose::remove);
+    return finish(ctx, what, removal::left_to_expire);
+  }
+  begin_release(ctx, what);
+}
+
+void keeper::begin_release(context& ctx, mapping& what) {
+  cancel_timers(ctx, what.id);
+  ctx.timers.set({timer::release_end, what.id}, ctx.now + release_bound);
+  const bool owned_by_nat_pmp = what.told_mapped && what.info.protocol == protocol::nat_pmp;
+  const bool pcp_open = what.pcp_open;
+  const bool nat_pmp_open = what.nat_pmp_open;
+  table_.move_to(what, phase::releasing);
+  what.any_port = false;
+  if (pcp_open) ask_pcp(ctx, what, map_purpose::remove);
+  if (nat_pmp_open) ask_nat_pmp(ctx, what, map_purpose::remove);
+  // A PCP request that NAT-PMP took over from is deleted without waiting: PCP was silent then.
+  if (owned_by_nat_pmp) what.pcp_open = false;
+}
+
+void keeper::on_release_answer(context& ctx, mapping& what,
+                               const gateway_event::map_answered& answer) {
+  // A late grant of an earlier request says nothing about the delete, which goes on being sent.
+  if (answer.asked != map_purpose::remove || answer.late) return;
+  bool& open = answer.protocol == protocol::pcp ? what.pcp_open : what.nat_pmp_open;
+  const bool counts = !what.told_mapped || answer.protocol == what.info.protocol;
+  open = false;
+  if (counts) what.how = removal_by(answer.outcome);
+  if (!what.pcp_open && !what.nat_pmp_open) finish(ctx, what, what.how);
+}
+
+void keeper::finish(context& ctx, mapping& what, removal how) {
+  const mapping_id id = what.id;
+  table_.move_to(what, phase::releasing);
+  cancel_timers(ctx, id);
+  if (gateway_) gateway_->forget(ctx, id);
+  ctx.log.log(log_level::debug, what.request.transport, ' ', what.request.internal_port,
+              " is removed: ", to_string(how));
+  tell(ctx, what, event_kind::removed, {.how = how});
+  mapping* next = table_.find_other(what);
+  table_.erase(id);
+  if (table_.empty()) {
+    if (gateway_) close_gateway(ctx);
+    ctx.timers.cancel({timer::recheck});
+    return;
+  }
+  if (next != nullptr && next->phase == phase::waiting) begin(ctx, *next);
+}
+
+void keeper::release_all(context& ctx) {
+  for_each([](const mapping& each) { return each.phase != phase::releasing; },
+           [&](mapping& each) { release(ctx, each.id, false); });
+}
+
+void keeper::cancel_attempt_timers(context& ctx, mapping_id id) {
+  for (const timer each : {timer::head_start, timer::discovery, timer::retry}) {
+    ctx.timers.cancel({each, id});
+  }
+}
+
+void keeper::cancel_timers(context& ctx, mapping_id id) {
+  cancel_attempt_timers(ctx, id);
+  for (const timer each : {timer::timeout, timer::renew, timer::lease_end, timer::release_end}) {
+    ctx.timers.cancel({each, id});
+  }
+}
+
+}  // namespace damson::core
