@@ -1,0 +1,123 @@
+#include "sim/contract.hpp"
+
+#include <string>
+#include <variant>
+
+namespace damson::sim {
+
+namespace {
+
+/// No drain can rightly make more: every mapping sends and tells a few things at most.
+constexpr std::size_t most_outputs = 8 * engine_limits::mappings;
+
+}  // namespace
+
+void contract_watch::fail(const std::string& what) const {
+  throw contract_broken("engine contract broken at " +
+                        std::to_string(now_.time_since_epoch().count()) + " ns: " + what);
+}
+
+void contract_watch::on_input(time_point now, const input& what) {
+  if (now < now_) fail("time runs backwards (the test's fault)");
+  now_ = now;
+  outputs_in_drain_ = 0;
+  if (const auto* create = std::get_if<create_mapping>(&what)) {
+    if (!mappings_.emplace(static_cast<std::uint64_t>(create->id), mapping_state::created).second) {
+      fail("a mapping id used twice (the test's fault)");
+    }
+    ++alive_;
+  } else if (const auto* opened = std::get_if<channel_opened>(&what)) {
+    const auto found = channels_.find(static_cast<std::uint32_t>(opened->channel));
+    if (found != channels_.end() && found->second == channel_state::asked) {
+      found->second = channel_state::open;
+    }
+  } else if (const auto* failed = std::get_if<channel_failed>(&what)) {
+    const auto found = channels_.find(static_cast<std::uint32_t>(failed->channel));
+    if (found != channels_.end() && failed->error == channel_error::cannot_open) {
+      found->second = channel_state::gone;
+    }
+  } else if (std::holds_alternative<close_engine>(what)) {
+    closing_ = true;
+  }
+}
+
+void contract_watch::on_output(const output& what) {
+  if (closed_) fail("an output after engine_closed");
+  if (++outputs_in_drain_ > most_outputs) fail("poll() does not become empty");
+  if (const auto* open = std::get_if<open_channel>(&what)) {
+    const auto id = static_cast<std::uint32_t>(open->channel);
+    if (!channels_.emplace(id, channel_state::asked).second) fail("a channel id used twice");
+  } else if (const auto* shut = std::get_if<close_channel>(&what)) {
+    const auto found = channels_.find(static_cast<std::uint32_t>(shut->channel));
+    if (found == channels_.end() || found->second == channel_state::gone) {
+      fail("close_channel for a channel that is not there");
+    }
+    found->second = channel_state::gone;
+  } else if (const auto* send = std::get_if<send_datagram>(&what)) {
+    const auto found = channels_.find(static_cast<std::uint32_t>(send->channel));
+    if (found == channels_.end() || found->second != channel_state::open) {
+      fail("send_datagram on a channel that is not open");
+    }
+    if (send->bytes.empty() || send->bytes.size() > engine_limits::datagram_bytes) {
+      fail("send_datagram with " + std::to_string(send->bytes.size()) + " bytes");
+    }
+  } else if (const auto* event = std::get_if<mapping_event>(&what)) {
+    on_event(*event);
+  } else if (std::holds_alternative<engine_closed>(what)) {
+    if (!closing_) fail("engine_closed without close_engine");
+    if (alive_ != 0) fail("engine_closed before every mapping was removed");
+    closed_ = true;
+  }
+}
+
+void contract_watch::on_event(const mapping_event& event) {
+  const auto id = static_cast<std::uint64_t>(event.info.id);
+  const std::string name = std::string(to_string(event.kind)) + " for " + std::to_string(id);
+  const auto found = mappings_.find(id);
+  if (found == mappings_.end()) fail(name + ", which was never created");
+  mapping_state& state = found->second;
+  if (state == mapping_state::removed) fail(name + " after its removed");
+  bool& ever_up = ever_up_[id];
+  switch (event.kind) {
+    case event_kind::mapped:
+      if (state == mapping_state::up) fail(name + ", which is mapped already");
+      if (event.regained != ever_up) fail(name + ": regained is wrong");
+      if (event.info.internal.port == 0 || event.info.external.port == 0) {
+        fail(name + ": a port is 0");
+      }
+      state = mapping_state::up;
+      ever_up = true;
+      break;
+    case event_kind::changed:
+      if (state != mapping_state::up) fail(name + ", which is not mapped");
+      break;
+    case event_kind::lost:
+      if (state != mapping_state::up) fail(name + ", which is not mapped");
+      state = mapping_state::down;
+      break;
+    case event_kind::failed:
+      if (state == mapping_state::up) fail(name + ", which is mapped: lost has to come first");
+      if (event.why.reason == errc{}) fail(name + " without a reason");
+      state = mapping_state::down;
+      break;
+    case event_kind::removed:
+      state = mapping_state::removed;
+      --alive_;
+      break;
+  }
+}
+
+void contract_watch::on_drained(time_point now, const std::optional<time_point>& deadline,
+                                std::size_t mapping_count) {
+  if (deadline && *deadline <= now) {
+    fail("the deadline after a drain is " + std::to_string((now - *deadline).count()) +
+         " ns before now");
+  }
+  if (closed_ && deadline) fail("a deadline after engine_closed");
+  if (mapping_count != alive_) {
+    fail("mapping_count() is " + std::to_string(mapping_count) + ", created and not removed are " +
+         std::to_string(alive_));
+  }
+}
+
+}  // namespace damson::sim

@@ -1,0 +1,116 @@
+#include "sim/gateway.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "sim/nat_pmp_server.hpp"
+#include "sim/pcp_server.hpp"
+
+namespace damson::sim {
+
+namespace {
+
+constexpr std::chrono::milliseconds first_announcement_pause{250};
+constexpr ip_address all_hosts_v4{ip_address::v4_bytes{224, 0, 0, 1}};
+
+}  // namespace
+
+gateway::gateway(const profile& how, const ip_address& lan, const std::optional<ip_address>& wan,
+                 time_point now) {
+  state_.how = how;
+  state_.lan = lan;
+  state_.wan = wan;
+  state_.epoch_began = now;
+}
+
+std::vector<datagram> gateway::handle(time_point now, const datagram& in) {
+  std::vector<datagram> out;
+  if (in.to != endpoint{state_.lan, server_port} || in.bytes.empty()) return out;
+  state_.table.remove_expired(now);
+  if (auto reply = answer(now, in)) out.push_back({in.to, in.from, std::move(*reply)});
+  return out;
+}
+
+/// RFC 6887 section 9 and appendix A: one port, two protocols, told apart by the first byte.
+std::optional<bytes> gateway::answer(time_point now, const datagram& in) {
+  const bool is_nat_pmp = in.bytes.front() == std::byte{0};
+  if (is_nat_pmp && state_.how.speaks_nat_pmp) return nat_pmp_answer(state_, now, in);
+  if (state_.how.speaks_pcp) {
+    auto reply = pcp_answer(state_, now, in);
+    if (reply && is_nat_pmp && state_.how.clips_answers_to_nat_pmp) {
+      reply->resize(std::min(reply->size(), in.bytes.size()));
+    }
+    return reply;
+  }
+  if (!state_.how.speaks_nat_pmp || !state_.how.answers_version_refusal) return std::nullopt;
+  return nat_pmp_answer(state_, now, in);
+}
+
+std::vector<datagram> gateway::advance(time_point now) {
+  std::vector<datagram> out;
+  state_.table.remove_expired(now);
+  while (next_announcement_ && *next_announcement_ <= now) {
+    announce(now, out);
+    --announcements_left_;
+    if (announcements_left_ == 0) {
+      next_announcement_.reset();
+    } else {
+      *next_announcement_ += announcement_pause_;
+      announcement_pause_ *= 2;
+    }
+  }
+  return out;
+}
+
+std::optional<time_point> gateway::deadline() const {
+  auto first = state_.table.next_expiry();
+  if (next_announcement_ && (!first || *next_announcement_ < *first)) first = next_announcement_;
+  return first;
+}
+
+void gateway::reboot(time_point now, bool keep_table) {
+  state_.epoch_began = now;
+  if (!keep_table) forget_all();
+  start_announcing(now);
+}
+
+void gateway::set_public_address(time_point now, const std::optional<ip_address>& wan) {
+  if (state_.wan == wan) return;
+  state_.wan = wan;
+  if (state_.how.address_change_resets_epoch) state_.epoch_began = now;
+  start_announcing(now);
+}
+
+bool gateway::forget(transport what, const endpoint& internal) {
+  return state_.table.remove(what, internal);
+}
+
+void gateway::forget_all() {
+  const std::vector<nat_rule> all = state_.table.rules();
+  state_.table.clear();
+  // What the household set by hand is in the settings and survives.
+  for (const auto& rule : all) {
+    if (rule.owner == rule_owner::household) state_.table.put(rule);
+  }
+}
+
+void gateway::occupy(transport what, std::uint16_t external_port, const endpoint& internal) {
+  state_.table.put({what, external_port, rule_owner::household, internal, {}, std::nullopt});
+}
+
+void gateway::start_announcing(time_point now) {
+  announcements_left_ = state_.how.announcements;
+  announcement_pause_ = first_announcement_pause;
+  next_announcement_.reset();
+  if (announcements_left_ > 0) next_announcement_ = now;
+}
+
+void gateway::announce(time_point now, std::vector<datagram>& out) const {
+  const endpoint from{state_.lan, server_port};
+  const endpoint to{all_hosts_v4, announcement_port};
+  if (state_.how.speaks_pcp) out.push_back({from, to, pcp_announcement(state_, now)});
+  if (state_.how.speaks_nat_pmp) out.push_back({from, to, nat_pmp_address(state_, now)});
+}
+
+}  // namespace damson::sim

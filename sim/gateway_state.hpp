@@ -1,0 +1,84 @@
+#pragma once
+
+/// What the protocol servers of one gateway model share.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <damson/types.hpp>
+
+#include "sim/bytes.hpp"
+#include "sim/nat_table.hpp"
+#include "sim/profile.hpp"
+
+namespace damson::sim {
+
+/// The port of both protocols' servers.
+inline constexpr std::uint16_t server_port = 5351;
+/// Where hosts listen for announcements.
+inline constexpr std::uint16_t announcement_port = 5350;
+
+struct datagram {
+  endpoint from;
+  endpoint to;
+  sim::bytes bytes;
+
+  friend bool operator==(const datagram&, const datagram&) = default;
+};
+
+/// Something that a client must not do and that a server nevertheless has to put up with, such as a
+/// reserved field that is not zero.
+struct complaint {
+  time_point when;
+  std::string what;
+
+  friend bool operator==(const complaint&, const complaint&) = default;
+};
+
+struct gateway_state {
+  profile how;
+  ip_address lan;
+  /// Empty: no uplink.
+  std::optional<ip_address> wan;
+  time_point epoch_began;
+  nat_table table;
+  std::vector<complaint> complaints;
+  /// The next port under `port_policy::own_choice`.
+  std::uint16_t next_own_port = 40'000;
+
+  /// Seconds since the mappings were last lost (RFC 6887 section 8.5, RFC 6886 section 3.6).
+  std::uint32_t epoch(time_point now) const {
+    const auto passed = std::chrono::floor<std::chrono::seconds>(now - epoch_began).count();
+    return static_cast<std::uint32_t>(how.epoch_start + static_cast<std::uint64_t>(passed));
+  }
+
+  void complain(time_point now, std::string what) {
+    complaints.push_back({now, std::move(what)});
+  }
+
+  /// The lifetime granted for one asked for, both in seconds.
+  std::uint32_t grant(std::uint32_t asked) const {
+    if (how.forced_grant) return *how.forced_grant;
+    const auto low = static_cast<std::uint32_t>(how.min_lifetime.count());
+    const auto high = static_cast<std::uint32_t>(how.max_lifetime.count());
+    return std::clamp(asked, low, high);
+  }
+
+  /// The external port for a new rule: `wanted` or the next one that is free; 0 when none is.
+  std::uint16_t choose_port(transport what, std::uint16_t wanted,
+                            const std::optional<ip_address>& host) {
+    if (how.external_port == port_policy::as_suggested) return table.free_port(what, wanted, host);
+    const std::uint16_t port = table.free_port(what, next_own_port, host);
+    constexpr auto last = std::numeric_limits<std::uint16_t>::max();
+    next_own_port = port == last ? std::uint16_t{1024} : static_cast<std::uint16_t>(port + 1);
+    return port;
+  }
+};
+
+}  // namespace damson::sim

@@ -1,0 +1,114 @@
+#include "sim/inspect.hpp"
+
+#include "sim/bytes.hpp"
+
+namespace damson::sim {
+
+namespace {
+
+constexpr std::size_t pcp_header_size = 24;
+constexpr std::size_t pcp_map_size = 60;
+constexpr std::byte response_bit{0x80};
+
+bool starts_with(std::span<const std::byte> packet, std::uint8_t version) {
+  return packet.size() >= 2 && packet[0] == std::byte{version};
+}
+
+std::uint8_t opcode_of(std::span<const std::byte> packet) {
+  return std::to_integer<std::uint8_t>(packet[1] & ~response_bit);
+}
+
+bool is_response(std::span<const std::byte> packet) {
+  return (packet[1] & response_bit) != std::byte{0};
+}
+
+}  // namespace
+
+bool is_pcp(std::span<const std::byte> packet) { return starts_with(packet, 2); }
+
+bool is_pcp_announce(std::span<const std::byte> packet) {
+  return is_pcp(packet) && packet.size() >= pcp_header_size && opcode_of(packet) == 0;
+}
+
+std::optional<pcp_map_view> read_pcp_map(std::span<const std::byte> packet) {
+  if (!is_pcp(packet) || packet.size() < pcp_map_size || opcode_of(packet) != 1) {
+    return std::nullopt;
+  }
+  pcp_map_view view;
+  view.response = is_response(packet);
+  reader in(packet.subspan(3));
+  const std::uint8_t result = in.u8();
+  view.lifetime = in.u32();
+  if (view.response) {
+    view.result = result;
+    view.epoch = in.u32();
+    in.take(12);
+  } else {
+    view.client = in.address();
+  }
+  view.nonce = in.raw<12>();
+  view.protocol = in.u8();
+  in.take(3);
+  view.internal_port = in.u16();
+  view.external_port = in.u16();
+  view.external_address = in.address();
+  return view;
+}
+
+bool is_nat_pmp(std::span<const std::byte> packet) { return starts_with(packet, 0); }
+
+bool is_nat_pmp_address(std::span<const std::byte> packet) {
+  return is_nat_pmp(packet) && opcode_of(packet) == 0;
+}
+
+std::optional<nat_pmp_map_view> read_nat_pmp_map(std::span<const std::byte> packet) {
+  if (!is_nat_pmp(packet)) return std::nullopt;
+  const std::uint8_t opcode = opcode_of(packet);
+  if (opcode != 1 && opcode != 2) return std::nullopt;
+  nat_pmp_map_view view;
+  view.response = is_response(packet);
+  view.transport = opcode == 2 ? transport::tcp : transport::udp;
+  reader in(packet.subspan(2));
+  view.result = in.u16();
+  if (view.response) view.epoch = in.u32();
+  view.internal_port = in.u16();
+  view.external_port = in.u16();
+  view.lifetime = in.u32();
+  if (in.ran_out()) return std::nullopt;
+  return view;
+}
+
+std::string describe_packet(std::span<const std::byte> packet) {
+  if (const auto map = read_pcp_map(packet)) {
+    return std::string("pcp map ") + (map->response ? "response" : "request") +
+           (map->response ? " result " + std::to_string(map->result) : "") + " nonce " +
+           to_hex(map->nonce) + " protocol " + std::to_string(map->protocol) + " internal " +
+           std::to_string(map->internal_port) + " external " + std::to_string(map->external_port) +
+           " lifetime " + std::to_string(map->lifetime) +
+           (map->response ? " epoch " + std::to_string(map->epoch) : "");
+  }
+  if (const auto map = read_nat_pmp_map(packet)) {
+    return std::string("nat-pmp map ") + (map->response ? "response" : "request") +
+           (map->response ? " result " + std::to_string(map->result) : "") + " " +
+           std::string(to_string(map->transport)) + " internal " +
+           std::to_string(map->internal_port) + " external " + std::to_string(map->external_port) +
+           " lifetime " + std::to_string(map->lifetime) +
+           (map->response ? " epoch " + std::to_string(map->epoch) : "");
+  }
+  if (is_pcp_announce(packet)) return "pcp announce " + to_hex(packet);
+  if (is_nat_pmp_address(packet)) return "nat-pmp address " + to_hex(packet);
+  return "other " + to_hex(packet);
+}
+
+std::string to_hex(std::span<const std::byte> data) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(data.size() * 2);
+  for (const std::byte byte : data) {
+    out += digits[std::to_integer<unsigned>(byte) >> 4U];
+    out += digits[std::to_integer<unsigned>(byte) & 0xfU];
+  }
+  return out;
+}
+
+}  // namespace damson::sim

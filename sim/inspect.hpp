@@ -1,0 +1,56 @@
+#pragma once
+
+/// Reads packets for checks and transcripts: what a client asked, in words.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <damson/types.hpp>
+
+#include "sim/nat_table.hpp"
+
+namespace damson::sim {
+
+/// A PCP MAP, request or response.
+struct pcp_map_view {
+  bool response = false;
+  std::uint8_t result = 0;
+  std::uint32_t lifetime = 0;
+  std::uint32_t epoch = 0;  ///< of a response
+  ip_address client;        ///< of a request
+  nonce_bytes nonce{};
+  std::uint8_t protocol = 0;
+  std::uint16_t internal_port = 0;
+  std::uint16_t external_port = 0;
+  ip_address external_address;
+};
+
+/// A NAT-PMP map, request or response of full length.
+struct nat_pmp_map_view {
+  bool response = false;
+  damson::transport transport{};
+  std::uint16_t result = 0;
+  std::uint32_t epoch = 0;  ///< of a response
+  std::uint16_t internal_port = 0;
+  std::uint16_t external_port = 0;
+  std::uint32_t lifetime = 0;
+};
+
+bool is_pcp(std::span<const std::byte> packet);
+bool is_pcp_announce(std::span<const std::byte> packet);
+std::optional<pcp_map_view> read_pcp_map(std::span<const std::byte> packet);
+
+bool is_nat_pmp(std::span<const std::byte> packet);
+bool is_nat_pmp_address(std::span<const std::byte> packet);
+std::optional<nat_pmp_map_view> read_nat_pmp_map(std::span<const std::byte> packet);
+
+/// One line, for people.
+std::string describe_packet(std::span<const std::byte> packet);
+
+/// Hexadecimal without spaces.
+std::string to_hex(std::span<const std::byte> data);
+
+}  // namespace damson::sim

@@ -1,0 +1,115 @@
+#include "sim/nat_table.hpp"
+
+#include <algorithm>
+
+namespace damson::sim {
+
+namespace {
+
+/// Where the search for a free port starts again: the first port that is nobody's by custom.
+constexpr std::uint16_t first_user_port = 1024;
+constexpr std::uint16_t last_port = 65535;
+
+transport other(transport what) {
+  return what == transport::tcp ? transport::udp : transport::tcp;
+}
+
+}  // namespace
+
+const nat_rule* nat_table::at_internal(transport what, const endpoint& internal) const {
+  const auto found = by_internal_.find({what, internal});
+  return found == by_internal_.end() ? nullptr : at_external(what, found->second);
+}
+
+const nat_rule* nat_table::at_external(transport what, std::uint16_t port) const {
+  const auto found = by_external_.find({what, port});
+  return found == by_external_.end() ? nullptr : &found->second;
+}
+
+void nat_table::put(nat_rule rule) {
+  remove(rule.transport, rule.internal);
+  if (const nat_rule* holder = at_external(rule.transport, rule.external_port)) {
+    const endpoint evicted = holder->internal;
+    remove(rule.transport, evicted);
+  }
+  const external_key key{rule.transport, rule.external_port};
+  by_external_.insert_or_assign(key, rule);
+  by_internal_.insert_or_assign(internal_key{rule.transport, rule.internal}, rule.external_port);
+  if (rule.expires) by_expiry_.emplace(*rule.expires, key);
+}
+
+bool nat_table::remove(transport what, const endpoint& internal) {
+  const auto found = by_internal_.find({what, internal});
+  if (found == by_internal_.end()) return false;
+  const auto rule = by_external_.find({what, found->second});
+  unlink_expiry(rule->second);
+  by_external_.erase(rule);
+  by_internal_.erase(found);
+  return true;
+}
+
+std::size_t nat_table::remove_all(transport what, const ip_address& host, rule_owner owner) {
+  std::vector<endpoint> doomed;
+  for (const auto& [key, rule] : by_external_) {
+    if (rule.transport == what && rule.internal.address == host && rule.owner == owner) {
+      doomed.push_back(rule.internal);
+    }
+  }
+  for (const auto& internal : doomed) remove(what, internal);
+  return doomed.size();
+}
+
+void nat_table::remove_expired(time_point now) {
+  while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
+    const nat_rule rule = by_external_.at(by_expiry_.begin()->second);
+    remove(rule.transport, rule.internal);
+  }
+}
+
+std::optional<time_point> nat_table::next_expiry() const {
+  if (by_expiry_.empty()) return std::nullopt;
+  return by_expiry_.begin()->first;
+}
+
+bool nat_table::is_free(transport what, std::uint16_t port,
+                        const std::optional<ip_address>& host) const {
+  if (port == 0 || at_external(what, port) != nullptr) return false;
+  if (!host) return true;
+  const nat_rule* twin = at_external(other(what), port);
+  return twin == nullptr || twin->internal.address == *host;
+}
+
+std::uint16_t nat_table::free_port(transport what, std::uint16_t from,
+                                   const std::optional<ip_address>& host) const {
+  std::uint16_t port = std::max(from, std::uint16_t{1});
+  for (std::size_t tried = 0; tried <= last_port; ++tried) {
+    if (is_free(what, port, host)) return port;
+    port = port == last_port ? first_user_port : static_cast<std::uint16_t>(port + 1);
+  }
+  return 0;
+}
+
+std::size_t nat_table::count_of(const ip_address& host) const {
+  return static_cast<std::size_t>(
+      std::count_if(by_external_.begin(), by_external_.end(),
+                    [&](const auto& entry) { return entry.second.internal.address == host; }));
+}
+
+std::vector<nat_rule> nat_table::rules() const {
+  std::vector<nat_rule> out;
+  out.reserve(by_external_.size());
+  for (const auto& [key, rule] : by_external_) out.push_back(rule);
+  return out;
+}
+
+void nat_table::clear() {
+  by_external_.clear();
+  by_internal_.clear();
+  by_expiry_.clear();
+}
+
+void nat_table::unlink_expiry(const nat_rule& rule) {
+  if (rule.expires) by_expiry_.erase({*rule.expires, {rule.transport, rule.external_port}});
+}
+
+}  // namespace damson::sim

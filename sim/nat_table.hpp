@@ -1,0 +1,78 @@
+#pragma once
+
+/// The mappings that a gateway model holds.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include <damson/types.hpp>
+
+namespace damson::sim {
+
+/// 96 bits that only the mapping's owner knows (RFC 6887 section 11.1).
+using nonce_bytes = std::array<std::byte, 12>;
+
+/// Who made a rule; nobody else may change it.
+enum class rule_owner : std::uint8_t { pcp, nat_pmp, household };
+
+struct nat_rule {
+  damson::transport transport{};
+  std::uint16_t external_port = 0;
+  rule_owner owner{};
+  endpoint internal;
+  nonce_bytes nonce{};
+  /// Empty: never.
+  std::optional<time_point> expires;
+
+  friend bool operator==(const nat_rule&, const nat_rule&) = default;
+};
+
+/// Rules by their external port, of which each has one at most, and by their internal endpoint, of
+/// which the same is true.
+class nat_table {
+ public:
+  const nat_rule* at_internal(transport what, const endpoint& internal) const;
+  const nat_rule* at_external(transport what, std::uint16_t port) const;
+
+  /// Adds the rule in place of those with the same internal endpoint or the same external port.
+  void put(nat_rule rule);
+
+  /// False when there was none.
+  bool remove(transport what, const endpoint& internal);
+
+  /// Removes what a protocol made for a host.
+  std::size_t remove_all(transport what, const ip_address& host, rule_owner owner);
+
+  void remove_expired(time_point now);
+  std::optional<time_point> next_expiry() const;
+
+  /// The first port from `from` upwards that is free, wrapping from 65535 to 1024; 0 when none is.
+  /// With `host`, a port whose twin in the other transport belongs to another host is not free.
+  std::uint16_t free_port(transport what, std::uint16_t from,
+                          const std::optional<ip_address>& host) const;
+  bool is_free(transport what, std::uint16_t port, const std::optional<ip_address>& host) const;
+
+  std::size_t count_of(const ip_address& host) const;
+  std::size_t size() const noexcept { return by_external_.size(); }
+  std::vector<nat_rule> rules() const;
+  void clear();
+
+ private:
+  using external_key = std::pair<transport, std::uint16_t>;
+  using internal_key = std::pair<transport, endpoint>;
+
+  void unlink_expiry(const nat_rule& rule);
+
+  std::map<external_key, nat_rule> by_external_;
+  std::map<internal_key, std::uint16_t> by_internal_;
+  std::set<std::pair<time_point, external_key>> by_expiry_;
+};
+
+}  // namespace damson::sim

@@ -1,0 +1,372 @@
+#include "sim/world.hpp"
+
+#include <algorithm>
+#include <array>
+#include <type_traits>
+
+#include "sim/inspect.hpp"
+
+namespace damson::sim {
+
+namespace {
+
+std::array<std::uint64_t, 4> seed_from(std::uint64_t seed, std::uint64_t purpose) {
+  return {seed, purpose, 0x64616d736f6e, ~seed};
+}
+
+std::string time_text(std::chrono::nanoseconds at) {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(at).count();
+  std::string fraction = std::to_string(micros % 1'000'000);
+  fraction.insert(0, 6 - fraction.size(), '0');
+  return std::to_string(micros / 1'000'000) + "." + fraction;
+}
+
+std::string_view fate_text(fate end) {
+  switch (end) {
+    case fate::delivered: return "";
+    case fate::lost: return " LOST";
+    case fate::refused: return " REFUSED";
+    case fate::unheard: return " UNHEARD";
+  }
+  return "";
+}
+
+std::string event_text(const mapping_event& event) {
+  std::string out = std::string(to_string(event.kind)) + " " +
+                    std::to_string(static_cast<std::uint64_t>(event.info.id)) + " " +
+                    std::string(to_string(event.info.transport)) + " " +
+                    std::string(to_string(event.info.protocol)) + " " +
+                    to_string(event.info.internal) + " -> " + to_string(event.info.external) +
+                    " lifetime " + std::to_string(event.info.lifetime.count());
+  if (event.regained) out += " regained";
+  if (event.kind == event_kind::removed) out += " " + std::string(to_string(event.how));
+  if (event.kind == event_kind::failed || event.kind == event_kind::lost) {
+    out += " why: " + to_string(event.why);
+  }
+  return out;
+}
+
+}  // namespace
+
+network_facts world::one_route(const ip_address& gateway, const ip_address& host) {
+  network_facts facts;
+  facts.routes.push_back({gateway, 2, 100, std::nullopt});
+  facts.addresses.push_back({host, 24, 2, "lan0", false, false});
+  return facts;
+}
+
+world::world(const scene& what)
+    : link_(what.link),
+      multicast_works_(what.multicast_works),
+      dice_(seed_from(what.seed, 1)),
+      facts_(one_route(router_address, host_address)),
+      engine_(what.client, seed_from(what.seed, 2), what.tuning) {
+  routers_.push_back({std::make_unique<gateway>(what.router, router_address, what.public_address,
+                                                beginning - what.uptime)});
+}
+
+gateway& world::add_router(const profile& how, const ip_address& lan, const ip_address& wan) {
+  routers_.push_back({std::make_unique<gateway>(how, lan, wan, now_)});
+  return *routers_.back().model;
+}
+
+// -------------------------------------------------------------------------------------------------
+// The program
+
+mapping_id world::create(const map_request& request) {
+  const mapping_id id{next_id_++};
+  feed(create_mapping{id, request});
+  return id;
+}
+
+void world::release(mapping_id id, bool keep_lease) { feed(release_mapping{id, keep_lease}); }
+
+void world::close() { feed(close_engine{}); }
+
+// -------------------------------------------------------------------------------------------------
+// Time
+
+void world::run_for(std::chrono::nanoseconds span) {
+  const time_point until = now_ + span;
+  while (next_time().value_or(time_point::max()) <= until) step(until);
+  now_ = until;
+}
+
+bool world::run_until(const std::function<bool()>& done, std::chrono::nanoseconds limit) {
+  const time_point until = now_ + limit;
+  while (!done()) {
+    if (next_time().value_or(time_point::max()) > until) {
+      now_ = until;
+      return done();
+    }
+    step(until);
+  }
+  return true;
+}
+
+void world::suspend(std::chrono::nanoseconds span) {
+  asleep_until_ = now_ + span;
+  run_for(span);
+  asleep_until_.reset();
+}
+
+std::optional<time_point> world::next_time() const {
+  std::optional<time_point> first;
+  const auto consider = [&first](const std::optional<time_point>& at) {
+    if (at && (!first || *at < *first)) first = at;
+  };
+  if (!queue_.empty()) consider(queue_.begin()->first.first);
+  for (const auto& node : routers_) consider(node.model->deadline());
+  // While the host sleeps nothing of its own happens, and what came due is due on waking.
+  if (const auto due = engine_.deadline()) {
+    consider(asleep_until_ ? std::max(*due, *asleep_until_) : *due);
+  }
+  if (first && *first < now_) first = now_;
+  return first;
+}
+
+void world::step(time_point until) {
+  const auto at = next_time();
+  if (!at || *at > until) return;
+  now_ = *at;
+  if (!queue_.empty() && queue_.begin()->first.first <= now_) {
+    happening what = std::move(queue_.begin()->second);
+    queue_.erase(queue_.begin());
+    happen(std::move(what));
+    return;
+  }
+  for (auto& node : routers_) {
+    const auto due = node.model->deadline();
+    if (!due || *due > now_) continue;
+    auto packets = node.model->advance(now_);
+    if (node.plugged && node.serving) carry_from_routers(std::move(packets));
+    return;
+  }
+  feed(time_passed{});
+}
+
+void world::happen(happening&& what) {
+  if (auto* out = std::get_if<to_router>(&what)) {
+    arrive_at_router(out->packet);
+  } else if (auto* in = std::get_if<to_host>(&what)) {
+    if (!asleep_until_) arrive_at_host(in->packet, true);
+  } else if (std::holds_alternative<look>(what)) {
+    feed(network_changed{facts_});
+  } else if (const auto* opened = std::get_if<channel_opened>(&what)) {
+    feed(*opened);
+  } else {
+    feed(std::get<channel_failed>(what));
+  }
+}
+
+// -------------------------------------------------------------------------------------------------
+// The engine
+
+void world::feed(const input& what) {
+  watch_.on_input(now_, what);
+  engine_.handle(now_, what);
+  while (auto out = engine_.poll()) {
+    watch_.on_output(*out);
+    act(*out);
+  }
+  watch_.on_drained(now_, engine_.deadline(), engine_.mapping_count());
+}
+
+void world::act(const output& what) {
+  if (const auto* open = std::get_if<open_channel>(&what)) {
+    act(*open);
+  } else if (const auto* shut = std::get_if<close_channel>(&what)) {
+    channels_.erase(shut->channel);
+  } else if (const auto* send = std::get_if<send_datagram>(&what)) {
+    act(*send);
+  } else if (const auto* event = std::get_if<mapping_event>(&what)) {
+    events_.push_back({now(), *event});
+  } else if (std::holds_alternative<look_at_network>(what)) {
+    schedule(std::chrono::nanoseconds{0}, look{});
+  }
+}
+
+void world::act(const open_channel& what) {
+  const auto answer = [&](happening in) { schedule(std::chrono::nanoseconds{0}, std::move(in)); };
+  channel made;
+  if (const auto* group = std::get_if<multicast_channel>(&what.what)) {
+    if (!multicast_works_) {
+      return answer(channel_failed{what.channel, channel_error::cannot_open});
+    }
+    made = {true, group->group, {}};
+  } else {
+    const auto& peer = std::get<connected_channel>(what.what);
+    if (!sockets_work) return answer(channel_failed{what.channel, channel_error::cannot_open});
+    ip_address local = peer.local;
+    if (local.is_unspecified() && !facts_.addresses.empty()) {
+      local = facts_.addresses.front().address;
+    }
+    made = {false, {local, next_ephemeral_port_++}, peer.remote};
+  }
+  channels_.emplace(what.channel, made);
+  answer(channel_opened{what.channel, made.local});
+}
+
+void world::act(const send_datagram& what) {
+  const channel& through = channels_.at(what.channel);
+  if (through.multicast) throw contract_broken("send_datagram on a multicast channel");
+  if (!has_route_to(through.remote.address)) {
+    schedule(std::chrono::nanoseconds{0},
+             channel_failed{what.channel, channel_error::unreachable});
+    packets_.push_back(
+        {now(), direction::to_router, fate::unheard, {through.local, through.remote, what.bytes}});
+    return;
+  }
+  carry(direction::to_router, {through.local, through.remote, what.bytes});
+}
+
+// -------------------------------------------------------------------------------------------------
+// The network
+
+void world::reboot_router(bool keep_table) { router().reboot(now_, keep_table); }
+
+void world::set_public_address(const std::optional<ip_address>& wan) {
+  router().set_public_address(now_, wan);
+}
+
+void world::set_network(const network_facts& facts) {
+  facts_ = facts;
+  feed(network_changed{facts_});
+}
+
+bool world::has_route_to(const ip_address& address) const {
+  if (!facts_.routes.empty()) return true;
+  return std::ranges::any_of(facts_.addresses, [&](const interface_address& own) {
+    return own.address.in_same_network(address, own.prefix_length);
+  });
+}
+
+world::router_node* world::node_at(const ip_address& address) {
+  const auto found = std::ranges::find_if(
+      routers_, [&](const router_node& node) { return node.model->lan_address() == address; });
+  return found == routers_.end() ? nullptr : &*found;
+}
+
+bool world::chance(unsigned percent) { return percent > 0 && dice_.uniform(1, 100) <= percent; }
+
+void world::schedule(std::chrono::nanoseconds after, happening what) {
+  queue_.emplace(when{now_ + after, happenings_++}, std::move(what));
+}
+
+void world::carry(direction way, datagram packet) {
+  packets_.push_back({now(), way, fate::delivered, packet});
+  packet_record& record = packets_.back();
+  std::optional<std::chrono::nanoseconds> travel = link_.latency;
+  if (courier) travel = courier(record);
+  if (!travel || chance(link_.loss_percent)) {
+    record.end = fate::lost;
+    return;
+  }
+  if (way == direction::to_router) {
+    router_node* node = node_at(packet.to.address);
+    if (node == nullptr || !node->plugged) {
+      record.end = fate::unheard;
+      return;
+    }
+    if (!node->serving) record.end = fate::refused;
+  }
+  const unsigned copies = chance(link_.duplicate_percent) ? 2 : 1;
+  for (unsigned i = 0; i < copies; ++i) {
+    if (way == direction::to_router) {
+      schedule(*travel, to_router{packet});
+    } else {
+      schedule(*travel, to_host{packet});
+    }
+  }
+}
+
+void world::carry_from_routers(std::vector<datagram> packets) {
+  for (auto& packet : packets) carry(direction::to_host, std::move(packet));
+}
+
+void world::arrive_at_router(const datagram& packet) {
+  router_node* node = node_at(packet.to.address);
+  if (node == nullptr || !node->plugged) return;
+  if (node->serving) {
+    carry_from_routers(node->model->handle(now_, packet));
+    return;
+  }
+  // ICMP travels back to the socket that sent, if it is still there then.
+  for (const auto& [id, through] : channels_) {
+    if (through.multicast || through.local != packet.from) continue;
+    schedule(link_.latency, channel_failed{id, channel_error::refused});
+  }
+}
+
+bool world::arrive_at_host(const datagram& packet, bool filtered) {
+  std::vector<channel_id> takers;
+  for (const auto& [id, through] : channels_) {
+    const bool is_for_it = through.multicast ? through.local == packet.to
+                                             : through.local.port == packet.to.port &&
+                                                   (!filtered || through.remote == packet.from);
+    if (is_for_it) takers.push_back(id);
+  }
+  for (const channel_id id : takers) {
+    if (channels_.contains(id)) feed(datagram_received{id, packet.from, packet.bytes});
+  }
+  return !takers.empty();
+}
+
+bool world::inject(const datagram& forged) { return arrive_at_host(forged, false); }
+
+std::optional<std::uint16_t> world::client_port() const {
+  for (auto it = channels_.rbegin(); it != channels_.rend(); ++it) {
+    if (!it->second.multicast) return it->second.local.port;
+  }
+  return std::nullopt;
+}
+
+// -------------------------------------------------------------------------------------------------
+// What was seen
+
+std::size_t world::count_events(event_kind kind) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      events_, [kind](const event_record& seen) { return seen.event.kind == kind; }));
+}
+
+const event_record* world::last_event(mapping_id id) const {
+  for (auto it = events_.rbegin(); it != events_.rend(); ++it) {
+    if (it->event.info.id == id) return &*it;
+  }
+  return nullptr;
+}
+
+std::vector<packet_record> world::sent(
+    const std::function<bool(std::span<const std::byte>)>& what) const {
+  std::vector<packet_record> out;
+  for (const auto& record : packets_) {
+    if (record.way == direction::to_router && what(record.datagram.bytes)) out.push_back(record);
+  }
+  return out;
+}
+
+std::size_t world::sent_count() const {
+  return static_cast<std::size_t>(std::ranges::count_if(packets_, [](const packet_record& record) {
+    return record.way == direction::to_router;
+  }));
+}
+
+std::string world::transcript() const {
+  std::string out;
+  auto packet = packets_.begin();
+  auto event = events_.begin();
+  while (packet != packets_.end() || event != events_.end()) {
+    if (event == events_.end() || (packet != packets_.end() && packet->at <= event->at)) {
+      out += time_text(packet->at) + (packet->way == direction::to_router ? " > " : " < ") +
+             to_string(packet->datagram.from) + " " + to_string(packet->datagram.to) + " " +
+             describe_packet(packet->datagram.bytes) + std::string(fate_text(packet->end)) + "\n";
+      ++packet;
+    } else {
+      out += time_text(event->at) + " * " + event_text(event->event) + "\n";
+      ++event;
+    }
+  }
+  return out;
+}
+
+}  // namespace damson::sim

@@ -1,0 +1,211 @@
+#pragma once
+
+/// A small world in virtual time: one LAN with one host that runs a `damson::engine`, and routers.
+///
+/// All times are counted from the beginning of the world. The same scene gives the same run.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <damson/engine.hpp>
+#include <damson/options.hpp>
+#include <damson/types.hpp>
+
+#include "base/random.hpp"
+#include "sim/contract.hpp"
+#include "sim/gateway.hpp"
+#include "sim/profile.hpp"
+
+namespace damson::sim {
+
+enum class direction : std::uint8_t { to_router, to_host };
+
+/// What became of a packet.
+enum class fate : std::uint8_t {
+  delivered,
+  lost,     ///< on the way
+  refused,  ///< ICMP port unreachable: the router is up, its port is closed
+  unheard,  ///< nobody is there, or no socket takes it
+};
+
+struct packet_record {
+  std::chrono::nanoseconds at{};  ///< when it was sent
+  direction way{};
+  fate end{};
+  sim::datagram datagram;
+};
+
+struct event_record {
+  std::chrono::nanoseconds at{};
+  mapping_event event;
+};
+
+/// The link between the host and the routers.
+struct link_settings {
+  std::chrono::nanoseconds latency = std::chrono::milliseconds{1};  ///< one way
+  unsigned loss_percent = 0;
+  unsigned duplicate_percent = 0;
+};
+
+/// What a world begins with. The router stands at 192.168.1.1/24, the host is 192.168.1.100.
+struct scene {
+  profile router;
+  /// The router's public address; empty: no uplink.
+  std::optional<ip_address> public_address = ip_address{ip_address::v4_bytes{198, 51, 100, 7}};
+  /// How long it has been running.
+  std::chrono::seconds uptime{3'600};
+  options client;
+  engine_tuning tuning;
+  link_settings link;
+  std::uint64_t seed = 1;
+  bool multicast_works = true;  ///< else the multicast channel cannot be opened (Q-12)
+};
+
+class world {
+ public:
+  explicit world(const scene& what);
+
+  // ---- The program
+
+  mapping_id create(const map_request& request);
+  void release(mapping_id id, bool keep_lease = false);
+  void close();
+
+  // ---- Time
+
+  std::chrono::nanoseconds now() const noexcept { return now_ - beginning; }
+  /// The same as the models and the engine see it.
+  time_point clock() const noexcept { return now_; }
+  void run_for(std::chrono::nanoseconds span);
+  /// Stops as soon as `done` holds, checked after every step. False when it did not within `limit`.
+  bool run_until(const std::function<bool()>& done, std::chrono::nanoseconds limit);
+  /// The host sleeps: its packets are lost, its timers come late, all else goes on.
+  void suspend(std::chrono::nanoseconds span);
+
+  // ---- The network
+
+  static constexpr ip_address router_address{ip_address::v4_bytes{192, 168, 1, 1}};
+  static constexpr ip_address host_address{ip_address::v4_bytes{192, 168, 1, 100}};
+
+  gateway& router() noexcept { return *routers_.front().model; }
+  /// One more router on the LAN; it stays where it is.
+  gateway& add_router(const profile& how, const ip_address& lan, const ip_address& wan);
+
+  /// Whether the router's server runs; its port refuses with ICMP while it does not.
+  void set_serving(bool serving) noexcept { routers_.front().serving = serving; }
+  /// Whether the router is there at all; silence while it is not.
+  void set_plugged(bool plugged) noexcept { routers_.front().plugged = plugged; }
+  /// Restarts the router and delivers its first announcement, if any, after the link's latency.
+  void reboot_router(bool keep_table = false);
+  void set_public_address(const std::optional<ip_address>& wan);
+
+  /// The facts that `look_at_network` is answered with; a change is told at once.
+  void set_network(const network_facts& facts);
+  const network_facts& network() const noexcept { return facts_; }
+  /// One default route and one address; what the world begins with for the standard addresses.
+  static network_facts one_route(const ip_address& gateway, const ip_address& host);
+
+  link_settings& link() noexcept { return link_; }
+  /// Asked for every packet before chance is: how long it travels, or empty when it is lost. Unset:
+  /// the link's latency.
+  std::function<std::optional<std::chrono::nanoseconds>(const packet_record&)> courier;
+  /// Whether connected channels can be opened; else the answer is `cannot_open`.
+  bool sockets_work = true;
+
+  /// A forged packet, delivered after no time at all: to the host's channel bound to `to.port`, also
+  /// where a connected socket would have filtered it out; or to the group. False when none takes it.
+  bool inject(const datagram& forged);
+  /// Anything at all, as a driver that has lost count might say it.
+  void tell(const input& what) { feed(what); }
+  /// The local port of the newest open connected channel.
+  std::optional<std::uint16_t> client_port() const;
+
+  // ---- What was seen
+
+  const std::vector<event_record>& events() const noexcept { return events_; }
+  const std::vector<packet_record>& packets() const noexcept { return packets_; }
+  std::size_t count_events(event_kind kind) const;
+  /// The last event of a mapping; null when it has had none.
+  const event_record* last_event(mapping_id id) const;
+  /// Packets that the host sent and that `what` holds for.
+  std::vector<packet_record> sent(
+      const std::function<bool(std::span<const std::byte>)>& what) const;
+  std::size_t sent_count() const;
+
+  const engine_counters& counters() const noexcept { return engine_.counters(); }
+  std::size_t mapping_count() const noexcept { return engine_.mapping_count(); }
+  std::optional<time_point> engine_deadline() const { return engine_.deadline(); }
+  bool closed() const noexcept { return watch_.closed(); }
+  std::size_t open_channels() const noexcept { return channels_.size(); }
+
+  /// Every packet and event with its time, one a line.
+  std::string transcript() const;
+
+ private:
+  struct router_node {
+    std::unique_ptr<gateway> model;
+    bool serving = true;
+    bool plugged = true;
+  };
+  struct channel {
+    bool multicast = false;
+    endpoint local;
+    endpoint remote;
+  };
+  struct to_router {
+    datagram packet;
+  };
+  struct to_host {
+    datagram packet;
+  };
+  struct look {};
+  using happening = std::variant<to_router, to_host, look, channel_opened, channel_failed>;
+  using when = std::pair<time_point, std::uint64_t>;
+
+  static constexpr time_point beginning{std::chrono::hours{1'000}};
+
+  void feed(const input& what);
+  void act(const output& what);
+  void act(const open_channel& what);
+  void act(const send_datagram& what);
+  void step(time_point until);
+  std::optional<time_point> next_time() const;
+  void happen(happening&& what);
+  void arrive_at_router(const datagram& packet);
+  bool arrive_at_host(const datagram& packet, bool filtered);
+  void carry(direction way, datagram packet);
+  void carry_from_routers(std::vector<datagram> packets);
+  void schedule(std::chrono::nanoseconds after, happening what);
+  bool chance(unsigned percent);
+  router_node* node_at(const ip_address& address);
+  bool has_route_to(const ip_address& address) const;
+
+  time_point now_ = beginning;
+  link_settings link_;
+  bool multicast_works_;
+  random_source dice_;
+  network_facts facts_;
+  std::vector<router_node> routers_;
+  engine engine_;
+  contract_watch watch_;
+  std::map<when, happening> queue_;
+  std::uint64_t happenings_ = 0;
+  std::optional<time_point> asleep_until_;
+  std::map<channel_id, channel> channels_;
+  std::uint16_t next_ephemeral_port_ = 40'000;
+  std::uint64_t next_id_ = 1;
+  std::vector<event_record> events_;
+  std::vector<packet_record> packets_;
+};
+
+}  // namespace damson::sim

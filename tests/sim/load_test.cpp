@@ -1,0 +1,98 @@
+// Many mappings at once.
+
+#include <algorithm>
+#include <set>
+
+#include "scenario.hpp"
+
+namespace damson::sim {
+namespace {
+
+class load : public scenario {};
+
+TEST_F(load, a_thousand_mappings_on_a_20_ms_path_take_well_under_a_second) {
+  scene what;
+  what.link.latency = 10ms;
+  world& w = begin(what);
+  for (std::uint16_t i = 0; i < 1'000; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  w.run_for(500ms);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 1'000U);
+  EXPECT_EQ(w.router().rules().size(), 1'000U);
+  std::set<nonce_bytes> nonces;
+  for (const auto& map : pcp_maps(w)) nonces.insert(map.map.nonce);
+  EXPECT_EQ(nonces.size(), 1'000U);
+  EXPECT_LE(w.sent_count(), 1'001U);  // and one question in NAT-PMP, perhaps
+}
+
+TEST_F(load, a_thousand_mappings_live_a_day) {
+  world& w = begin();
+  for (std::uint16_t i = 0; i < 1'000; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  w.run_for(24h);
+  EXPECT_EQ(w.events().size(), 1'000U);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 1'000U);
+  EXPECT_EQ(w.router().rules().size(), 1'000U);
+}
+
+TEST_F(load, the_first_of_many_finds_out_for_all) {
+  // NAT-PMP only: one PCP request is refused, and nobody has to ask again.
+  world& w = begin(with(nat_pmp_only_router()));
+  for (std::uint16_t port = 8000; port < 8050; ++port) w.create(request(port));
+  w.run_for(5s);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 50U);
+  EXPECT_LE(w.sent(is_pcp).size(), 50U);
+  w.create(request(9000));
+  const std::size_t asked = w.sent(is_pcp).size();
+  w.run_for(5s);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 51U);
+  EXPECT_EQ(w.sent(is_pcp).size(), asked);
+}
+
+TEST_F(load, nat_pmp_has_one_request_in_flight) {
+  scene what;
+  what.router = nat_pmp_only_router();
+  what.link.latency = 10ms;
+  world& w = begin(what);
+  for (std::uint16_t port = 8000; port < 8020; ++port) w.create(request(port));
+  w.run_for(2s);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 20U);
+  nanoseconds free_at{0};
+  for (const auto& record : w.packets()) {
+    if (!is_nat_pmp(record.datagram.bytes)) continue;
+    if (record.way == direction::to_host) {
+      free_at = record.at + 10ms;
+    } else if (record.datagram.bytes.size() == 2 || record.datagram.bytes.size() == 12) {
+      EXPECT_GE(record.at, free_at);
+      free_at = nanoseconds::max();
+    }
+  }
+}
+
+TEST_F(load, a_silent_router_does_not_cost_each_mapping_its_own_four_seconds) {
+  world& w = begin();
+  w.set_plugged(false);
+  for (std::uint16_t port = 8000; port < 8050; ++port) w.create(request(port));
+  w.run_for(4s);
+  EXPECT_EQ(w.count_events(event_kind::failed), 50U);
+}
+
+TEST_F(load, every_mapping_ends_when_closed_in_any_state) {
+  scene what;
+  what.link.latency = 100ms;
+  world& w = begin(what);
+  std::vector<mapping_id> ids;
+  for (std::uint16_t port = 8000; port < 8030; ++port) ids.push_back(w.create(request(port)));
+  w.run_for(1s);
+  for (std::uint16_t port = 9000; port < 9010; ++port) w.create(request(port));  // under way
+  for (std::size_t i = 0; i < 10; ++i) w.release(ids[i]);                        // being released
+  w.create(request(0));                                                          // refused
+  w.run_for(50ms);
+  w.close();
+  w.run_for(2s);
+  EXPECT_TRUE(w.closed());
+  EXPECT_EQ(w.count_events(event_kind::removed), 41U);
+  w.run_for(1s);
+  EXPECT_TRUE(w.router().rules().empty());
+}
+
+}  // namespace
+}  // namespace damson::sim

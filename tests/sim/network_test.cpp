@@ -1,0 +1,160 @@
+// The network under the host becomes another one.
+
+#include "scenario.hpp"
+
+namespace damson::sim {
+namespace {
+
+class network : public scenario {};
+
+constexpr ip_address second_router = v4(192, 168, 1, 254);
+constexpr ip_address second_wan = v4(203, 0, 113, 80);
+
+TEST_F(network, another_gateway_takes_the_mapping_over) {
+  world& w = begin_mapped();
+  gateway& other = w.add_router(profile{}, second_router, second_wan);
+  w.run_for(100s - w.now());
+  w.set_network(world::one_route(second_router, world::host_address));
+  w.run_for(10s);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::lost, event_kind::mapped}));
+  EXPECT_EQ(w.events()[1].at, 100s);
+  EXPECT_EQ(w.events()[1].event.why.reason, errc::network_changed);
+  const auto& back = w.events()[2];
+  EXPECT_LE(back.at, 106s);
+  EXPECT_TRUE(back.event.regained);
+  EXPECT_EQ(back.event.info.gateway, second_router);
+  EXPECT_EQ(back.event.info.external, (endpoint{second_wan, 8080}));
+  EXPECT_EQ(other.rules().size(), 1U);
+}
+
+TEST_F(network, another_address_of_the_host_is_mapped_anew) {
+  world& w = begin_mapped();
+  w.run_for(100s - w.now());
+  w.set_network(world::one_route(world::router_address, v4(192, 168, 1, 200)));
+  w.run_for(10s);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::lost, event_kind::mapped}));
+  EXPECT_EQ(w.events()[1].event.why.reason, errc::network_changed);
+  EXPECT_EQ(w.events()[2].event.info.internal, (endpoint{v4(192, 168, 1, 200), 8080}));
+  EXPECT_NE(w.router().table().at_internal(transport::tcp, {v4(192, 168, 1, 200), 8080}), nullptr);
+}
+
+TEST_F(network, the_same_network_again_changes_nothing) {
+  world& w = begin_mapped();
+  const std::size_t before = w.sent_count();
+  network_facts facts = w.network();
+  w.set_network(facts);
+  // Another interface comes up, away from the default route.
+  facts.addresses.push_back({v4(10, 0, 0, 2), 8, 7, "other0", false, false});
+  w.set_network(facts);
+  w.run_for(1min);
+  EXPECT_EQ(kinds(w), std::vector{event_kind::mapped});
+  EXPECT_EQ(w.sent_count(), before);
+}
+
+TEST_F(network, that_goes_away_and_comes_back_brings_the_mapping_back) {
+  world& w = begin_mapped();
+  const network_facts facts = w.network();
+  w.run_for(100s - w.now());
+  w.set_network({});
+  w.run_for(10min);
+  ASSERT_EQ(kinds(w).back() == event_kind::lost || kinds(w).back() == event_kind::failed, true);
+  EXPECT_EQ(w.events()[1].event.kind, event_kind::lost);
+  EXPECT_EQ(w.events()[1].event.why.reason, errc::network_changed);
+  const auto back = w.now();
+  w.set_network(facts);
+  w.run_for(10s);
+  EXPECT_EQ(w.events().back().event.kind, event_kind::mapped);
+  EXPECT_TRUE(w.events().back().event.regained);
+  EXPECT_LE(w.events().back().at - back, 6s);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
+TEST_F(network, that_appears_ends_the_wait_at_once) {
+  world& w = begin();
+  const network_facts facts = w.network();
+  w.set_network({});
+  const mapping_id id = w.create(request());
+  w.run_for(100s);
+  EXPECT_EQ(w.last_event(id)->event.kind, event_kind::failed);
+  w.set_network(facts);
+  w.run_for(6s);
+  EXPECT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+}
+
+TEST_F(network, news_resets_the_wait_after_a_refusal) {
+  scene what;
+  what.router.refuses_maps_with = pcp_result::not_authorized;
+  world& w = begin(what);
+  w.add_router(profile{}, second_router, second_wan);
+  const mapping_id id = w.create(request());
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id)->event.kind, event_kind::failed);
+  w.set_network(world::one_route(second_router, world::host_address));
+  w.run_for(6s);
+  EXPECT_EQ(w.last_event(id)->event.kind, event_kind::mapped);  // not after half an hour
+}
+
+TEST_F(network, while_a_request_is_on_its_way_may_change) {
+  scene what;
+  what.link.latency = 100ms;
+  world& w = begin(what);
+  w.add_router(profile{}, second_router, second_wan);
+  const mapping_id id = w.create(request());
+  w.run_for(50ms);
+  w.set_network(world::one_route(second_router, world::host_address));
+  w.run_for(20s);
+  ASSERT_NE(w.last_event(id), nullptr);
+  EXPECT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+  EXPECT_EQ(w.last_event(id)->event.info.gateway, second_router);
+}
+
+TEST_F(network, the_route_with_the_lowest_metric_is_taken) {
+  world& w = begin();
+  w.add_router(profile{}, second_router, second_wan);
+  network_facts facts = w.network();
+  facts.routes.push_back({second_router, 2, 50, std::nullopt});
+  w.set_network(facts);
+  w.create(request());
+  w.run_for(1s);
+  ASSERT_EQ(kinds(w), std::vector{event_kind::mapped});
+  EXPECT_EQ(w.events()[0].event.info.gateway, second_router);
+}
+
+TEST_F(network, to_a_public_one_turns_a_mapping_into_direct) {
+  world& w = begin_mapped();
+  w.run_for(100s - w.now());
+  constexpr ip_address own = v4(93, 184, 216, 34);
+  w.set_network(world::one_route(v4(93, 184, 216, 1), own));
+  w.run_for(10s);
+  const auto& last = w.events().back().event;
+  EXPECT_TRUE(last.kind == event_kind::mapped || last.kind == event_kind::changed);
+  EXPECT_EQ(last.info.protocol, protocol::direct);
+  EXPECT_EQ(last.info.external, (endpoint{own, 8080}));
+}
+
+TEST_F(network, a_router_that_learns_pcp_is_spoken_to_in_pcp_some_day) {
+  // A firmware update: NAT-PMP only before, PCP as well after.
+  world& w = begin_mapped(with(nat_pmp_only_router()));
+  EXPECT_EQ(w.events()[0].event.info.protocol, protocol::nat_pmp);
+  w.run_for(10min);
+  w.router().behaviour().speaks_pcp = true;
+  w.reboot_router();
+  w.run_for(24h);
+  EXPECT_EQ(w.events().back().event.kind, event_kind::mapped);
+  EXPECT_EQ(w.router().rules().size(), 1U);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
+TEST_F(network, a_router_swapped_for_one_without_pcp_keeps_the_port_open) {
+  world& w = begin_mapped();
+  w.run_for(10min);
+  w.router().behaviour().speaks_pcp = false;
+  w.reboot_router();
+  w.run_for(3h);
+  EXPECT_EQ(w.events().back().event.kind, event_kind::mapped);
+  EXPECT_EQ(w.events().back().event.info.protocol, protocol::nat_pmp);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
+}  // namespace
+}  // namespace damson::sim

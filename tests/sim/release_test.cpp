@@ -1,0 +1,342 @@
+// Giving ports back.
+
+#include <algorithm>
+
+#include "scenario.hpp"
+
+namespace damson::sim {
+namespace {
+
+class release : public scenario {
+ protected:
+  static std::vector<nanoseconds> deletes(const world& w) {
+    std::vector<nanoseconds> out;
+    for (const auto& map : pcp_maps(w)) {
+      if (map.map.lifetime == 0) out.push_back(map.at);
+    }
+    for (const auto& map : nat_pmp_maps(w)) {
+      if (map.map.lifetime == 0) out.push_back(map.at);
+    }
+    return out;
+  }
+};
+
+TEST_F(release, takes_one_round_trip) {
+  for (const bool pcp : {true, false}) {
+    scene what;
+    what.router.speaks_pcp = pcp;
+    world& w = begin_mapped(what);
+    w.run_for(10s - w.now());
+    w.release(id_);
+    w.run_for(10s);
+    ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::removed}));
+    EXPECT_EQ(w.events()[1].at, 10s + 2ms);
+    EXPECT_EQ(w.events()[1].event.how, removal::deleted);
+    EXPECT_EQ(deletes(w), std::vector<nanoseconds>{10s});
+    EXPECT_TRUE(w.router().rules().empty());
+    EXPECT_EQ(w.mapping_count(), 0U);
+  }
+}
+
+TEST_F(release, uses_the_nonce_of_the_mapping) {
+  world& w = begin_mapped();
+  w.release(id_);
+  w.run_for(1s);
+  const auto maps = pcp_maps(w);
+  ASSERT_EQ(maps.size(), 2U);
+  EXPECT_EQ(maps[1].map.nonce, maps[0].map.nonce);
+  EXPECT_EQ(maps[1].map.internal_port, 8080);
+  EXPECT_EQ(maps[1].map.protocol, 6);
+}
+
+TEST_F(release, into_silence_is_tried_three_times_and_ends_within_two_seconds) {
+  for (const bool pcp : {true, false}) {
+    scene what;
+    what.router.speaks_pcp = pcp;
+    world& w = begin_mapped(what);
+    w.run_for(10s - w.now());
+    w.set_plugged(false);
+    w.release(id_);
+    w.run_for(10s);
+    ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::removed}));
+    EXPECT_GT(w.events()[1].at, 10s + 750ms);
+    EXPECT_LE(w.events()[1].at, 12s);
+    EXPECT_EQ(w.events()[1].event.how, removal::left_to_expire);
+    EXPECT_EQ(deletes(w), (std::vector<nanoseconds>{10s, 10s + 250ms, 10s + 750ms}));
+    w.run_for(24h);
+    EXPECT_EQ(deletes(w).size(), 3U);
+    EXPECT_EQ(w.mapping_count(), 0U);
+  }
+}
+
+TEST_F(release, is_confirmed_by_the_answer_to_a_later_try) {
+  world& w = begin_mapped();
+  w.run_for(10s - w.now());
+  w.courier = [&w](const packet_record& record) -> std::optional<nanoseconds> {
+    if (record.way == direction::to_host && w.now() < 10s + 500ms) return std::nullopt;
+    return 1ms;
+  };
+  w.release(id_);
+  w.run_for(10s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+  EXPECT_EQ(w.last_event(id_)->at, 10s + 752ms);
+}
+
+TEST_F(release, to_a_closed_port_ends_within_two_seconds) {
+  world& w = begin_mapped();
+  w.run_for(10s - w.now());
+  w.set_serving(false);
+  w.release(id_);
+  w.run_for(10s);
+  ASSERT_EQ(kinds(w).back(), event_kind::removed);
+  EXPECT_LE(w.events().back().at, 12s);
+  EXPECT_EQ(w.events().back().event.how, removal::left_to_expire);
+}
+
+TEST_F(release, of_what_the_router_has_forgotten_is_already_gone) {
+  scene what;
+  what.router.delete_of_nothing_fails = true;
+  world& w = begin_mapped(what);
+  w.run_for(10s - w.now());
+  w.router().forget_all();
+  w.release(id_);
+  w.run_for(10s);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::removed}));
+  EXPECT_EQ(w.events()[1].at, 10s + 2ms);
+  EXPECT_EQ(w.events()[1].event.how, removal::already_gone);
+  EXPECT_EQ(deletes(w).size(), 1U);
+}
+
+TEST_F(release, of_what_somebody_else_made_meanwhile_is_final_too) {
+  world& w = begin_mapped();
+  w.run_for(10s - w.now());
+  w.router().forget_all();
+  w.router().occupy(transport::tcp, 8080, {world::host_address, 8080});
+  w.release(id_);
+  w.run_for(10s);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::removed}));
+  EXPECT_EQ(w.events()[1].at, 10s + 2ms);
+  EXPECT_NE(w.events()[1].event.how, removal::deleted);
+  EXPECT_EQ(deletes(w).size(), 1U);
+  EXPECT_EQ(w.router().rules().size(), 1U);
+}
+
+TEST_F(release, of_a_mapping_that_never_was_needs_nothing) {
+  world& w = begin();
+  w.set_network({});
+  const mapping_id id = w.create(request());
+  w.run_for(1s);
+  w.release(id);
+  w.run_for(3s);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::failed, event_kind::removed}));
+  EXPECT_EQ(w.events()[1].at, 1s);
+  EXPECT_EQ(w.events()[1].event.how, removal::already_gone);
+}
+
+TEST_F(release, of_a_mapping_whose_lease_has_ended_needs_nothing) {
+  world& w = begin_mapped();
+  w.set_plugged(false);
+  w.run_for(3h - w.now());
+  ASSERT_EQ(kinds(w).back(), event_kind::lost);
+  w.release(id_);
+  w.run_for(3s);
+  ASSERT_EQ(kinds(w).back(), event_kind::removed);
+  EXPECT_LE(w.events().back().at, 3h + 2s);
+  EXPECT_NE(w.events().back().event.how, removal::deleted);
+}
+
+TEST_F(release, can_leave_the_mapping_to_its_lease) {
+  world& w = begin_mapped();
+  w.release(id_, true);
+  w.run_for(1h);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::removed}));
+  EXPECT_EQ(w.events()[1].at, 2ms);
+  EXPECT_EQ(w.events()[1].event.how, removal::left_to_expire);
+  EXPECT_TRUE(deletes(w).empty());
+  EXPECT_TRUE(router_holds(w, 8080));
+  w.run_for(1h);
+  EXPECT_FALSE(router_holds(w, 8080));
+}
+
+TEST_F(release, while_the_grant_is_on_its_way_leaves_nothing_behind) {
+  for (const bool pcp : {true, false}) {
+    SCOPED_TRACE(pcp ? "pcp" : "nat-pmp");
+    scene what;
+    what.router.speaks_pcp = pcp;
+    world& w = begin(what);
+    // Answers take half a second.
+    w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+      return record.way == direction::to_host ? 500ms : 1ms;
+    };
+    const mapping_id id = w.create(request(pcp ? protocol_filter::pcp_only
+                                               : protocol_filter::nat_pmp_only));
+    w.run_for(100ms);
+    ASSERT_TRUE(router_holds(w, 8080) || !pcp);
+    w.release(id);
+    w.run_for(5s);
+    ASSERT_EQ(w.count_events(event_kind::removed), 1U);
+    EXPECT_LE(w.events().back().at, 2'100ms);
+    EXPECT_EQ(w.count_events(event_kind::mapped), 0U);
+    EXPECT_TRUE(w.router().rules().empty());
+  }
+}
+
+TEST_F(release, while_the_request_is_on_its_way_leaves_nothing_behind) {
+  world& w = begin();
+  // The first request overtakes nobody: it arrives after the delete that follows it.
+  w.courier = [&w](const packet_record& record) -> std::optional<nanoseconds> {
+    return record.way == direction::to_router && w.sent_count() <= 1 ? 400ms : 1ms;
+  };
+  const mapping_id id = w.create(request());
+  w.run_for(100ms);
+  w.release(id);
+  w.run_for(5s);
+  ASSERT_EQ(w.count_events(event_kind::removed), 1U);
+  EXPECT_LE(w.events().back().at, 2'100ms);
+  EXPECT_TRUE(w.router().rules().empty());
+}
+
+TEST_F(release, twice_or_of_nobody_is_ignored) {
+  world& w = begin_mapped();
+  const auto ignored = w.counters().inputs_ignored;
+  w.release(id_);
+  w.release(id_);
+  w.release(mapping_id{77});
+  w.run_for(1s);
+  w.release(id_);
+  w.run_for(3s);
+  EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::removed}));
+  EXPECT_EQ(w.counters().inputs_ignored, ignored + 3);
+}
+
+TEST_F(release, makes_room_for_the_same_port) {
+  for (const bool pcp : {true, false}) {
+    SCOPED_TRACE(pcp ? "pcp" : "nat-pmp");
+    scene what;
+    what.router.speaks_pcp = pcp;
+    world& w = begin_mapped(what);
+    w.run_for(10s - w.now());
+    w.release(id_);
+    const mapping_id second = w.create(request());
+    w.run_for(10s);
+    ASSERT_NE(w.last_event(second), nullptr);
+    EXPECT_EQ(w.last_event(second)->event.kind, event_kind::mapped);
+    EXPECT_TRUE(router_holds(w, 8080));
+  }
+}
+
+TEST_F(release, a_late_answer_to_a_delete_is_no_grant) {
+  for (const bool pcp : {true, false}) {
+    SCOPED_TRACE(pcp ? "pcp" : "nat-pmp");
+    scene what;
+    what.router.speaks_pcp = pcp;
+    world& w = begin_mapped(what);
+    w.run_for(10s - w.now());
+    // The first answer after 10 s, to the delete, is late; all others are lost for two seconds.
+    bool first = true;
+    w.courier = [&](const packet_record& record) -> std::optional<nanoseconds> {
+      if (record.way == direction::to_router) return 1ms;
+      if (first) {
+        first = false;
+        return 900ms;
+      }
+      if (w.now() < 12s) return std::nullopt;
+      return 1ms;
+    };
+    w.release(id_);
+    w.run_for(20ms);
+    const mapping_id second = w.create(request());
+    w.run_for(60s);
+    const auto* last = w.last_event(second);
+    ASSERT_NE(last, nullptr);
+    EXPECT_EQ(last->event.kind, event_kind::mapped);
+    EXPECT_EQ(last->event.info.lifetime, 7200s);
+    EXPECT_TRUE(router_holds(w, 8080));
+    for (const auto& seen : w.events()) {
+      if (seen.event.kind != event_kind::mapped) continue;
+      EXPECT_NE(seen.event.info.external.port, 0);
+      EXPECT_NE(seen.event.info.lifetime, 0s);
+    }
+  }
+}
+
+TEST_F(release, of_many_at_once_is_parallel) {
+  world& w = begin();
+  std::vector<mapping_id> ids;
+  for (std::uint16_t port = 8000; port < 8100; ++port) ids.push_back(w.create(request(port)));
+  w.run_for(10s);
+  for (const mapping_id id : ids) w.release(id);
+  w.run_for(10s);
+  EXPECT_EQ(w.count_events(event_kind::removed), 100U);
+  EXPECT_LE(w.events().back().at, 10s + 100ms);
+  EXPECT_TRUE(w.router().rules().empty());
+}
+
+TEST_F(release, closing_releases_all_and_is_the_end) {
+  world& w = begin();
+  for (std::uint16_t port = 8000; port < 8010; ++port) w.create(request(port));
+  w.run_for(10s);
+  EXPECT_FALSE(w.closed());
+  w.close();
+  w.run_for(10ms);
+  EXPECT_TRUE(w.closed());
+  EXPECT_EQ(w.count_events(event_kind::removed), 10U);
+  EXPECT_TRUE(w.router().rules().empty());
+  EXPECT_EQ(w.open_channels(), 0U);
+  EXPECT_EQ(w.engine_deadline(), std::nullopt);
+}
+
+TEST_F(release, closing_takes_two_seconds_at_most) {
+  for (const bool mapped : {true, false}) {
+    world& w = begin();
+    w.set_plugged(mapped);
+    w.create(request());
+    w.run_for(10s);
+    w.set_plugged(false);
+    w.close();
+    w.run_for(2s);
+    EXPECT_TRUE(w.closed());
+    EXPECT_EQ(w.count_events(event_kind::removed), 1U);
+    EXPECT_EQ(w.open_channels(), 0U);
+  }
+}
+
+TEST_F(release, closing_an_idle_engine_is_immediate) {
+  world& w = begin();
+  w.close();
+  EXPECT_TRUE(w.closed());
+}
+
+TEST_F(release, after_closing_inputs_are_ignored) {
+  world& w = begin_mapped();
+  w.close();
+  w.run_for(3s);
+  ASSERT_TRUE(w.closed());
+  w.close();
+  w.release(id_);
+  w.set_network({});
+  w.inject({{lan_side, 5351}, {world::host_address, 40'000}, packet({"00 80 0001 00000e10"})});
+  w.run_for(1h);
+  EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::removed}));
+}
+
+TEST_F(release, a_request_while_closing_is_refused) {
+  world& w = begin_mapped();
+  w.set_plugged(false);
+  w.close();
+  const mapping_id late = w.create(request(9000));
+  w.run_for(3s);
+  EXPECT_TRUE(w.closed());
+  std::vector<event_kind> of_late;
+  for (const auto& seen : w.events()) {
+    if (seen.event.info.id != late) continue;
+    of_late.push_back(seen.event.kind);
+    if (seen.event.kind == event_kind::failed) {
+      EXPECT_EQ(seen.event.why.reason, errc::closed);
+    }
+  }
+  EXPECT_EQ(of_late, (std::vector{event_kind::failed, event_kind::removed}));
+}
+
+}  // namespace
+}  // namespace damson::sim
