@@ -1,0 +1,182 @@
+#include "driver/engine_pump.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "base/check.hpp"
+#include "driver/boot_time.hpp"
+#include "net/route_reader.hpp"
+
+namespace damson::driver {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Far beyond any deadline of the engine while it has something to do, and no overflow of any
+/// clock.
+constexpr std::chrono::hours longest_wait{24};
+
+/// True until the end of the block, whatever ends it.
+class raised {
+ public:
+  explicit raised(bool& flag) : flag_(flag) { flag_ = true; }
+  raised(const raised&) = delete;
+  raised& operator=(const raised&) = delete;
+  ~raised() { flag_ = false; }
+
+ private:
+  bool& flag_;
+};
+
+}  // namespace
+
+engine_pump::engine_pump(asio::any_io_executor strand, const options& opts,
+                         std::span<const std::uint64_t, 4> seed)
+    : strand_(std::move(strand)),
+      log_(opts.level, opts.log),
+      engine_(opts, seed),
+      timer_(strand_) {}
+
+engine_pump::~engine_pump() {
+  for (const auto& [id, channel] : channels_) channel->close();
+}
+
+void engine_pump::attach(const std::shared_ptr<engine_observer>& observer) { observer_ = observer; }
+
+std::weak_ptr<channel_listener> engine_pump::as_listener() {
+  channel_listener* listener = this;
+  return std::shared_ptr<channel_listener>{observer_.lock(), listener};
+}
+
+void engine_pump::put(input what) {
+  if (closed_) return;
+  closing_ = closing_ || std::holds_alternative<close_engine>(what);
+  if (draining_) {
+    DAMSON_ASSERT(!std::holds_alternative<datagram_received>(what));
+    waiting_.push_back(std::move(what));
+    return;
+  }
+  // A resting pump has no timer, so the engine may have missed its deadline.
+  if (!work_) waiting_.emplace_back(time_passed{});
+  waiting_.push_back(std::move(what));
+  drain();
+  rest_or_work();
+}
+
+void engine_pump::drain() {
+  const raised guard{draining_};
+  while (!waiting_.empty() && !closed_) {
+    const input next = std::move(waiting_.front());
+    waiting_.pop_front();
+    engine_.handle(boot_time_now(), next);
+    while (auto out = engine_.poll())
+      std::visit([this](auto&& order) { act(std::forward<decltype(order)>(order)); },
+                 std::move(*out));
+  }
+}
+
+void engine_pump::rest_or_work() {
+  const bool works = !closed_ && (closing_ || engine_.mapping_count() > 0);
+  if (works && !work_) {
+    work_.emplace(strand_);
+    for (const auto& [id, channel] : channels_) channel->start(as_listener());
+  } else if (!works && work_) {
+    work_.reset();
+    for (const auto& [id, channel] : channels_) channel->pause();
+  }
+  arm_timer();
+}
+
+/// The timer runs on CLOCK_MONOTONIC, which like CLOCK_BOOTTIME advances by a second each second
+/// while the host is awake: it is armed for the difference, and for the rest of it where it fires
+/// too early.
+void engine_pump::arm_timer() {
+  const auto deadline = work_ ? engine_.deadline() : std::nullopt;
+  if (deadline == armed_for_) return;
+  armed_for_ = deadline;
+  if (!deadline) {
+    timer_.cancel();
+    return;
+  }
+  const auto wait = std::clamp<std::chrono::nanoseconds>(
+      *deadline - boot_time_now(), std::chrono::nanoseconds::zero(), longest_wait);
+  timer_.expires_after(wait);
+  timer_.async_wait([this, keep = observer_.lock()](const boost::system::error_code& error) {
+    if (error) return;
+    armed_for_.reset();
+    put(time_passed{});
+  });
+}
+
+void engine_pump::on_datagram(channel_id channel, const endpoint& from,
+                              std::span<const std::byte> bytes) {
+  put(datagram_received{channel, from, bytes});
+}
+
+void engine_pump::on_channel_error(channel_id channel, channel_error error) {
+  if (error == channel_error::cannot_open) channels_.erase(channel);
+  put(channel_failed{channel, error});
+}
+
+void engine_pump::act(look_at_network /*order*/) {
+  auto facts = net::read_network_facts();
+  if (!facts)
+    log_.log(log_level::warning, "cannot read routes and addresses: ", facts.error().message());
+  put(network_changed{std::move(facts).value_or(network_facts{})});
+}
+
+void engine_pump::act(const open_channel& order) {
+  const auto channel = udp_channel::open(strand_, order.channel, order.what);
+  if (!channel) {
+    log_.log(log_level::info, "cannot open a UDP socket: ", channel.error().message());
+    put(channel_failed{order.channel, channel_error::cannot_open});
+    return;
+  }
+  channels_.insert_or_assign(order.channel, *channel);
+  if (work_) (*channel)->start(as_listener());
+  put(channel_opened{order.channel, (*channel)->local()});
+}
+
+void engine_pump::act(const close_channel& order) {
+  const auto found = channels_.find(order.channel);
+  if (found == channels_.end()) return;
+  found->second->close();
+  channels_.erase(found);
+}
+
+void engine_pump::act(const send_datagram& order) {
+  const auto found = channels_.find(order.channel);
+  if (found == channels_.end()) return;
+  switch (found->second->send(order.bytes)) {
+    case send_result::sent:
+      break;
+    case send_result::lost:
+      // The engine sends again what is not answered.
+      log_.log(log_level::debug, "no room for a datagram, so it is lost");
+      break;
+    case send_result::sent_after_refusal:
+    case send_result::refused:
+      put(channel_failed{order.channel, channel_error::refused});
+      break;
+    case send_result::unreachable:
+      put(channel_failed{order.channel, channel_error::unreachable});
+      break;
+  }
+}
+
+void engine_pump::act(mapping_event event) {
+  if (const auto observer = observer_.lock()) observer->on_event(std::move(event));
+}
+
+void engine_pump::act(engine_closed /*order*/) {
+  closed_ = true;
+  waiting_.clear();
+  for (const auto& [id, channel] : channels_) channel->close();
+  channels_.clear();
+  if (const auto observer = observer_.lock()) observer->on_engine_closed();
+}
+
+}  // namespace damson::driver

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <damson/engine.hpp>
+#include <damson/options.hpp>
+
+#include "base/log.hpp"
+#include "driver/udp_channel.hpp"
+
+namespace damson::driver {
+
+/// Takes what the engine tells the program. Called within `engine_pump::put`, so whatever it makes
+/// the engine do waits until that is through.
+class engine_observer {
+ public:
+  virtual void on_event(mapping_event event) = 0;
+  virtual void on_engine_closed() = 0;
+
+ protected:
+  ~engine_observer() = default;
+};
+
+/// The outside world of one engine: gives it time, datagrams and network facts, and acts on what it
+/// says.
+///
+/// Everything happens on one strand. While the engine has mappings or is closing, the pump holds
+/// work on the executor, receives and keeps a timer; else it rests, so that an idle client does not
+/// keep an io_context running. What reaches a resting channel waits in its socket.
+class engine_pump final : private channel_listener {
+ public:
+  /// `strand` serialises all handlers and all calls.
+  engine_pump(boost::asio::any_io_executor strand, const options& opts,
+              std::span<const std::uint64_t, 4> seed);
+  engine_pump(const engine_pump&) = delete;
+  engine_pump& operator=(const engine_pump&) = delete;
+  ~engine_pump();
+
+  /// To be called before anything else. `observer` owns the pump, and pending operations keep it
+  /// alive.
+  void attach(const std::shared_ptr<engine_observer>& observer);
+
+  /// Gives the engine an input and acts on its outputs; within an observer's call, later.
+  /// Spans must last for the call, so datagrams come from outside of one only.
+  void put(input what);
+
+ private:
+  void on_datagram(channel_id channel, const endpoint& from,
+                   std::span<const std::byte> bytes) override;
+  void on_channel_error(channel_id channel, channel_error error) override;
+
+  void act(look_at_network);
+  void act(const open_channel& order);
+  void act(const close_channel& order);
+  void act(const send_datagram& order);
+  void act(mapping_event event);
+  void act(engine_closed);
+
+  void drain();
+  void rest_or_work();
+  void arm_timer();
+  std::weak_ptr<channel_listener> as_listener();
+
+  boost::asio::any_io_executor strand_;
+  logger log_;
+  engine engine_;
+  std::weak_ptr<engine_observer> observer_;
+  std::unordered_map<channel_id, std::shared_ptr<udp_channel>> channels_;
+  std::deque<input> waiting_;
+  boost::asio::steady_timer timer_;
+  std::optional<time_point> armed_for_;
+  std::optional<boost::asio::executor_work_guard<boost::asio::any_io_executor>> work_;
+  bool draining_ = false;
+  bool closing_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace damson::driver

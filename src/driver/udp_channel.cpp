@@ -1,0 +1,231 @@
+#include "driver/udp_channel.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_category.hpp>
+
+#include "driver/endpoints.hpp"
+
+// Since Linux 4.20; the C library's headers are older on some systems.
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+
+namespace damson::driver {
+
+namespace asio = boost::asio;
+using asio::ip::udp;
+using boost::system::error_code;
+
+namespace {
+
+/// What an error of a UDP socket means for the channel.
+enum class verdict : std::uint8_t {
+  passing,  ///< out of memory or the like
+  refused,
+  unreachable,
+  broken,  ///< nobody knows what it takes to make the socket work again
+};
+
+/// Errors that ICMP brings are told once each, by whatever call comes next.
+verdict judge(const error_code& error) {
+  switch (error.value()) {
+    case EAGAIN:
+    case EINTR:
+    case ENOBUFS:
+    case ENOMEM:
+      return verdict::passing;
+    case ECONNREFUSED:
+      return verdict::refused;
+    case EACCES:
+    case EADDRNOTAVAIL:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case EMSGSIZE:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case EPERM:
+    case EPROTO:
+      return verdict::unreachable;
+    default:
+      return verdict::broken;
+  }
+}
+
+template <class Value>
+error_code set_option(int socket, int level, int name, const Value& value) {
+  if (::setsockopt(socket, level, name, &value, sizeof value) == 0) return {};
+  return {errno, boost::system::system_category()};
+}
+
+}  // namespace
+
+udp_channel::udp_channel(const asio::any_io_executor& executor, channel_id id)
+    : id_(id), socket_(executor) {}
+
+std::expected<std::shared_ptr<udp_channel>, error_code> udp_channel::open(
+    const asio::any_io_executor& executor, channel_id id,
+    const std::variant<connected_channel, multicast_channel>& what) {
+  auto channel = std::make_shared<udp_channel>(executor, id);
+  const auto* connected = std::get_if<connected_channel>(&what);
+  const error_code error = connected != nullptr
+                               ? channel->connect(*connected)
+                               : channel->listen(std::get<multicast_channel>(what));
+  if (error) return std::unexpected{error};
+  return channel;
+}
+
+/// Made by hand because Asio's sockets would be inherited by programs that this one starts.
+error_code udp_channel::make_socket(int family) {
+  const int handle = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+  if (handle < 0) return {errno, boost::system::system_category()};
+  error_code error;
+  socket_.assign(family == AF_INET ? udp::v4() : udp::v6(), handle, error);
+  if (error) {
+    ::close(handle);
+    return error;
+  }
+  if (family == AF_INET6) error = set_option(handle, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (!error) socket_.non_blocking(true, error);
+  return error;
+}
+
+error_code udp_channel::bind(const endpoint& local) {
+  error_code error;
+  socket_.bind(to_asio(local), error);
+  return error;
+}
+
+error_code udp_channel::connect(const connected_channel& how) {
+  const auto remote = to_asio(how.remote);
+  error_code error = make_socket(remote.protocol().family());
+  if (!error && !how.local.is_unspecified()) error = bind({how.local, 0});
+  if (!error) socket_.connect(remote, error);
+  return error;
+}
+
+/// Bound to the group's address, so that no unicast arrives; shared with other programs that listen
+/// for announcements.
+error_code udp_channel::listen(const multicast_channel& how) {
+  error_code error = make_socket(how.group.address.is_v4() ? AF_INET : AF_INET6);
+  if (!error) error = set_option(socket_.native_handle(), SOL_SOCKET, SO_REUSEADDR, 1);
+  endpoint group = how.group;
+  if (group.address.is_v6())  // a link-local group needs its link
+    group.address = ip_address{group.address.to_v6(), how.interface_index};
+  if (!error) error = bind(group);
+  if (!error) error = join(how);
+  return error;
+}
+
+/// Without the "all" options off, the socket would hear what other sockets of this host have joined
+/// on other interfaces.
+error_code udp_channel::join(const multicast_channel& how) {
+  const int handle = socket_.native_handle();
+  if (how.group.address.is_v6()) {
+    // Kernels that do not know the option cannot be told; what comes too much is dropped as a
+    // stranger's.
+    const auto ignored = set_option(handle, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+    static_cast<void>(ignored);
+    ipv6_mreq membership{};
+    const auto group = asio::ip::address_v6{how.group.address.to_v6()}.to_bytes();
+    std::copy(group.begin(), group.end(), membership.ipv6mr_multiaddr.s6_addr);
+    membership.ipv6mr_interface = how.interface_index;
+    return set_option(handle, IPPROTO_IPV6, IPV6_JOIN_GROUP, membership);
+  }
+  if (const auto error = set_option(handle, IPPROTO_IP, IP_MULTICAST_ALL, 0)) return error;
+  ip_mreqn membership{};
+  membership.imr_multiaddr.s_addr = htonl(to_asio(how.group.address).to_v4().to_uint());
+  if (how.local.is_v4())
+    membership.imr_address.s_addr = htonl(to_asio(how.local).to_v4().to_uint());
+  membership.imr_ifindex = static_cast<int>(how.interface_index);
+  return set_option(handle, IPPROTO_IP, IP_ADD_MEMBERSHIP, membership);
+}
+
+endpoint udp_channel::local() const {
+  error_code error;
+  const auto where = socket_.local_endpoint(error);
+  return error ? endpoint{} : from_asio(where);
+}
+
+void udp_channel::start(std::weak_ptr<channel_listener> listener) {
+  listener_ = std::move(listener);
+  started_ = true;
+  if (!receiving_) receive();
+}
+
+void udp_channel::pause() {
+  started_ = false;
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void udp_channel::close() {
+  started_ = false;
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+void udp_channel::receive() {
+  receiving_ = true;
+  socket_.async_receive_from(asio::buffer(buffer_), from_,
+                             [self = shared_from_this(), listener = listener_.lock()](
+                                 const error_code& error, std::size_t length) {
+                               self->received(listener, error, length);
+                             });
+}
+
+void udp_channel::received(const std::shared_ptr<channel_listener>& listener,
+                           const error_code& error, std::size_t length) {
+  receiving_ = false;
+  if (!started_ || listener == nullptr) return;
+  if (!error)
+    listener->on_datagram(id_, from_asio(from_), std::span{buffer_}.first(length));
+  else if (error != asio::error::operation_aborted)
+    failed(*listener, error);
+  // The listener may have paused or closed the channel, or paused and started it again.
+  if (started_ && !receiving_) receive();
+}
+
+void udp_channel::failed(channel_listener& listener, const error_code& error) {
+  switch (judge(error)) {
+    case verdict::passing:
+      break;
+    case verdict::refused:
+      listener.on_channel_error(id_, channel_error::refused);
+      break;
+    case verdict::unreachable:
+      listener.on_channel_error(id_, channel_error::unreachable);
+      break;
+    case verdict::broken:
+      close();
+      listener.on_channel_error(id_, channel_error::cannot_open);
+      break;
+  }
+}
+
+send_result udp_channel::send(std::span<const std::byte> bytes) {
+  const asio::const_buffer buffer{bytes.data(), bytes.size()};
+  error_code error;
+  socket_.send(buffer, 0, error);
+  if (error == asio::error::connection_refused) {
+    // That was the answer to an earlier datagram, and it must not cost this one.
+    socket_.send(buffer, 0, error);
+    if (!error) return send_result::sent_after_refusal;
+    if (judge(error) != verdict::unreachable) return send_result::refused;
+  }
+  if (!error) return send_result::sent;
+  return judge(error) == verdict::passing ? send_result::lost : send_result::unreachable;
+}
+
+}  // namespace damson::driver

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <span>
+#include <variant>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <damson/engine.hpp>
+
+namespace damson::driver {
+
+/// Takes what comes in on channels, on their executor.
+class channel_listener {
+ public:
+  /// `bytes` are borrowed for the call.
+  virtual void on_datagram(channel_id channel, const endpoint& from,
+                           std::span<const std::byte> bytes) = 0;
+
+  /// After cannot_open the channel has closed itself; after the others it goes on.
+  virtual void on_channel_error(channel_id channel, channel_error error) = 0;
+
+ protected:
+  ~channel_listener() = default;
+};
+
+/// What became of a datagram that was to be sent.
+enum class send_result : std::uint8_t {
+  sent,
+  sent_after_refusal,  ///< sent, and an earlier one was answered by ICMP port unreachable
+  lost,                ///< the system had no room for it just now
+  refused,             ///< not sent; earlier ones were answered by ICMP port unreachable
+  unreachable,         ///< not sent: no route, network down, or not permitted
+};
+
+/// One UDP socket that the engine asked for. All calls come from the executor, a strand.
+class udp_channel : public std::enable_shared_from_this<udp_channel> {
+ public:
+  using error_code = boost::system::error_code;
+
+  /// Bound and connected; nothing is received before `start`.
+  static std::expected<std::shared_ptr<udp_channel>, error_code> open(
+      const boost::asio::any_io_executor& executor, channel_id id,
+      const std::variant<connected_channel, multicast_channel>& what);
+
+  udp_channel(const boost::asio::any_io_executor& executor, channel_id id);
+
+  channel_id id() const noexcept { return id_; }
+
+  /// The address and port that the socket is bound to.
+  endpoint local() const;
+
+  /// Receives until `pause` or `close`. A pending receive keeps the listener alive.
+  void start(std::weak_ptr<channel_listener> listener);
+
+  /// Stops receiving; what arrives meanwhile waits in the socket.
+  void pause();
+
+  /// Nothing is told any more. May be called from within the listener.
+  void close();
+
+  send_result send(std::span<const std::byte> bytes);
+
+ private:
+  error_code make_socket(int family);
+  error_code connect(const connected_channel& how);
+  error_code listen(const multicast_channel& how);
+  error_code bind(const endpoint& local);
+  error_code join(const multicast_channel& how);
+  void receive();
+  void received(const std::shared_ptr<channel_listener>& listener, const error_code& error,
+                std::size_t length);
+  void failed(channel_listener& listener, const error_code& error);
+
+  channel_id id_;
+  boost::asio::ip::udp::socket socket_;
+  boost::asio::ip::udp::endpoint from_;
+  // One byte more than the longest datagram would do to see that one is too long.
+  std::array<std::byte, 1'200> buffer_{};
+  static_assert(sizeof(buffer_) > engine_limits::datagram_bytes);
+  std::weak_ptr<channel_listener> listener_;
+  bool started_ = false;
+  bool receiving_ = false;  ///< a receive is pending; also for a while after `pause`
+};
+
+}  // namespace damson::driver
