@@ -1,0 +1,269 @@
+#include "arguments.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <damson/version.hpp>
+
+#include "text.hpp"
+
+namespace damson::cli {
+namespace {
+
+/// What is wrong with one value; becomes the one line that the user sees.
+struct bad_value : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Everything as it was typed; an empty string where it was not.
+struct map_words {
+  std::string port;
+  std::string external;
+  std::string lifetime;
+  std::string protocol;
+  std::string gateway;
+  std::string timeout;
+};
+
+constexpr std::int64_t largest_port = 65'535;
+constexpr std::int64_t largest_lifetime = 4'294'967'295;
+constexpr double largest_timeout = 86'400;
+
+template <class Number>
+std::optional<Number> read_number(std::string_view text) {
+  Number number{};
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+std::int64_t read_integer(std::string_view what, std::string_view text, std::int64_t largest) {
+  const std::optional<std::int64_t> number = read_number<std::int64_t>(text);
+  if (!number || *number < 1 || *number > largest) {
+    throw bad_value(std::string{what} + " must be a whole number from 1 to " +
+                    std::to_string(largest) + ", not '" + printable(text) + "'");
+  }
+  return *number;
+}
+
+std::uint16_t read_port(std::string_view what, std::string_view text) {
+  return static_cast<std::uint16_t>(read_integer(what, text, largest_port));
+}
+
+/// PORT, PORT/tcp or PORT/udp.
+void read_service(std::string_view text, map_request& request) {
+  const std::size_t slash = text.find('/');
+  request.internal_port = read_port("PORT", text.substr(0, slash));
+  if (slash == std::string_view::npos) {
+    return;
+  }
+  const std::string_view name = text.substr(slash + 1);
+  for (const transport candidate : {transport::tcp, transport::udp}) {
+    if (name == to_string(candidate)) {
+      request.transport = candidate;
+      return;
+    }
+  }
+  throw bad_value("the transport must be tcp or udp, not '" + printable(name) + "'");
+}
+
+protocol_filter read_protocol(std::string_view text) {
+  using namespace std::string_view_literals;
+  static constexpr std::array names{
+      std::pair{"any"sv, protocol_filter::any},
+      std::pair{"pcp"sv, protocol_filter::pcp},
+      std::pair{"upnp"sv, protocol_filter::upnp},
+      std::pair{"pcp-only"sv, protocol_filter::pcp_only},
+      std::pair{"nat-pmp"sv, protocol_filter::nat_pmp_only},
+  };
+  for (const auto& [name, filter] : names) {
+    if (text == name) {
+      return filter;
+    }
+  }
+  throw bad_value("--protocol must be any, pcp, upnp, pcp-only or nat-pmp, not '" +
+                  printable(text) + "'");
+}
+
+ip_address read_gateway(std::string_view text) {
+  const std::optional<ip_address> address = ip_address::parse(text);
+  if (!address || address->is_unspecified() || address->is_multicast()) {
+    throw bad_value("--gateway must be the router's IP address, not '" + printable(text) + "'");
+  }
+  return *address;
+}
+
+std::chrono::milliseconds read_timeout(std::string_view text) {
+  const std::optional<double> seconds = read_number<double>(text);
+  // Written so that NaN fails too.
+  if (!seconds || !(*seconds >= 0.001 && *seconds <= largest_timeout)) {
+    throw bad_value("--timeout must be seconds from 0.001 to 86400, not '" + printable(text) + "'");
+  }
+  return std::chrono::milliseconds{std::llround(*seconds * 1000)};
+}
+
+map_request read_request(const map_words& words) {
+  map_request request;
+  read_service(words.port, request);
+  if (!words.external.empty()) {
+    request.external_port = read_port("--external", words.external);
+  }
+  if (!words.lifetime.empty()) {
+    request.lifetime =
+        std::chrono::seconds{read_integer("--lifetime", words.lifetime, largest_lifetime)};
+  }
+  if (!words.protocol.empty()) {
+    request.protocols = read_protocol(words.protocol);
+  }
+  if (!words.timeout.empty()) {
+    request.timeout = read_timeout(words.timeout);
+  }
+  return request;
+}
+
+log_level level_of(int verbosity, std::string_view damson_verbose) {
+  static constexpr std::array levels{log_level::warning, log_level::info, log_level::debug,
+                                     log_level::trace};
+  const auto index = static_cast<std::size_t>(std::clamp(verbosity, 0, 3));
+  const bool wanted = !damson_verbose.empty() && damson_verbose != "0";
+  return wanted ? std::min(levels.at(index), log_level::debug) : levels.at(index);
+}
+
+CLI::Option* add_value(CLI::App& app, const std::string& name, std::string& value,
+                       const std::string& argument, const std::string& help) {
+  // An empty value would look like an option that was not given.
+  return app.add_option(name, value, help)->option_text(argument)->check([](const std::string& v) {
+    return v.empty() ? std::string{"a value is missing"} : std::string{};
+  });
+}
+
+void describe_map(CLI::App& map, map_words& words, map_arguments& arguments) {
+  add_value(map, "PORT", words.port, "[/tcp|/udp]",
+            "The port that the program here listens on (transport: default tcp)")
+      ->required();
+  add_value(map, "--external", words.external, "PORT",
+            "The port wanted outside (a wish; default: the same)");
+  add_value(map, "--lifetime", words.lifetime, "SECONDS",
+            "The lease to ask for; it is renewed in time (default: 7200)");
+  add_value(map, "--protocol", words.protocol, "any|pcp|upnp|pcp-only|nat-pmp",
+            "How to ask the router; pcp includes NAT-PMP (default: any)");
+  add_value(map, "--gateway", words.gateway, "ADDRESS",
+            "The router's address (default: the next hop of the default route)");
+  add_value(map, "--timeout", words.timeout, "SECONDS",
+            "Give up after this, decimals allowed (default: 30)");
+  map.add_flag("--once", arguments.once, "Exit when the port is open and leave it to its lease")
+      ->disable_flag_override();
+  map.add_flag("--json", arguments.json, "Print one JSON object a line")->disable_flag_override();
+  map.footer(
+      "The port stays open until SIGINT (Ctrl-C) or SIGTERM; a second signal exits at once and\n"
+      "leaves it to its lease.\n"
+      "Exit codes: 0 done, 1 could not map, 2 wrong usage.\n"
+      "\n"
+      "Examples:\n"
+      "  damson map 8080/tcp\n"
+      "  damson map 51820/udp --external 40000 --json\n"
+      "  damson map 22 --gateway 192.168.1.1 --protocol pcp --once --lifetime 3600");
+}
+
+void describe_demo(CLI::App& demo) {
+  demo.footer(
+      "Starts a small router on a loopback address, opens a port on it with the ordinary client, "
+      "shows the\n"
+      "router's table at each step and gives the port back. Nothing leaves this computer.\n"
+      "\n"
+      "Example:\n"
+      "  damson demo");
+}
+
+/// In our words; those of the parser take several lines or speak of its own types.
+std::string explain(const CLI::ParseError& error, const CLI::App& app) {
+  const std::string text = printable(error.what());
+  const std::string option = text.substr(0, text.find(": "));
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    return "no PORT was given";
+  }
+  if (const auto rest = app.remaining(true);
+      dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty()) {
+    return "unknown argument '" + printable(rest.front()) + "'";
+  }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    if (const std::size_t flag = text.find(" was given a disallowed flag override");
+        flag != std::string::npos) {
+      return "--" + text.substr(0, flag) + " takes no value";
+    }
+    return option + (text.ends_with("missing") ? " needs a value" : " was given more than once");
+  }
+  return text;
+}
+
+std::string usage_line(const std::string& what, const CLI::App& map) {
+  return "damson: " + what + ". Try: " + (map.parsed() ? "damson map --help" : "damson --help");
+}
+
+}  // namespace
+
+command parse_arguments(std::span<const std::string> words, std::string_view damson_verbose) {
+  CLI::App app{"Opens ports on your router, keeps them open and gives them back.", "damson"};
+  app.set_version_flag("--version", std::string{"damson "} + library_version());
+  app.require_subcommand(0, 1);
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.get_formatter()->label("TEXT", "");
+  app.get_formatter()->label("REQUIRED", "");
+  app.footer(
+      "Examples:\n"
+      "  damson map 8080/tcp    open TCP port 8080 on your router until Ctrl-C\n"
+      "  damson demo            see it done on a router inside the program\n"
+      "  damson map --help      everything that map can do");
+  CLI::App& map = *app.add_subcommand("map", "Open a port on the router and keep it open");
+  CLI::App& demo = *app.add_subcommand("demo", "See it done on a simulated router, on loopback");
+
+  map_words typed;
+  map_arguments arguments;
+  int verbosity = 0;
+  describe_map(map, typed, arguments);
+  describe_demo(demo);
+  for (CLI::App* const subcommand : {&map, &demo}) {
+    subcommand->group("Commands");
+    subcommand->add_flag("-v,--verbose", verbosity, "More about what is done: -v, -vv, -vvv")
+        ->disable_flag_override();
+  }
+
+  try {
+    std::vector<std::string> reversed(words.rbegin(), words.rend());
+    app.parse(std::move(reversed));
+    if (demo.parsed()) {
+      return demo_arguments{.level = level_of(verbosity, damson_verbose)};
+    }
+    if (!map.parsed()) {
+      throw bad_value("no command was given");
+    }
+    arguments.request = read_request(typed);
+    if (!typed.gateway.empty()) {
+      arguments.gateway = read_gateway(typed.gateway);
+    }
+    arguments.level = level_of(verbosity, damson_verbose);
+    return arguments;
+  } catch (const CLI::CallForHelp&) {
+    return text_to_print{.text = app.help()};
+  } catch (const CLI::CallForVersion& version) {
+    return text_to_print{.text = std::string{version.what()} + "\n"};
+  } catch (const CLI::ParseError& error) {
+    return usage_error{.line = usage_line(explain(error, app), map)};
+  } catch (const bad_value& error) {
+    return usage_error{.line = usage_line(error.what(), map)};
+  }
+}
+
+}  // namespace damson::cli

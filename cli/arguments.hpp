@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include <damson/options.hpp>
+#include <damson/types.hpp>
+
+namespace damson::cli {
+
+/// `damson map`
+struct map_arguments {
+  map_request request;
+  std::optional<ip_address> gateway;
+  bool once = false;
+  bool json = false;
+  log_level level = log_level::warning;
+};
+
+/// `damson demo`
+struct demo_arguments {
+  log_level level = log_level::warning;
+};
+
+/// Help or the version was asked for: text for standard output, with its last line end.
+struct text_to_print {
+  std::string text;
+};
+
+/// The command line makes no sense: one line for standard error, without a line end.
+struct usage_error {
+  std::string line;
+};
+
+using command = std::variant<map_arguments, demo_arguments, text_to_print, usage_error>;
+
+/// Reads the command line, without the program's name. `damson_verbose` is the environment variable
+/// of that name: anything but nothing and "0" makes the library's log at least `debug`.
+command parse_arguments(std::span<const std::string> words, std::string_view damson_verbose);
+
+}  // namespace damson::cli

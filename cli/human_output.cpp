@@ -1,0 +1,145 @@
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "advice.hpp"
+#include "output.hpp"
+#include "text.hpp"
+
+namespace damson::cli {
+namespace {
+
+std::string name(const mapping_info& info) {
+  return std::string{to_string(info.transport)} + " " + to_string(info.internal);
+}
+
+std::string outside(const endpoint& external) {
+  if (!external.address.is_unspecified()) {
+    return to_string(external);
+  }
+  return "port " + std::to_string(external.port) + " of an address that the router did not tell";
+}
+
+std::string lease(const mapping_info& info) {
+  return info.protocol == protocol::direct
+             ? "no lease"
+             : "lease " + std::to_string(info.lifetime.count()) + " s";
+}
+
+/// "198.51.100.7:8080 through pcp, lease 7200 s"
+std::string grant(const mapping_info& info) {
+  return outside(info.external) + " through " + std::string{to_string(info.protocol)} + ", " +
+         lease(info);
+}
+
+std::string mapped(const report& what) {
+  const mapping_info& info = what.event.info;
+  if (info.protocol == protocol::direct) {
+    return name(info) + " needs no router: the address is public (" + short_duration(what.took) +
+           ")";
+  }
+  return name(info) + " is open " + (what.event.regained ? "again " : "") + "as " + grant(info) +
+         " (" + short_duration(what.took) + ")";
+}
+
+std::string changed(const mapping_info& now, const mapping_info& before) {
+  std::string old;
+  const auto add = [&old](const std::string& part) { old += (old.empty() ? "" : ", ") + part; };
+  if (now.internal != before.internal) {
+    add(to_string(before.internal));
+  }
+  if (now.external != before.external) {
+    add(outside(before.external));
+  }
+  if (now.protocol != before.protocol) {
+    add(std::string{to_string(before.protocol)});
+  }
+  if (now.lifetime != before.lifetime) {
+    add(lease(before));
+  }
+  return name(now) + " is now open as " + grant(now) +
+         (old.empty() ? "" : " (before: " + old + ")");
+}
+
+std::string removed(const report& what) {
+  const mapping_info& info = what.event.info;
+  const std::string took = " (" + short_duration(what.took) + ")";
+  if (info.protocol == protocol::direct) {
+    return name(info) + " is watched no longer; there was nothing to give back" + took;
+  }
+  switch (what.event.how) {
+    case removal::deleted:
+      return name(info) + " is closed: deleted from the router" + took;
+    case removal::already_gone:
+      return name(info) + " is closed: the router had it no more" + took;
+    case removal::left_to_expire:
+      return name(info) +
+             " was given up, but the router did not confirm it and may keep it open for up to " +
+             std::to_string(info.lifetime.count()) + " s" + took;
+  }
+  std::unreachable();
+}
+
+/// " on the router at 192.168.1.1", when it is known which one was meant.
+std::string place(const map_failure& what) {
+  const auto asked = std::ranges::find_if(what.why.protocols, [](const protocol_failure& tried) {
+    return !tried.server.address.is_unspecified();
+  });
+  if (asked != what.why.protocols.end()) {
+    return " on the router at " + to_string(asked->server.address);
+  }
+  return what.gateway ? " on the router at " + to_string(*what.gateway) : std::string{};
+}
+
+std::string retry_hint(const failure& why) {
+  const auto longest = std::ranges::max_element(why.protocols, {}, &protocol_failure::retry_after);
+  if (longest == why.protocols.end() || !longest->retry_after) {
+    return {};
+  }
+  return ", or again in " + std::to_string(longest->retry_after->count()) + " s";
+}
+
+/// UPnP is a word that the tool knows and a protocol that this version does not speak.
+bool is_only_missing_upnp(const failure& why) {
+  return why.reason == errc::not_supported && !why.protocols.empty() &&
+         std::ranges::all_of(why.protocols, [](const protocol_failure& tried) {
+           return tried.protocol == protocol::upnp || tried.reason == errc::protocol_excluded;
+         });
+}
+
+}  // namespace
+
+std::string human_line(const report& what) {
+  switch (what.event.kind) {
+    case event_kind::mapped:
+      return mapped(what);
+    case event_kind::changed:
+      return changed(what.event.info, what.before);
+    case event_kind::lost:
+      return name(what.event.info) + " is not open any more: " + to_string(what.event.why) +
+             "; trying again";
+    case event_kind::failed:
+      return name(what.event.info) + " could not be opened: " + to_string(what.event.why) +
+             "; trying again";
+    case event_kind::removed:
+      return removed(what);
+  }
+  std::unreachable();
+}
+
+std::string human_line(const map_failure& what) {
+  const std::string what_failed = std::string{to_string(what.request.transport)} + " " +
+                                  std::to_string(what.request.internal_port) + place(what);
+  if (what.interrupted) {
+    return "damson: interrupted before " + what_failed + " was open. Try: the same again";
+  }
+  if (is_only_missing_upnp(what.why)) {
+    return "damson: could not open " + what_failed +
+           ": this version of damson does not speak UPnP. Try: --protocol any";
+  }
+  return "damson: could not open " + what_failed + ": " + to_string(what.why) +
+         ". Try: " + std::string{advice_for(what.why.reason)} + retry_hint(what.why);
+}
+
+}  // namespace damson::cli

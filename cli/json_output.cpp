@@ -1,0 +1,145 @@
+// Header-only here and nowhere else, so that the tool needs no Boost library at run time.
+#include <boost/json.hpp>
+#include <boost/json/src.hpp>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include "advice.hpp"
+#include "output.hpp"
+
+namespace damson::cli {
+namespace {
+
+namespace json = boost::json;
+
+// The library's own serializer writes 12.3 as 1.23E1: right, but not what people want to read.
+std::string plain_number(double number) {
+  std::array<char, 64> text{};
+  const auto [end, error] =
+      std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  return error == std::errc{} ? std::string{text.data(), end}
+                              : json::serialize(json::value(number));
+}
+
+void append(std::string& out, const json::value& value);
+
+void append(std::string& out, const json::object& object) {
+  std::string_view separator = "{";
+  for (const auto& [key, value] : object) {
+    out += separator;
+    out += json::serialize(json::string{key});
+    out += ':';
+    append(out, value);
+    separator = ",";
+  }
+  out += object.empty() ? "{}" : "}";
+}
+
+void append(std::string& out, const json::array& array) {
+  std::string_view separator = "[";
+  for (const json::value& value : array) {
+    out += separator;
+    append(out, value);
+    separator = ",";
+  }
+  out += array.empty() ? "[]" : "]";
+}
+
+void append(std::string& out, const json::value& value) {
+  if (const json::object* const object = value.if_object()) {
+    append(out, *object);
+  } else if (const json::array* const array = value.if_array()) {
+    append(out, *array);
+  } else if (const double* const number = value.if_double()) {
+    out += plain_number(*number);
+  } else {
+    out += json::serialize(value);
+  }
+}
+
+std::string to_line(const json::object& object) {
+  std::string out;
+  append(out, object);
+  return out;
+}
+
+json::string text_of(std::string_view text) { return json::string{text}; }
+
+json::value endpoint_or_null(const endpoint& e, bool known) {
+  return known ? json::value(text_of(to_string(e))) : json::value(nullptr);
+}
+
+/// Microseconds are exact enough, and shorter.
+double milliseconds_of(std::chrono::nanoseconds duration) {
+  const double microseconds = std::chrono::duration<double, std::micro>(duration).count();
+  return std::round(microseconds) / 1000;
+}
+
+json::object reason_of(const protocol_failure& tried) {
+  json::object out;
+  out["protocol"] = text_of(to_string(tried.protocol));
+  out["reason"] = text_of(name_of(tried.reason));
+  out["message"] = text_of(describe(tried.reason));
+  out["result_code"] = tried.result_code ? json::value(*tried.result_code) : json::value(nullptr);
+  out["server"] = endpoint_or_null(tried.server, !tried.server.address.is_unspecified());
+  out["retry_after"] =
+      tried.retry_after ? json::value(tried.retry_after->count()) : json::value(nullptr);
+  return out;
+}
+
+void add_reasons(json::object& out, const failure& why) {
+  out["reason"] = text_of(name_of(why.reason));
+  json::array& reasons = out["reasons"].emplace_array();
+  for (const protocol_failure& tried : why.protocols) {
+    reasons.emplace_back(reason_of(tried));
+  }
+}
+
+}  // namespace
+
+std::string json_line(const report& what) {
+  const mapping_event& event = what.event;
+  const mapping_info& info = event.info;
+  const bool granted = event.kind != event_kind::failed;
+  const bool leased = granted && info.protocol != protocol::direct;
+  json::object out;
+  out["event"] = text_of(to_string(event.kind));
+  out["transport"] = text_of(to_string(info.transport));
+  out["protocol"] = granted ? json::value(text_of(to_string(info.protocol))) : json::value(nullptr);
+  out["internal"] = text_of(to_string(info.internal));
+  out["external"] = endpoint_or_null(info.external, granted && info.external.port != 0);
+  out["lifetime"] = leased ? json::value(info.lifetime.count()) : json::value(nullptr);
+  out["elapsed_ms"] = milliseconds_of(what.elapsed);
+  if (event.kind == event_kind::mapped && event.regained) {
+    out["regained"] = true;
+  }
+  if (event.kind == event_kind::removed) {
+    out["how"] = text_of(to_string(event.how));
+  }
+  if (event.kind == event_kind::lost || event.kind == event_kind::failed) {
+    add_reasons(out, event.why);
+  }
+  return to_line(out);
+}
+
+std::string json_line(const map_failure& what) {
+  json::object out;
+  out["event"] = text_of(to_string(event_kind::failed));
+  out["transport"] = text_of(to_string(what.request.transport));
+  out["protocol"] = nullptr;
+  out["internal"] = text_of(to_string(endpoint{ip_address{}, what.request.internal_port}));
+  out["external"] = nullptr;
+  out["lifetime"] = nullptr;
+  out["elapsed_ms"] = milliseconds_of(what.elapsed);
+  add_reasons(out, what.interrupted ? failure{} : what.why);
+  if (what.interrupted) {
+    out["reason"] = "interrupted";
+  }
+  return to_line(out);
+}
+
+}  // namespace damson::cli

@@ -1,0 +1,184 @@
+#include "map_command.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <exception>
+#include <string>
+#include <utility>
+
+#include <damson/client.hpp>
+
+#include "client_options.hpp"
+#include "exit_code.hpp"
+#include "reporter.hpp"
+#include "stop_switch.hpp"
+#include "text.hpp"
+
+namespace damson::cli {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+/// "asking the router, 1.2 s" on a terminal, once it takes long enough to wonder.
+class waiting_line {
+ public:
+  waiting_line(const asio::any_io_executor& executor, status_line& status)
+      : timer_(executor), status_(status) {
+    if (status_.enabled()) {
+      wait(std::chrono::milliseconds{500});
+    }
+  }
+
+  void finish() {
+    finished_ = true;
+    timer_.cancel();
+    status_.clear();
+  }
+
+ private:
+  void wait(std::chrono::milliseconds pause) {
+    timer_.expires_after(pause);
+    timer_.async_wait([this](const error_code& error) {
+      if (!error && !finished_) {
+        status_.show("asking the router, " +
+                     short_duration(std::chrono::steady_clock::now() - started_));
+        wait(std::chrono::milliseconds{100});
+      }
+    });
+  }
+
+  asio::steady_timer timer_;
+  status_line& status_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  bool finished_ = false;
+};
+
+class map_session {
+ public:
+  map_session(asio::io_context& context, const map_arguments& arguments)
+      : arguments_(arguments),
+        status_(!arguments.json),
+        reporter_(arguments.json, status_),
+        stop_(context.get_executor()),
+        waiting_(context.get_executor(), status_) {}
+
+  auto until_stopped() { return asio::bind_cancellation_slot(stop_.slot(), as_result); }
+
+  /// The whole of it; returns the exit code. All that runs on the context has an end after it.
+  asio::awaitable<int> run() {
+    client client{co_await asio::this_coro::executor,
+                  client_options(arguments_.gateway, arguments_.level, status_)};
+    auto [error, opened] = co_await client.async_map(arguments_.request, until_stopped());
+    waiting_.finish();
+    int status = exit_failed;
+    if (error) {
+      explain(error, opened.why());
+    } else {
+      status = co_await hold(std::move(opened));
+    }
+    co_await client.async_close(as_result);
+    stop_.disarm();
+    co_return status;
+  }
+
+ private:
+  void explain(const error_code& error, failure why) {
+    if (why.reason == errc{}) {
+      why.reason = errc_of(error);
+    }
+    if (why.reason == errc{} && !stop_.pulled()) {
+      reporter_.complain("damson: could not open the port: " + printable(error.message()) +
+                         ". Try: the same again");
+      return;
+    }
+    reporter_.failed({.request = arguments_.request,
+                      .gateway = arguments_.gateway,
+                      .why = std::move(why),
+                      .interrupted = stop_.pulled()});
+  }
+
+  /// Tells what happens to the mapping until a signal comes or nobody reads any more.
+  asio::awaitable<int> hold(mapping open) {
+    mapping_info last = open.info();
+    bool heard = reporter_.opened(last);
+    if (heard && arguments_.once && !stop_.pulled()) {
+      open.detach();
+      co_return exit_done;
+    }
+    while (heard && !stop_.pulled()) {
+      const auto [error, event] = co_await open.async_next_event(until_stopped());
+      if (error && !stop_.pulled()) {
+        reporter_.complain("damson: the mapping is over: " + printable(error.message()) +
+                           ". Try: the same again");
+        co_return exit_failed;
+      }
+      if (!error) {
+        last = event.info;
+        heard = reporter_.told(event);
+        if (event.kind == event_kind::removed) {
+          co_return exit_failed;
+        }
+      }
+    }
+    co_return co_await give_back(std::move(open), last, heard);
+  }
+
+  asio::awaitable<int> give_back(mapping open, mapping_info last, bool heard) {
+    const auto begin = reporter::clock::now();
+    const auto [error, how] = co_await std::move(open).async_release(as_result);
+    if (error) {
+      reporter_.complain("damson: could not give back the port: " + printable(error.message()) +
+                         ". Try: its lease, which ends by itself");
+      co_return exit_failed;
+    }
+    heard = heard && reporter_.removed(last, how, reporter::clock::now() - begin);
+    if (!heard) {
+      reporter_.complain(
+          "damson: could not write to standard output, so the mapping was given up: " +
+          std::string{to_string(how)} + ". Try: a reader that stays");
+    }
+    co_return heard ? exit_done : exit_failed;
+  }
+
+  static errc errc_of(const error_code& error) {
+    for (auto code = static_cast<unsigned>(errc::no_gateway);
+         code <= static_cast<unsigned>(errc::closed); ++code) {
+      if (error == make_error_code(static_cast<errc>(code))) {
+        return static_cast<errc>(code);
+      }
+    }
+    return {};
+  }
+
+  const map_arguments& arguments_;
+  status_line status_;
+  reporter reporter_;
+  stop_switch stop_;
+  waiting_line waiting_;
+};
+
+}  // namespace
+
+int run_map(const map_arguments& arguments) {
+  asio::io_context context{1};
+  map_session session{context, arguments};
+  int status = exit_failed;
+  asio::co_spawn(context, session.run(), [&status](const std::exception_ptr& error, int result) {
+    if (error) {
+      std::rethrow_exception(error);
+    }
+    status = result;
+  });
+  context.run();
+  return status;
+}
+
+}  // namespace damson::cli

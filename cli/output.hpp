@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include <damson/engine.hpp>
+#include <damson/error.hpp>
+#include <damson/options.hpp>
+#include <damson/types.hpp>
+
+namespace damson::cli {
+
+/// One event and what surrounds it.
+struct report {
+  mapping_event event;
+  /// What was last told before it; `changed` only.
+  mapping_info before;
+  /// From the request to the event.
+  std::chrono::nanoseconds elapsed{};
+  /// What the event itself took: opening, opening again after the loss, giving back.
+  std::chrono::nanoseconds took{};
+};
+
+/// The port could not be opened.
+struct map_failure {
+  map_request request;
+  std::optional<ip_address> gateway;  ///< as the user named it
+  failure why;
+  /// Nothing went wrong: a signal came first. `why` means nothing then.
+  bool interrupted = false;
+  std::chrono::nanoseconds elapsed{};
+};
+
+// Every function returns one line without its end, made of our own words, numbers and addresses;
+// text from the network never is among them.
+
+/// For people.
+std::string human_line(const report& what);
+/// For people, on standard error: what happened, where, and what to try.
+std::string human_line(const map_failure& what);
+
+/// For programs: one JSON object.
+std::string json_line(const report& what);
+std::string json_line(const map_failure& what);
+
+}  // namespace damson::cli

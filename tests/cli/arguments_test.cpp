@@ -1,0 +1,206 @@
+#include "cli/arguments.hpp"
+
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace damson::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+/// The words of a command line without quoting.
+command parse(const std::string& line, std::string_view damson_verbose = "") {
+  std::istringstream in{line};
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) {
+    words.push_back(word);
+  }
+  return parse_arguments(words, damson_verbose);
+}
+
+map_arguments parse_map(const std::string& line) {
+  const command what = parse(line);
+  const map_arguments* const map = std::get_if<map_arguments>(&what);
+  EXPECT_NE(map, nullptr) << line;
+  return map == nullptr ? map_arguments{} : *map;
+}
+
+ip_address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
+  return ip_address{ip_address::v4_bytes{a, b, c, d}};
+}
+
+TEST(map_arguments, have_defaults) {
+  const map_arguments map = parse_map("map 8080");
+  EXPECT_EQ(map.request.transport, transport::tcp);
+  EXPECT_EQ(map.request.internal_port, 8080);
+  EXPECT_EQ(map.request.external_port, 0);
+  EXPECT_EQ(map.request.lifetime, 7200s);
+  EXPECT_EQ(map.request.protocols, protocol_filter::any);
+  EXPECT_EQ(map.request.timeout, 30s);
+  EXPECT_EQ(map.gateway, std::nullopt);
+  EXPECT_FALSE(map.once);
+  EXPECT_FALSE(map.json);
+  EXPECT_EQ(map.level, log_level::warning);
+}
+
+TEST(map_arguments, are_all_read) {
+  const map_arguments map = parse_map(
+      "map 51820/udp --external 40000 --lifetime 60 --protocol pcp-only --gateway 192.168.1.1 "
+      "--timeout 2.5 --once --json -v");
+  EXPECT_EQ(map.request.transport, transport::udp);
+  EXPECT_EQ(map.request.internal_port, 51820);
+  EXPECT_EQ(map.request.external_port, 40000);
+  EXPECT_EQ(map.request.lifetime, 60s);
+  EXPECT_EQ(map.request.protocols, protocol_filter::pcp_only);
+  EXPECT_EQ(map.request.timeout, 2500ms);
+  EXPECT_EQ(map.gateway, v4(192, 168, 1, 1));
+  EXPECT_TRUE(map.once);
+  EXPECT_TRUE(map.json);
+  EXPECT_EQ(map.level, log_level::info);
+}
+
+TEST(map_arguments, may_come_in_any_order_and_with_an_equals_sign) {
+  const map_arguments map = parse_map("map --external=1 --json 65535/tcp");
+  EXPECT_EQ(map.request.internal_port, 65535);
+  EXPECT_EQ(map.request.external_port, 1);
+  EXPECT_TRUE(map.json);
+}
+
+TEST(map_arguments, know_every_protocol_filter) {
+  EXPECT_EQ(parse_map("map 1 --protocol any").request.protocols, protocol_filter::any);
+  EXPECT_EQ(parse_map("map 1 --protocol pcp").request.protocols, protocol_filter::pcp);
+  EXPECT_EQ(parse_map("map 1 --protocol upnp").request.protocols, protocol_filter::upnp);
+  EXPECT_EQ(parse_map("map 1 --protocol pcp-only").request.protocols, protocol_filter::pcp_only);
+  EXPECT_EQ(parse_map("map 1 --protocol nat-pmp").request.protocols, protocol_filter::nat_pmp_only);
+}
+
+TEST(map_arguments, reach_the_ends_of_their_ranges) {
+  EXPECT_EQ(parse_map("map 1").request.internal_port, 1);
+  EXPECT_EQ(parse_map("map 1 --lifetime 1").request.lifetime, 1s);
+  EXPECT_EQ(parse_map("map 1 --lifetime 4294967295").request.lifetime, 4294967295s);
+  EXPECT_EQ(parse_map("map 1 --timeout 0.001").request.timeout, 1ms);
+  EXPECT_EQ(parse_map("map 1 --timeout 86400").request.timeout, 24h);
+  EXPECT_EQ(parse_map("map 1 --gateway fe80::1").gateway, ip_address::parse("fe80::1"));
+}
+
+TEST(map_arguments, raise_the_log_level_with_each_v) {
+  EXPECT_EQ(parse_map("map 1 --verbose").level, log_level::info);
+  EXPECT_EQ(parse_map("map 1 -v -v").level, log_level::debug);
+  EXPECT_EQ(parse_map("map 1 -vvv").level, log_level::trace);
+  EXPECT_EQ(parse_map("map 1 -vvvvvv").level, log_level::trace);
+}
+
+TEST(map_arguments, take_the_environment_as_at_least_debug) {
+  const auto level = [](const std::string& line, std::string_view environment) {
+    return std::get<map_arguments>(parse(line, environment)).level;
+  };
+  EXPECT_EQ(level("map 1", "1"), log_level::debug);
+  EXPECT_EQ(level("map 1 -v", "yes"), log_level::debug);
+  EXPECT_EQ(level("map 1 -vvv", "1"), log_level::trace);
+  EXPECT_EQ(level("map 1", "0"), log_level::warning);
+  EXPECT_EQ(level("map 1 -v", ""), log_level::info);
+}
+
+TEST(demo_arguments, are_a_log_level) {
+  EXPECT_EQ(std::get<demo_arguments>(parse("demo")).level, log_level::warning);
+  EXPECT_EQ(std::get<demo_arguments>(parse("demo -vv")).level, log_level::debug);
+  EXPECT_EQ(std::get<demo_arguments>(parse("demo", "1")).level, log_level::debug);
+}
+
+TEST(help, is_text_with_an_example_for_each_command) {
+  const auto text = [](const std::string& line) {
+    return std::get<text_to_print>(parse(line)).text;
+  };
+  EXPECT_THAT(text("--help"), HasSubstr("\n  damson map 8080/tcp"));
+  EXPECT_THAT(text("--help"), HasSubstr("\n  damson demo"));
+  EXPECT_THAT(text("map --help"), HasSubstr("\n  damson map 8080/tcp"));
+  EXPECT_THAT(text("map --help"), HasSubstr("pcp-only"));
+  EXPECT_THAT(text("demo -h"), HasSubstr("\n  damson demo"));
+  EXPECT_THAT(text("--version"), StartsWith("damson 0."));
+}
+
+struct wrong_usage {
+  const char* line;
+  const char* what;
+};
+
+void PrintTo(const wrong_usage& wrong, std::ostream* out) { *out << wrong.line; }
+
+class usage : public testing::TestWithParam<wrong_usage> {};
+
+TEST_P(usage, that_is_wrong_gives_one_line_with_the_way_out) {
+  const command what = parse(GetParam().line);
+  const usage_error* const error = std::get_if<usage_error>(&what);
+  ASSERT_NE(error, nullptr);
+  EXPECT_THAT(error->line, StartsWith("damson: "));
+  EXPECT_THAT(error->line, HasSubstr(GetParam().what));
+  EXPECT_THAT(error->line, Not(HasSubstr("\n")));
+  const bool about_map = std::string_view{GetParam().line}.starts_with("map");
+  EXPECT_THAT(error->line,
+              EndsWith(about_map ? ". Try: damson map --help" : ". Try: damson --help"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    table, usage,
+    testing::Values(
+        wrong_usage{"", "no command was given"}, wrong_usage{"open 80", "unknown argument 'open'"},
+        wrong_usage{"--port 80", "unknown argument '--port'"},
+        wrong_usage{"map", "no PORT was given"}, wrong_usage{"map --json", "no PORT was given"},
+        wrong_usage{"map 0", "PORT must be a whole number from 1 to 65535, not '0'"},
+        wrong_usage{"map 65536", "not '65536'"}, wrong_usage{"map -80", "'-80'"},
+        wrong_usage{"map +80", "not '+80'"}, wrong_usage{"map 0x50", "not '0x50'"},
+        wrong_usage{"map 80.", "not '80.'"}, wrong_usage{"map http", "not 'http'"},
+        wrong_usage{"map 99999999999999999999", "not '99999999999999999999'"},
+        wrong_usage{"map /tcp", "not ''"},
+        wrong_usage{"map 80/sctp", "the transport must be tcp or udp, not 'sctp'"},
+        wrong_usage{"map 80/", "the transport must be tcp or udp, not ''"},
+        wrong_usage{"map 80/tcp/udp", "not 'tcp/udp'"},
+        wrong_usage{"map 80 81", "unknown argument '81'"},
+        wrong_usage{"map 80 demo", "unknown argument 'demo'"},
+        wrong_usage{"map 80 --external 0", "--external must be a whole number from 1 to 65535"},
+        wrong_usage{"map 80 81 82", "unknown argument '81'"},
+        wrong_usage{"map 80 --json=no", "--json takes no value"},
+        wrong_usage{"map 80 --external", "--external needs a value"},
+        wrong_usage{"map 80 --external=", "--external needs a value"},
+        wrong_usage{"map 80 --external 1 --external 2", "--external was given more than once"},
+        wrong_usage{"map 80 --lifetime 0",
+                    "--lifetime must be a whole number from 1 to 4294967295"},
+        wrong_usage{"map 80 --lifetime 4294967296", "not '4294967296'"},
+        wrong_usage{"map 80 --lifetime 1.5", "not '1.5'"},
+        wrong_usage{"map 80 --lifetime 1h", "not '1h'"},
+        wrong_usage{"map 80 --protocol igd",
+                    "--protocol must be any, pcp, upnp, pcp-only or nat-pmp"},
+        wrong_usage{"map 80 --protocol PCP", "not 'PCP'"},
+        wrong_usage{"map 80 --gateway router.lan", "--gateway must be the router's IP address"},
+        wrong_usage{"map 80 --gateway 192.168.1", "not '192.168.1'"},
+        wrong_usage{"map 80 --gateway 192.168.1.1:5351", "not '192.168.1.1:5351'"},
+        wrong_usage{"map 80 --gateway 0.0.0.0", "not '0.0.0.0'"},
+        wrong_usage{"map 80 --gateway 224.0.0.1", "not '224.0.0.1'"},
+        wrong_usage{"map 80 --gateway ::", "not '::'"},
+        wrong_usage{"map 80 --timeout 0", "--timeout must be seconds from 0.001 to 86400, not '0'"},
+        wrong_usage{"map 80 --timeout=-1", "not '-1'"},
+        wrong_usage{"map 80 --timeout 0.0001", "not '0.0001'"},
+        wrong_usage{"map 80 --timeout 86400.1", "not '86400.1'"},
+        wrong_usage{"map 80 --timeout nan", "not 'nan'"},
+        wrong_usage{"map 80 --timeout inf", "not 'inf'"},
+        wrong_usage{"map 80 --timeout 5s", "not '5s'"},
+        wrong_usage{"map 80 --nonsense", "unknown argument '--nonsense'"},
+        wrong_usage{"demo 80", "unknown argument '80'"},
+        wrong_usage{"demo --json", "unknown argument '--json'"}));
+
+TEST(usage, shows_no_control_characters_of_what_was_typed) {
+  const std::vector<std::string> words{"map", "80\n\x1b[2J"};
+  const command what = parse_arguments(words, "");
+  EXPECT_THAT(std::get<usage_error>(what).line, HasSubstr("not '80??[2J'"));
+}
+
+}  // namespace
+}  // namespace damson::cli

@@ -1,0 +1,288 @@
+#include "cli/output.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "cli/text.hpp"
+
+namespace damson::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+endpoint at(const char* address, std::uint16_t port) {
+  return {.address = ip_address::parse(address).value(), .port = port};
+}
+
+mapping_info example() {
+  mapping_info info;
+  info.id = mapping_id{1};
+  info.transport = transport::tcp;
+  info.protocol = protocol::pcp;
+  info.internal = at("192.0.2.10", 8080);
+  info.external = at("198.51.100.7", 8080);
+  info.lifetime = 7200s;
+  info.gateway = ip_address::parse("192.0.2.1").value();
+  return info;
+}
+
+report example_of(event_kind kind) {
+  report what;
+  what.event.kind = kind;
+  what.event.info = example();
+  what.elapsed = 12'300us;
+  what.took = 12'300us;
+  return what;
+}
+
+failure refusal() {
+  return {.reason = errc::no_answer,
+          .protocols = {{.protocol = protocol::pcp,
+                         .reason = errc::not_authorized,
+                         .result_code = 2,
+                         .server = at("192.0.2.1", 5351),
+                         .retry_after = 30s},
+                        {.protocol = protocol::nat_pmp,
+                         .reason = errc::no_answer,
+                         .result_code = {},
+                         .server = {},
+                         .retry_after = {}}}};
+}
+
+map_failure failed_example() {
+  map_failure what;
+  what.request.internal_port = 8080;
+  what.why = refusal();
+  what.elapsed = 4s;
+  return what;
+}
+
+// ---- For programs
+
+TEST(json_output, mapped) {
+  EXPECT_EQ(json_line(example_of(event_kind::mapped)),
+            R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+            R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3})");
+}
+
+TEST(json_output, mapped_again) {
+  report what = example_of(event_kind::mapped);
+  what.event.regained = true;
+  what.event.info.protocol = protocol::nat_pmp;
+  what.event.info.transport = transport::udp;
+  what.elapsed = 3h;
+  EXPECT_EQ(json_line(what),
+            R"({"event":"mapped","transport":"udp","protocol":"nat-pmp",)"
+            R"("internal":"192.0.2.10:8080","external":"198.51.100.7:8080","lifetime":7200,)"
+            R"("elapsed_ms":10800000,"regained":true})");
+}
+
+TEST(json_output, direct_has_no_lifetime) {
+  report what = example_of(event_kind::mapped);
+  what.event.info.protocol = protocol::direct;
+  what.event.info.internal = what.event.info.external = at("2001:db8::1", 80);
+  what.event.info.lifetime = 0s;
+  what.elapsed = 437us;
+  EXPECT_EQ(json_line(what),
+            R"({"event":"mapped","transport":"tcp","protocol":"direct",)"
+            R"("internal":"[2001:db8::1]:80","external":"[2001:db8::1]:80","lifetime":null,)"
+            R"("elapsed_ms":0.437})");
+}
+
+TEST(json_output, changed) {
+  report what = example_of(event_kind::changed);
+  what.event.info.lifetime = 4294967295s;
+  EXPECT_EQ(json_line(what),
+            R"({"event":"changed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+            R"("external":"198.51.100.7:8080","lifetime":4294967295,"elapsed_ms":12.3})");
+}
+
+TEST(json_output, lost_with_the_reason_for_each_protocol) {
+  report what = example_of(event_kind::lost);
+  what.event.why = refusal();
+  what.event.why.reason = errc::gateway_restarted;
+  EXPECT_EQ(json_line(what),
+            R"({"event":"lost","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+            R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3,)"
+            R"("reason":"gateway_restarted","reasons":[)"
+            R"({"protocol":"pcp","reason":"not_authorized",)"
+            R"("message":"the router's settings do not allow it","result_code":2,)"
+            R"("server":"192.0.2.1:5351","retry_after":30},)"
+            R"({"protocol":"nat-pmp","reason":"no_answer","message":"the router did not answer",)"
+            R"("result_code":null,"server":null,"retry_after":null}]})");
+}
+
+TEST(json_output, removed_says_how) {
+  report what = example_of(event_kind::removed);
+  const std::string begin =
+      R"({"event":"removed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3,"how":)";
+  what.event.how = removal::deleted;
+  EXPECT_EQ(json_line(what), begin + R"("deleted"})");
+  what.event.how = removal::already_gone;
+  EXPECT_EQ(json_line(what), begin + R"("already gone"})");
+  what.event.how = removal::left_to_expire;
+  EXPECT_EQ(json_line(what), begin + R"("left to expire"})");
+}
+
+TEST(json_output, failed) {
+  EXPECT_EQ(json_line(failed_example()),
+            R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
+            R"("external":null,"lifetime":null,"elapsed_ms":4000,"reason":"no_answer","reasons":[)"
+            R"({"protocol":"pcp","reason":"not_authorized",)"
+            R"("message":"the router's settings do not allow it","result_code":2,)"
+            R"("server":"192.0.2.1:5351","retry_after":30},)"
+            R"({"protocol":"nat-pmp","reason":"no_answer","message":"the router did not answer",)"
+            R"("result_code":null,"server":null,"retry_after":null}]})");
+}
+
+TEST(json_output, interrupted_is_a_failure_with_a_reason_of_its_own) {
+  map_failure what = failed_example();
+  what.interrupted = true;
+  EXPECT_EQ(json_line(what),
+            R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
+            R"("external":null,"lifetime":null,"elapsed_ms":4000,"reason":"interrupted",)"
+            R"("reasons":[]})");
+}
+
+// ---- For people
+
+TEST(human_output, mapped) {
+  report what = example_of(event_kind::mapped);
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is open as 198.51.100.7:8080 through pcp, lease 7200 s (12.3 ms)");
+  what.event.regained = true;
+  what.took = 3'200ms;
+  EXPECT_EQ(
+      human_line(what),
+      "tcp 192.0.2.10:8080 is open again as 198.51.100.7:8080 through pcp, lease 7200 s (3.20 s)");
+}
+
+TEST(human_output, mapped_where_the_router_does_not_tell_its_address) {
+  report what = example_of(event_kind::mapped);
+  what.event.info.external.address = ip_address{};
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is open as port 8080 of an address that the router did not tell "
+            "through pcp, lease 7200 s (12.3 ms)");
+}
+
+TEST(human_output, direct) {
+  report what = example_of(event_kind::mapped);
+  what.event.info.protocol = protocol::direct;
+  what.event.info.internal = what.event.info.external;
+  EXPECT_EQ(human_line(what),
+            "tcp 198.51.100.7:8080 needs no router: the address is public (12.3 ms)");
+  what.event.kind = event_kind::removed;
+  EXPECT_EQ(human_line(what),
+            "tcp 198.51.100.7:8080 is watched no longer; there was nothing to give back (12.3 ms)");
+}
+
+TEST(human_output, changed_says_what_it_was_before) {
+  report what = example_of(event_kind::changed);
+  what.before = example();
+  what.before.external = at("203.0.113.9", 8081);
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is now open as 198.51.100.7:8080 through pcp, lease 7200 s "
+            "(before: 203.0.113.9:8081)");
+  what.before.protocol = protocol::nat_pmp;
+  what.before.lifetime = 3600s;
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is now open as 198.51.100.7:8080 through pcp, lease 7200 s "
+            "(before: 203.0.113.9:8081, nat-pmp, lease 3600 s)");
+}
+
+TEST(human_output, lost) {
+  report what = example_of(event_kind::lost);
+  what.event.why = {.reason = errc::gateway_restarted, .protocols = {}};
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is not open any more: the router has restarted and lost its "
+            "mappings; trying again");
+}
+
+TEST(human_output, removed) {
+  report what = example_of(event_kind::removed);
+  what.event.how = removal::deleted;
+  EXPECT_EQ(human_line(what), "tcp 192.0.2.10:8080 is closed: deleted from the router (12.3 ms)");
+  what.event.how = removal::already_gone;
+  EXPECT_EQ(human_line(what), "tcp 192.0.2.10:8080 is closed: the router had it no more (12.3 ms)");
+  what.event.how = removal::left_to_expire;
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 was given up, but the router did not confirm it and may keep it "
+            "open for up to 7200 s (12.3 ms)");
+}
+
+TEST(human_output, failed_says_what_happened_where_and_what_to_try) {
+  EXPECT_EQ(
+      human_line(failed_example()),
+      "damson: could not open tcp 8080 on the router at 192.0.2.1: the router did not answer; "
+      "pcp: the router's settings do not allow it (192.0.2.1:5351, result 2, not again for "
+      "30 s); nat-pmp: the router did not answer. Try: switch on PCP or NAT-PMP in the "
+      "router's settings, or --gateway ADDRESS, or again in 30 s");
+}
+
+TEST(human_output, failed_names_the_gateway_that_the_user_named) {
+  map_failure what = failed_example();
+  what.request.transport = transport::udp;
+  what.gateway = at("192.0.2.99", 0).address;
+  what.why = {.reason = errc::network_down, .protocols = {}};
+  EXPECT_EQ(human_line(what),
+            "damson: could not open udp 8080 on the router at 192.0.2.99: the router cannot be "
+            "reached from this host. Try: check this host's network and firewall, or --gateway "
+            "ADDRESS");
+}
+
+TEST(human_output, failed_without_any_router) {
+  map_failure what = failed_example();
+  what.why = {.reason = errc::no_gateway, .protocols = {}};
+  EXPECT_EQ(human_line(what),
+            "damson: could not open tcp 8080: this host has no default route with a router behind "
+            "it. Try: connect this host to a router, or name one with --gateway ADDRESS");
+}
+
+TEST(human_output, failed_upnp_is_named_as_missing_here_and_not_in_the_router) {
+  map_failure what = failed_example();
+  what.why = {.reason = errc::not_supported,
+              .protocols = {{.protocol = protocol::upnp,
+                             .reason = errc::not_supported,
+                             .result_code = {},
+                             .server = {},
+                             .retry_after = {}}}};
+  EXPECT_EQ(human_line(what),
+            "damson: could not open tcp 8080: this version of damson does not speak UPnP. "
+            "Try: --protocol any");
+}
+
+TEST(human_output, interrupted) {
+  map_failure what = failed_example();
+  what.why = {};
+  what.gateway = at("192.0.2.1", 0).address;
+  what.interrupted = true;
+  EXPECT_EQ(human_line(what),
+            "damson: interrupted before tcp 8080 on the router at 192.0.2.1 was open. "
+            "Try: the same again");
+}
+
+// ---- The parts
+
+TEST(short_duration, keeps_three_digits) {
+  EXPECT_EQ(short_duration(0ns), "0.000 ms");
+  EXPECT_EQ(short_duration(437us), "0.437 ms");
+  EXPECT_EQ(short_duration(999'600ns), "1.00 ms");
+  EXPECT_EQ(short_duration(9'994us), "9.99 ms");
+  EXPECT_EQ(short_duration(12'300us), "12.3 ms");
+  EXPECT_EQ(short_duration(99'960us), "100 ms");
+  EXPECT_EQ(short_duration(999'499us), "999 ms");
+  EXPECT_EQ(short_duration(999'500us), "1.00 s");
+  EXPECT_EQ(short_duration(61s), "61.0 s");
+  EXPECT_EQ(short_duration(2h), "7200 s");
+}
+
+TEST(printable, has_no_control_characters) {
+  EXPECT_EQ(printable("a\nb\r\t\x1b[2J\x7f"), "a?b???[2J?");
+  EXPECT_EQ(printable("Gerät"), "Gerät");
+}
+
+}  // namespace
+}  // namespace damson::cli

@@ -1,0 +1,310 @@
+// The real program, its exit codes, streams and signals, against routers on loopback.
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "child_process.hpp"
+#include "test_router.hpp"
+
+namespace damson::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::Eq;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::MatchesRegex;
+using testing::Not;
+using testing::SizeIs;
+using testing::StartsWith;
+
+std::vector<std::string> tool(const std::vector<std::string>& words) {
+  std::vector<std::string> out{DAMSON_TOOL};
+  out.insert(out.end(), words.begin(), words.end());
+  return out;
+}
+
+MATCHER(IsOneLine, "") { return arg.ends_with('\n') && std::ranges::count(arg, '\n') == 1; }
+
+/// Leases as short as they are asked for.
+sim::profile short_leases() {
+  sim::profile how;
+  how.min_lifetime = 1s;
+  how.announcements = 0;
+  return how;
+}
+
+// ---- Without any router
+
+TEST(program, wrong_usage_exits_2_with_one_line) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {}, {"map"}, {"map", "0"}, {"map", "80", "--timeout", "0"}, {"nonsense"}}) {
+    child_process child{tool(words)};
+    EXPECT_EQ(child.wait(), 2);
+    EXPECT_THAT(child.output(), IsEmpty());
+    EXPECT_THAT(child.errors(), AllOf(IsOneLine(), StartsWith("damson: "), HasSubstr(". Try: ")));
+  }
+}
+
+TEST(program, help_and_version_exit_0_on_standard_output) {
+  child_process help{tool({"map", "--help"})};
+  EXPECT_EQ(help.wait(), 0);
+  EXPECT_THAT(help.output(), HasSubstr("Usage: damson map"));
+  EXPECT_THAT(help.errors(), IsEmpty());
+  child_process version{tool({"--version"})};
+  EXPECT_EQ(version.wait(), 0);
+  EXPECT_THAT(version.output(), MatchesRegex("damson [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST(program, nobody_listens_exits_1_and_names_the_address) {
+  const std::string address = to_string(fresh_loopback_address());
+  child_process child{tool({"map", "8080", "--gateway", address, "--timeout", "1"})};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.output(), IsEmpty());
+  EXPECT_THAT(child.errors(),
+              AllOf(IsOneLine(),
+                    StartsWith("damson: could not open tcp 8080 on the router at " + address +
+                               ": nothing listens"),
+                    HasSubstr(address + ":5351"), HasSubstr("pcp: "), HasSubstr(". Try: ")));
+}
+
+TEST(program, a_failure_is_a_json_line_as_well) {
+  const std::string address = to_string(fresh_loopback_address());
+  child_process child{tool({"map", "8080/udp", "--gateway", address, "--timeout", "1", "--json"})};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.output(),
+              AllOf(IsOneLine(),
+                    StartsWith(R"({"event":"failed","transport":"udp","protocol":null,)"
+                               R"("internal":"0.0.0.0:8080","external":null,"lifetime":null,)"),
+                    HasSubstr(R"("reason":"port_closed","reasons":[{"protocol":"pcp",)"),
+                    HasSubstr("\"server\":\"" + address + ":5351\"")));
+  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), StartsWith("damson: could not open udp 8080")));
+}
+
+TEST(program, upnp_is_said_to_be_missing) {
+  const std::string address = to_string(fresh_loopback_address());
+  child_process child{tool({"map", "8080", "--gateway", address, "--protocol", "upnp"})};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), HasSubstr("does not speak UPnP")));
+}
+
+// ---- With a router that never answers
+
+TEST(program, silence_until_the_time_out_exits_1) {
+  const silent_router router;
+  child_process child{tool({"map", "8080", "--gateway", router.address(), "--timeout", "0.3"})};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), HasSubstr(router.address()),
+                                    HasSubstr("Try: a longer --timeout")));
+}
+
+TEST(program, a_signal_while_waiting_ends_it) {
+  const silent_router router;
+  child_process child{tool({"map", "8080", "--gateway", router.address(), "--json", "-vvv"})};
+  // The first line of the log: it is at work.
+  ASSERT_THAT(child.wait_for_error_line("damson: "), Not(IsEmpty()));
+  const auto begin = std::chrono::steady_clock::now();
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 1);
+  // Giving back may take 2 s, the time-out would have taken 30 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 15s);
+  EXPECT_THAT(child.errors(), HasSubstr("damson: interrupted before tcp 8080"));
+  EXPECT_THAT(child.output(), AllOf(IsOneLine(), HasSubstr(R"("reason":"interrupted")")));
+}
+
+TEST(program, shows_on_a_terminal_that_it_waits) {
+  const silent_router router;
+  child_process child{tool({"map", "8080", "--gateway", router.address()}),
+                      {.environment = {}, .terminal_for_errors = true}};
+  EXPECT_TRUE(child.wait_for_error_text("asking the router, "));
+  child.signal(SIGTERM);
+  EXPECT_EQ(child.wait(), 1);
+}
+
+TEST(program, shows_nothing_in_a_pipe_while_it_waits) {
+  const silent_router router;
+  child_process child{tool({"map", "8080", "--gateway", router.address(), "--timeout", "0.8"})};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(), IsOneLine());
+}
+
+// ---- With a router
+
+class program_with_router : public testing::Test {
+ protected:
+  std::vector<std::string> map(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{"map", "8080/tcp", "--gateway", router_.address()};
+    words.insert(words.end(), more.begin(), more.end());
+    return tool(words);
+  }
+
+  test_router router_{short_leases()};
+};
+
+TEST_F(program_with_router, maps_and_gives_back_on_each_signal) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    child_process child{map()};
+    EXPECT_THAT(child.wait_for_line("tcp"),
+                MatchesRegex("tcp 127\\.0\\.0\\.1:8080 is open as 198\\.51\\.100\\.7:8080 through "
+                             "pcp, lease 7200 s \\([0-9.]+ m?s\\)"));
+    EXPECT_THAT(router_.rules(), SizeIs(1));
+    child.signal(signal);
+    EXPECT_THAT(child.wait_for_line("closed"),
+                StartsWith("tcp 127.0.0.1:8080 is closed: deleted from the router"));
+    EXPECT_EQ(child.wait(), 0);
+    EXPECT_THAT(child.errors(), IsEmpty());
+    EXPECT_THAT(router_.rules(), IsEmpty());
+  }
+}
+
+TEST_F(program_with_router, prints_json_lines) {
+  child_process child{map({"--json", "--lifetime", "600", "--external", "9090"})};
+  EXPECT_THAT(child.wait_for_line("mapped"),
+              MatchesRegex(R"(\{"event":"mapped","transport":"tcp","protocol":"pcp",)"
+                           R"("internal":"127\.0\.0\.1:8080","external":"198\.51\.100\.7:9090",)"
+                           R"("lifetime":600,"elapsed_ms":[0-9.]+\})"));
+  child.signal(SIGINT);
+  EXPECT_THAT(child.wait_for_line("removed"),
+              MatchesRegex(R"(\{"event":"removed","transport":"tcp","protocol":"pcp",)"
+                           R"("internal":"127\.0\.0\.1:8080","external":"198\.51\.100\.7:9090",)"
+                           R"("lifetime":600,"elapsed_ms":[0-9.]+,"how":"deleted"\})"));
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.errors(), IsEmpty());
+}
+
+TEST_F(program_with_router, once_leaves_the_mapping_and_ends) {
+  child_process child{map({"--once"})};
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.output(), AllOf(IsOneLine(), HasSubstr(" is open as ")));
+  EXPECT_THAT(child.errors(), IsEmpty());
+  EXPECT_THAT(router_.rules(), SizeIs(1));
+}
+
+TEST_F(program_with_router, tells_of_another_external_address) {
+  router_.change([](sim::gateway& router, time_point) {
+    router.behaviour().address_change_resets_epoch = false;
+  });
+  child_process child{map({"--lifetime", "2"})};
+  ASSERT_THAT(child.wait_for_line("is open"), Not(IsEmpty()));
+  router_.change([](sim::gateway& router, time_point now) {
+    router.set_public_address(now, ip_address{ip_address::v4_bytes{198, 51, 100, 23}});
+  });
+  EXPECT_THAT(child.wait_for_line("now open"),
+              Eq("tcp 127.0.0.1:8080 is now open as 198.51.100.23:8080 through pcp, lease 2 s "
+                 "(before: 198.51.100.7:8080)"));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 0);
+}
+
+TEST_F(program_with_router, tells_of_the_loss_and_of_the_return) {
+  router_.change([](sim::gateway& router, time_point now) {
+    router.behaviour().epoch_start = 3'600;
+    router.reboot(now);
+  });
+  child_process child{map({"--lifetime", "2", "--json"})};
+  ASSERT_THAT(child.wait_for_line(R"("event":"mapped")"), Not(HasSubstr("regained")));
+  router_.change([](sim::gateway& router, time_point now) {
+    router.behaviour().epoch_start = 0;
+    router.reboot(now);
+  });
+  EXPECT_THAT(child.wait_for_line(R"("event":"lost")"),
+              HasSubstr(R"("reason":"gateway_restarted")"));
+  EXPECT_THAT(child.wait_for_line(R"("event":"mapped")"), EndsWith(R"("regained":true})"));
+  EXPECT_THAT(router_.rules(), SizeIs(1));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(router_.rules(), IsEmpty());
+}
+
+TEST_F(program_with_router, a_refusal_exits_1_with_the_routers_reason) {
+  router_.change([](sim::gateway& router, time_point) {
+    router.behaviour().refuses_maps_with = sim::pcp_result::not_authorized;
+  });
+  child_process child{map({"--protocol", "pcp-only"})};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), HasSubstr(router_.address()),
+                                    HasSubstr("the router's settings do not allow it"),
+                                    HasSubstr("result 2"), HasSubstr(". Try: allow ")));
+}
+
+TEST_F(program_with_router, a_reader_who_goes_away_ends_it_and_the_mapping) {
+  router_.change([](sim::gateway& router, time_point) {
+    router.behaviour().address_change_resets_epoch = false;
+  });
+  child_process child{map({"--lifetime", "2"})};
+  ASSERT_THAT(child.wait_for_line("is open"), Not(IsEmpty()));
+  child.close_output();
+  router_.change([](sim::gateway& router, time_point now) {
+    router.set_public_address(now, ip_address{ip_address::v4_bytes{198, 51, 100, 23}});
+  });
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(),
+              AllOf(IsOneLine(), StartsWith("damson: could not write to standard output")));
+  EXPECT_THAT(router_.rules(), IsEmpty());
+}
+
+TEST_F(program_with_router, closed_standard_output_is_no_socket_and_ends_it) {
+  child_process child{map(), {.environment = {}, .closed_output = true}};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(),
+              AllOf(IsOneLine(), StartsWith("damson: could not write to standard output")));
+  EXPECT_THAT(router_.rules(), IsEmpty());
+}
+
+TEST_F(program_with_router, a_second_signal_ends_it_at_once) {
+  child_process child{map()};
+  ASSERT_THAT(child.wait_for_line("is open"), Not(IsEmpty()));
+  router_.change([](sim::gateway& router, time_point) {
+    router.behaviour().speaks_pcp = false;
+    router.behaviour().answers_version_refusal = false;
+    router.behaviour().speaks_nat_pmp = false;
+  });
+  // Two different ones, since two of a kind may become one on their way.
+  child.signal(SIGINT);
+  child.signal(SIGTERM);
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), StartsWith("damson: interrupted twice")));
+}
+
+TEST_F(program_with_router, logs_on_standard_error_when_asked_to) {
+  child_process by_option{map({"--once", "-vv"})};
+  EXPECT_EQ(by_option.wait(), 0);
+  EXPECT_THAT(by_option.errors(), HasSubstr("damson: debug: "));
+  EXPECT_THAT(by_option.output(), IsOneLine());
+  child_process by_environment{map({"--once"}), {.environment = {"DAMSON_VERBOSE=1"}}};
+  EXPECT_EQ(by_environment.wait(), 0);
+  EXPECT_THAT(by_environment.errors(), HasSubstr("damson: debug: "));
+}
+
+// ---- The demo
+
+TEST(program, two_demos_side_by_side_exit_0) {
+  child_process one{tool({"demo"})};
+  child_process two{tool({"demo"})};
+  EXPECT_EQ(one.wait(), 0);
+  EXPECT_EQ(two.wait(), 0);
+  for (const child_process* const demo : {&one, &two}) {
+    EXPECT_THAT(demo->errors(), IsEmpty());
+    EXPECT_THAT(demo->output(), HasSubstr("tcp 198.51.100.7:8080 -> 127.0.0.1:8080"));
+    EXPECT_THAT(demo->output(), HasSubstr("is now open as 198.51.100.23:8080"));
+    EXPECT_THAT(demo->output(), EndsWith("\nThe router's table is empty.\n"));
+  }
+}
+
+TEST(program, the_demo_fails_when_nobody_can_read_it) {
+  child_process demo{tool({"demo"}), {.environment = {}, .closed_output = true}};
+  EXPECT_EQ(demo.wait(), 1);
+  EXPECT_THAT(demo.errors(), AllOf(IsOneLine(), StartsWith("damson: the demo went wrong: ")));
+}
+
+}  // namespace
+}  // namespace damson::cli
