@@ -1,5 +1,7 @@
 #include "advice.hpp"
 
+#include <algorithm>
+
 namespace damson::cli {
 namespace {
 
@@ -75,10 +77,27 @@ words words_for(errc code) noexcept {
   return {};
 }
 
+bool is_missing_here(const protocol_failure& tried) noexcept {
+  return tried.protocol == protocol::upnp && tried.reason == errc::not_supported;
+}
+
 }  // namespace
 
 std::string_view name_of(errc code) noexcept { return words_for(code).name; }
 
 std::string_view advice_for(errc code) noexcept { return words_for(code).advice; }
+
+std::string_view advice_for(const failure& why) noexcept {
+  const bool lacking = why.reason == errc::not_supported && !why.protocols.empty() &&
+                       std::ranges::all_of(why.protocols, is_missing_here);
+  return lacking ? "--protocol any" : advice_for(why.reason);
+}
+
+std::string_view explanation_of(const protocol_failure& tried) noexcept {
+  if (is_missing_here(tried)) {
+    return "this version of damson does not speak UPnP";
+  }
+  return describe(tried.reason);
+}
 
 }  // namespace damson::cli

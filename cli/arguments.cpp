@@ -189,7 +189,7 @@ void describe_demo(CLI::App& demo) {
 
 /// In our words; those of the parser take several lines or speak of its own types.
 std::string explain(const CLI::ParseError& error, const CLI::App& app) {
-  const std::string text = printable(error.what());
+  std::string text = printable(error.what());
   const std::string option = text.substr(0, text.find(": "));
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     return "no PORT was given";

@@ -81,6 +81,49 @@ std::string removed(const report& what) {
   std::unreachable();
 }
 
+/// Whether two protocols failed in one way, so that one phrase tells both.
+bool is_same(const protocol_failure& a, const protocol_failure& b) {
+  return explanation_of(a) == explanation_of(b) && a.result_code == b.result_code &&
+         a.server == b.server && a.retry_after == b.retry_after;
+}
+
+/// "pcp, nat-pmp at 192.168.1.1:5351: the router did not answer", without what `decided` says
+/// already.
+std::string phrase(const std::string& protocols, const protocol_failure& tried, errc decided) {
+  std::string out = protocols;
+  if (!tried.server.address.is_unspecified()) {
+    out += " at " + to_string(tried.server);
+  }
+  if (explanation_of(tried) != describe(decided)) {
+    out += ": " + std::string{explanation_of(tried)};
+  }
+  if (tried.result_code) {
+    out += ", result " + std::to_string(*tried.result_code);
+  }
+  if (tried.retry_after) {
+    out += ", not again for " + std::to_string(tried.retry_after->count()) + " s";
+  }
+  return out;
+}
+
+/// The reason that decided and, in parentheses, what each protocol has to say.
+std::string account_of(const failure& why) {
+  if (why.protocols.size() == 1 && why.protocols.front().reason == why.reason &&
+      explanation_of(why.protocols.front()) != describe(why.reason)) {
+    return std::string{explanation_of(why.protocols.front())};
+  }
+  std::string phrases;
+  for (auto tried = why.protocols.begin(); tried != why.protocols.end();) {
+    const protocol_failure& first = *tried;
+    std::string protocols;
+    for (; tried != why.protocols.end() && is_same(first, *tried); ++tried) {
+      protocols += (protocols.empty() ? "" : ", ") + std::string{to_string(tried->protocol)};
+    }
+    phrases += (phrases.empty() ? "" : "; ") + phrase(protocols, first, why.reason);
+  }
+  return std::string{describe(why.reason)} + (phrases.empty() ? "" : " (" + phrases + ")");
+}
+
 /// " on the router at 192.168.1.1", when it is known which one was meant.
 std::string place(const map_failure& what) {
   const auto asked = std::ranges::find_if(what.why.protocols, [](const protocol_failure& tried) {
@@ -100,14 +143,6 @@ std::string retry_hint(const failure& why) {
   return ", or again in " + std::to_string(longest->retry_after->count()) + " s";
 }
 
-/// UPnP is a word that the tool knows and a protocol that this version does not speak.
-bool is_only_missing_upnp(const failure& why) {
-  return why.reason == errc::not_supported && !why.protocols.empty() &&
-         std::ranges::all_of(why.protocols, [](const protocol_failure& tried) {
-           return tried.protocol == protocol::upnp || tried.reason == errc::protocol_excluded;
-         });
-}
-
 }  // namespace
 
 std::string human_line(const report& what) {
@@ -117,10 +152,10 @@ std::string human_line(const report& what) {
     case event_kind::changed:
       return changed(what.event.info, what.before);
     case event_kind::lost:
-      return name(what.event.info) + " is not open any more: " + to_string(what.event.why) +
+      return name(what.event.info) + " is not open any more: " + account_of(what.event.why) +
              "; trying again";
     case event_kind::failed:
-      return name(what.event.info) + " could not be opened: " + to_string(what.event.why) +
+      return name(what.event.info) + " could not be opened: " + account_of(what.event.why) +
              "; trying again";
     case event_kind::removed:
       return removed(what);
@@ -134,12 +169,8 @@ std::string human_line(const map_failure& what) {
   if (what.interrupted) {
     return "damson: interrupted before " + what_failed + " was open. Try: the same again";
   }
-  if (is_only_missing_upnp(what.why)) {
-    return "damson: could not open " + what_failed +
-           ": this version of damson does not speak UPnP. Try: --protocol any";
-  }
-  return "damson: could not open " + what_failed + ": " + to_string(what.why) +
-         ". Try: " + std::string{advice_for(what.why.reason)} + retry_hint(what.why);
+  return "damson: could not open " + what_failed + ": " + account_of(what.why) +
+         ". Try: " + std::string{advice_for(what.why)} + retry_hint(what.why);
 }
 
 }  // namespace damson::cli

@@ -83,7 +83,7 @@ json::object reason_of(const protocol_failure& tried) {
   json::object out;
   out["protocol"] = text_of(to_string(tried.protocol));
   out["reason"] = text_of(name_of(tried.reason));
-  out["message"] = text_of(describe(tried.reason));
+  out["message"] = text_of(explanation_of(tried));
   out["result_code"] = tried.result_code ? json::value(*tried.result_code) : json::value(nullptr);
   out["server"] = endpoint_or_null(tried.server, !tried.server.address.is_unspecified());
   out["retry_after"] =

@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <exception>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -46,7 +47,8 @@ int main(int argc, char** argv) {
   try {
     prepare_streams();
     const char* const verbose = std::getenv("DAMSON_VERBOSE");
-    const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+    const auto arguments = std::span{argv, static_cast<std::size_t>(argc)};
+    const std::vector<std::string> words(arguments.begin() + (argc > 0 ? 1 : 0), arguments.end());
     return run(parse_arguments(words, verbose == nullptr ? "" : verbose));
   } catch (const std::exception& error) {
     write_line(stream::err, "damson: " + printable(error.what()) + ". Try: the same again");

@@ -114,6 +114,7 @@ class map_session {
       co_return exit_done;
     }
     while (heard && !stop_.pulled()) {
+      status_.show("Ctrl-C gives the port back");
       const auto [error, event] = co_await open.async_next_event(until_stopped());
       if (error && !stop_.pulled()) {
         reporter_.complain("damson: the mapping is over: " + printable(error.message()) +
@@ -133,7 +134,9 @@ class map_session {
 
   asio::awaitable<int> give_back(mapping open, mapping_info last, bool heard) {
     const auto begin = reporter::clock::now();
-    const auto [error, how] = co_await std::move(open).async_release(as_result);
+    status_.show("giving the port back");
+    auto given_back = std::move(open).async_release(as_result);
+    const auto [error, how] = co_await std::move(given_back);
     if (error) {
       reporter_.complain("damson: could not give back the port: " + printable(error.message()) +
                          ". Try: its lease, which ends by itself");

@@ -11,7 +11,7 @@ namespace {
 
 bool is_ignored(int signal) {
   const auto old = std::signal(signal, SIG_IGN);
-  std::signal(signal, old);
+  static_cast<void>(std::signal(signal, old));
   return old == SIG_IGN;
 }
 

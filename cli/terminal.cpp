@@ -41,7 +41,7 @@ void prepare_streams() {
       static_cast<void>(::open("/dev/null", O_RDONLY));
     }
   }
-  std::signal(SIGPIPE, SIG_IGN);
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
 }
 
 bool is_terminal(stream where) { return ::isatty(descriptor_of(where)) == 1; }

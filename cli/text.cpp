@@ -22,10 +22,13 @@ std::string short_duration(std::chrono::nanoseconds duration) {
   const double milliseconds = std::chrono::duration<double, std::milli>(duration).count();
   const bool in_seconds = milliseconds >= 999.5;
   const double value = in_seconds ? milliseconds / 1000 : milliseconds;
-  // Where rounding adds a digit, one decimal less.
-  const int decimals = value < 0.9995 ? 3 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  // From each of these on, rounding adds a digit before the point, and one less comes after it.
+  constexpr std::array limits{0.9995, 9.995, 99.95};
+  const auto decimals =
+      3 - static_cast<int>(std::ranges::count_if(limits, [&](double l) { return value >= l; }));
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.*f %s", decimals, value, in_seconds ? "s" : "ms");
+  static_cast<void>(
+      std::snprintf(text.data(), text.size(), "%.*f %s", decimals, value, in_seconds ? "s" : "ms"));
   return text.data();
 }
 

@@ -66,8 +66,7 @@ class byte_reader {
 
   constexpr std::uint32_t number(std::size_t count) noexcept {
     std::uint32_t value = 0;
-    for (const std::byte b : take(count))
-      value = (value << 8) | std::to_integer<std::uint32_t>(b);
+    for (const std::byte b : take(count)) value = (value << 8) | std::to_integer<std::uint32_t>(b);
     return value;
   }
 

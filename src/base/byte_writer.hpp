@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <ranges>
 #include <span>
 
 #include <damson/types.hpp>
@@ -28,22 +29,18 @@ class byte_writer {
   constexpr void u32(std::uint32_t value) noexcept { number(value, 4); }
 
   constexpr void bytes(std::span<const std::byte> from) noexcept {
-    if (take(from.size()))
-      std::copy(from.begin(), from.end(), taken_.begin());
+    if (take(from.size())) std::ranges::copy(from, taken_.begin());
   }
 
   /// Sixteen bytes, an IPv4 address in its mapped form. The scope is not written.
   constexpr void address(const ip_address& from) noexcept {
     const ip_address::v6_bytes& numbers = from.to_v6();
-    if (!take(numbers.size()))
-      return;
-    std::transform(numbers.begin(), numbers.end(), taken_.begin(),
-                   [](std::uint8_t b) { return std::byte{b}; });
+    if (!take(numbers.size())) return;
+    std::ranges::transform(numbers, taken_.begin(), [](std::uint8_t b) { return std::byte{b}; });
   }
 
   constexpr void zeros(std::size_t count) noexcept {
-    if (take(count))
-      std::fill(taken_.begin(), taken_.end(), std::byte{0});
+    if (take(count)) std::ranges::fill(taken_, std::byte{0});
   }
 
  private:
@@ -59,10 +56,9 @@ class byte_writer {
   }
 
   constexpr void number(std::uint32_t value, std::size_t count) noexcept {
-    if (!take(count))
-      return;
-    for (auto to = taken_.rbegin(); to != taken_.rend(); ++to) {
-      *to = static_cast<std::byte>(value & 0xff);
+    if (!take(count)) return;
+    for (std::byte& to : taken_ | std::views::reverse) {
+      to = static_cast<std::byte>(value & 0xff);
       value >>= 8;
     }
   }

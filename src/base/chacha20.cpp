@@ -34,14 +34,12 @@ std::array<std::uint32_t, 16> chacha20_block(const std::array<std::uint32_t, 8>&
 
   chacha_state s = start;
   for (int double_round = 0; double_round < 10; ++double_round) {
-    for (std::size_t i = 0; i < 4; ++i)
-      quarter_round(s, i, 4 + i, 8 + i, 12 + i);
+    for (std::size_t i = 0; i < 4; ++i) quarter_round(s, i, 4 + i, 8 + i, 12 + i);
     for (std::size_t i = 0; i < 4; ++i) {
       quarter_round(s, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
     }
   }
-  for (std::size_t i = 0; i < s.size(); ++i)
-    s[i] += start[i];
+  for (std::size_t i = 0; i < s.size(); ++i) s[i] += start[i];
   return s;
 }
 

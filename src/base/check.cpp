@@ -13,7 +13,8 @@ void assertion_failed(const char* file, int line, const char* text) noexcept {
   // One write, so that lines of several threads stay whole.
   if (length > 0) {
     const auto bytes = static_cast<std::size_t>(length);
-    std::fwrite(message.data(), 1, bytes < message.size() ? bytes : message.size() - 1, stderr);
+    static_cast<void>(std::fwrite(message.data(), 1,
+                                  bytes < message.size() ? bytes : message.size() - 1, stderr));
   }
   std::abort();
 }

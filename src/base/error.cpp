@@ -68,8 +68,7 @@ class errc_category final : public std::error_category {
 
   /// This is what makes every code equivalent to its next step, and to no other.
   std::error_condition default_error_condition(int value) const noexcept override {
-    if (find_entry(static_cast<errc>(value)) == nullptr)
-      return {value, *this};
+    if (find_entry(static_cast<errc>(value)) == nullptr) return {value, *this};
     return make_error_condition(next_step_of(static_cast<errc>(value)));
   }
 };
@@ -105,9 +104,7 @@ const std::error_category& next_step_category() noexcept {
   return instance;
 }
 
-std::error_code make_error_code(errc code) noexcept {
-  return {static_cast<int>(code), category()};
-}
+std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), category()}; }
 
 std::error_condition make_error_condition(next_step step) noexcept {
   return {static_cast<int>(step), next_step_category()};
@@ -119,8 +116,7 @@ next_step next_step_of(errc code) noexcept {
 }
 
 std::string_view describe(errc code) noexcept {
-  if (code == errc{})
-    return "no error";
+  if (code == errc{}) return "no error";
   const error_entry* const entry = find_entry(code);
   return entry == nullptr ? "unknown error" : entry->text;
 }
@@ -128,29 +124,23 @@ std::string_view describe(errc code) noexcept {
 std::string to_string(const protocol_failure& value) {
   std::string facts;
   const auto add = [&facts](std::string_view fact) {
-    if (!facts.empty())
-      facts += ", ";
+    if (!facts.empty()) facts += ", ";
     facts += fact;
   };
-  if (!value.server.address.is_unspecified())
-    add(to_string(value.server));
-  if (value.result_code)
-    add("result " + std::to_string(*value.result_code));
-  if (value.retry_after)
-    add("not again for " + std::to_string(value.retry_after->count()) + " s");
+  if (!value.server.address.is_unspecified()) add(to_string(value.server));
+  if (value.result_code) add("result " + std::to_string(*value.result_code));
+  if (value.retry_after) add("not again for " + std::to_string(value.retry_after->count()) + " s");
 
   std::string out{to_string(value.protocol)};
   out += ": ";
   out += describe(value.reason);
-  if (!facts.empty())
-    out += " (" + facts + ")";
+  if (!facts.empty()) out += " (" + facts + ")";
   return out;
 }
 
 std::string to_string(const failure& value) {
   std::string out{describe(value.reason)};
-  for (const protocol_failure& p : value.protocols)
-    out += "; " + to_string(p);
+  for (const protocol_failure& p : value.protocols) out += "; " + to_string(p);
   return out;
 }
 

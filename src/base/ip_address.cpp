@@ -24,13 +24,11 @@ constexpr std::size_t group_count = 8;  // of sixteen bits, in an IPv6 address
 template <class Number>
 std::optional<Number> parse_number(std::string_view text, std::size_t most_digits,
                                    int base) noexcept {
-  if (text.empty() || text.size() > most_digits)
-    return std::nullopt;
+  if (text.empty() || text.size() > most_digits) return std::nullopt;
   Number value{};
   const char* const end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, value, base);
-  if (error != std::errc{} || stopped != end)
-    return std::nullopt;
+  if (error != std::errc{} || stopped != end) return std::nullopt;
   return value;
 }
 
@@ -43,17 +41,14 @@ std::string_view take_piece(std::string_view& text, char separator) noexcept {
 }
 
 std::optional<ip_address::v4_bytes> parse_v4(std::string_view text) noexcept {
-  if (std::ranges::count(text, '.') != 3)
-    return std::nullopt;
+  if (std::ranges::count(text, '.') != 3) return std::nullopt;
   ip_address::v4_bytes bytes{};
   for (std::uint8_t& byte : bytes) {
     const std::string_view piece = take_piece(text, '.');
     // A leading zero is octal to some readers and decimal to others.
-    if (piece.size() > 1 && piece.front() == '0')
-      return std::nullopt;
+    if (piece.size() > 1 && piece.front() == '0') return std::nullopt;
     const auto value = parse_number<std::uint8_t>(piece, 3, 10);
-    if (!value)
-      return std::nullopt;
+    if (!value) return std::nullopt;
     byte = *value;
   }
   return bytes;
@@ -65,8 +60,7 @@ struct group_list {
   std::size_t size = 0;
 
   bool add(std::uint16_t group) noexcept {
-    if (size == groups.size())
-      return false;
+    if (size == groups.size()) return false;
     groups[size++] = group;
     return true;
   }
@@ -74,8 +68,7 @@ struct group_list {
 
 bool add_v4(group_list& list, std::string_view text) noexcept {
   const auto bytes = parse_v4(text);
-  if (!bytes)
-    return false;
+  if (!bytes) return false;
   const auto group = [](std::uint8_t high, std::uint8_t low) {
     return static_cast<std::uint16_t>((high << 8) | low);
   };
@@ -85,20 +78,16 @@ bool add_v4(group_list& list, std::string_view text) noexcept {
 /// Groups divided by single colons; the last two may be written as an IPv4 address.
 std::optional<group_list> parse_groups(std::string_view text, bool may_end_in_v4) noexcept {
   group_list list;
-  if (text.empty())
-    return list;
-  if (text.ends_with(':'))
-    return std::nullopt;
+  if (text.empty()) return list;
+  if (text.ends_with(':')) return std::nullopt;
   while (!text.empty()) {
     const std::string_view piece = take_piece(text, ':');
     if (text.empty() && may_end_in_v4 && piece.contains('.')) {
-      if (!add_v4(list, piece))
-        return std::nullopt;
+      if (!add_v4(list, piece)) return std::nullopt;
       break;
     }
     const auto group = parse_number<std::uint16_t>(piece, 4, 16);
-    if (!group || !list.add(*group))
-      return std::nullopt;
+    if (!group || !list.add(*group)) return std::nullopt;
   }
   return list;
 }
@@ -109,12 +98,10 @@ std::optional<ip_address::v6_bytes> parse_v6(std::string_view text) noexcept {
   const auto head = parse_groups(text.substr(0, gap), !has_gap);
   const auto tail =
       has_gap ? parse_groups(text.substr(gap + 2), true) : std::optional{group_list{}};
-  if (!head || !tail)
-    return std::nullopt;
+  if (!head || !tail) return std::nullopt;
   const std::size_t given = head->size + tail->size;
   // "::" stands for one group or more (RFC 4291 section 2.2).
-  if (has_gap ? given >= group_count : given != group_count)
-    return std::nullopt;
+  if (has_gap ? given >= group_count : given != group_count) return std::nullopt;
 
   std::array<std::uint16_t, group_count> groups{};
   std::copy_n(head->groups.begin(), head->size, groups.begin());
@@ -149,10 +136,8 @@ zero_run longest_zero_run(std::span<const std::uint16_t, group_count> groups) no
   zero_run longest;
   for (std::size_t begin = 0; begin < groups.size();) {
     std::size_t end = begin;
-    while (end < groups.size() && groups[end] == 0)
-      ++end;
-    if (end - begin >= 2 && end - begin > longest.end - longest.begin)
-      longest = {begin, end};
+    while (end < groups.size() && groups[end] == 0) ++end;
+    if (end - begin >= 2 && end - begin > longest.end - longest.begin) longest = {begin, end};
     begin = end + 1;
   }
   return longest;
@@ -161,8 +146,7 @@ zero_run longest_zero_run(std::span<const std::uint16_t, group_count> groups) no
 std::string v4_to_string(const ip_address::v4_bytes& bytes) {
   std::string out;
   for (const std::uint8_t byte : bytes) {
-    if (!out.empty())
-      out += '.';
+    if (!out.empty()) out += '.';
     append_number(out, byte);
   }
   return out;
@@ -181,8 +165,7 @@ std::string v6_to_string(const ip_address::v6_bytes& bytes) {
       i = gap.end - 1;
       continue;
     }
-    if (!out.empty() && !out.ends_with(':'))
-      out += ':';
+    if (!out.empty() && !out.ends_with(':')) out += ':';
     append_number(out, groups[i], 16);
   }
   return out;
@@ -209,8 +192,8 @@ constexpr ip_address v6(std::uint16_t a, std::uint16_t b = 0, std::uint16_t c = 
 
 struct block {
   ip_address network;
-  unsigned prefix_length;
-  address_class what;
+  unsigned prefix_length = 0;
+  address_class what{};
 };
 
 /// What is not public, by the IANA special-purpose address registries; the first match counts. The
@@ -264,8 +247,7 @@ bool ip_address::is_unspecified() const noexcept {
 }
 
 bool ip_address::is_loopback() const noexcept {
-  if (is_v4())
-    return bytes_[12] == 127;
+  if (is_v4()) return bytes_[12] == 127;
   return std::all_of(bytes_.begin(), bytes_.end() - 1, [](std::uint8_t b) { return b == 0; }) &&
          bytes_.back() == 1;
 }
@@ -275,14 +257,12 @@ bool ip_address::is_multicast() const noexcept {
 }
 
 bool ip_address::is_link_local() const noexcept {
-  if (is_v4())
-    return bytes_[12] == 169 && bytes_[13] == 254;
+  if (is_v4()) return bytes_[12] == 169 && bytes_[13] == 254;
   return bytes_[0] == 0xfe && (bytes_[1] & 0xc0U) == 0x80U;
 }
 
 bool ip_address::in_same_network(const ip_address& other, unsigned prefix_length) const noexcept {
-  if (family() != other.family())
-    return false;
+  if (family() != other.family()) return false;
   // IPv4 addresses share the mapped form's first 96 bits anyway.
   const std::size_t wanted = prefix_length + (is_v4() ? 96U : 0U);
   const std::size_t bits = std::min<std::size_t>(wanted, bytes_.size() * 8);
@@ -291,29 +271,24 @@ bool ip_address::in_same_network(const ip_address& other, unsigned prefix_length
                   other.bytes_.begin())) {
     return false;
   }
-  if (bits % 8 == 0)
-    return true;
+  if (bits % 8 == 0) return true;
   const unsigned difference = static_cast<unsigned>(bytes_[whole]) ^ other.bytes_[whole];
   return difference >> (8 - bits % 8) == 0;
 }
 
 address_class classify(const ip_address& address) noexcept {
-  if (address.is_unspecified())
-    return address_class::unknown;
+  if (address.is_unspecified()) return address_class::unknown;
   for (const block& b : special_blocks) {
-    if (address.in_same_network(b.network, b.prefix_length))
-      return b.what;
+    if (address.in_same_network(b.network, b.prefix_length)) return b.what;
   }
-  if (address.is_v4())
-    return address_class::public_address;
+  if (address.is_v4()) return address_class::public_address;
   return address.in_same_network(global_unicast_v6.network, global_unicast_v6.prefix_length)
              ? global_unicast_v6.what
              : address_class::reserved;
 }
 
 std::string to_string(const ip_address& value) {
-  if (value.is_v4())
-    return v4_to_string(value.to_v4());
+  if (value.is_v4()) return v4_to_string(value.to_v4());
   std::string out = v6_to_string(value.to_v6());
   if (value.scope() != 0) {
     out += '%';

@@ -22,8 +22,7 @@ std::string escaped(char c) {
       break;
   }
   const auto byte = static_cast<unsigned char>(c);
-  if (byte >= 0x20 && byte < 0x7f)
-    return {c};
+  if (byte >= 0x20 && byte < 0x7f) return {c};
   constexpr std::string_view digits = "0123456789abcdef";
   return {'\\', 'x', digits[byte >> 4U], digits[byte & 0xfU]};
 }
@@ -40,8 +39,7 @@ std::string printable(std::string_view text) {
       out += cut_mark;
       return out;
     }
-    if (out.size() + cut_mark.size() <= log_line_bytes)
-      cut_here = out.size();
+    if (out.size() + cut_mark.size() <= log_line_bytes) cut_here = out.size();
   }
   return out;
 }
@@ -49,8 +47,7 @@ std::string printable(std::string_view text) {
 logger::logger(log_level level, log_sink sink) : level_(level), sink_(std::move(sink)) {}
 
 void logger::write(log_level level, std::string_view text) const {
-  if (enabled(level))
-    sink_(level, printable(text));
+  if (enabled(level)) sink_(level, printable(text));
 }
 
 }  // namespace damson

@@ -34,8 +34,7 @@ class logger {
   /// One line out of everything that an std::ostream takes.
   template <class... Parts>
   void log(log_level level, const Parts&... parts) const {
-    if (!enabled(level))
-      return;
+    if (!enabled(level)) return;
     std::ostringstream text;
     (text << ... << parts);
     write(level, text.view());

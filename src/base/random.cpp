@@ -31,13 +31,11 @@ std::uint64_t random_source::next() noexcept {
 std::uint64_t random_source::uniform(std::uint64_t lowest, std::uint64_t highest) noexcept {
   DAMSON_ASSERT(lowest <= highest);
   const std::uint64_t count = highest - lowest + 1;  // 0 stands for 2^64
-  if (count == 0)
-    return next();
+  if (count == 0) return next();
   // 2^64 is seldom a multiple of `count`: the numbers below this one are one round too many.
   const std::uint64_t surplus = (0 - count) % count;
   std::uint64_t drawn = next();
-  while (drawn < surplus)
-    drawn = next();
+  while (drawn < surplus) drawn = next();
   return lowest + drawn % count;
 }
 

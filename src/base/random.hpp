@@ -36,7 +36,7 @@ class random_source {
  private:
   std::uint32_t next_word() noexcept;
 
-  std::array<std::uint32_t, 8> key_;
+  std::array<std::uint32_t, 8> key_{};
   std::array<std::uint32_t, 16> block_{};
   std::uint64_t blocks_made_ = 0;
   std::size_t words_used_ = 16;

@@ -29,24 +29,21 @@ class timer_table {
   /// No effect when the timer is not set.
   void cancel(const Key& key) {
     const auto entry = by_key_.find(key);
-    if (entry == by_key_.end())
-      return;
+    if (entry == by_key_.end()) return;
     by_time_.erase({entry->second, key});
     by_key_.erase(entry);
   }
 
   /// When the first timer is due; empty when none is set.
   std::optional<time_point> next() const {
-    if (by_time_.empty())
-      return std::nullopt;
+    if (by_time_.empty()) return std::nullopt;
     return by_time_.begin()->first;
   }
 
   /// Takes out the timer that has been due longest (of equal ones, that of the least key); empty
   /// when none is due at `now`. A timer is due at its own time already.
   std::optional<Key> take_due(time_point now) {
-    if (by_time_.empty() || by_time_.begin()->first > now)
-      return std::nullopt;
+    if (by_time_.empty() || by_time_.begin()->first > now) return std::nullopt;
     std::optional<Key> key{by_time_.begin()->second};
     by_time_.erase(by_time_.begin());
     by_key_.erase(*key);
@@ -56,8 +53,7 @@ class timer_table {
   /// When the timer is due; empty when it is not set.
   std::optional<time_point> at(const Key& key) const {
     const auto entry = by_key_.find(key);
-    if (entry == by_key_.end())
-      return std::nullopt;
+    if (entry == by_key_.end()) return std::nullopt;
     return entry->second;
   }
 

@@ -49,22 +49,15 @@ std::string_view to_string(address_class value) noexcept {
 std::string to_string(const endpoint& value) {
   const std::string address = to_string(value.address);
   const std::string port = std::to_string(value.port);
-  if (value.address.is_v4())
-    return address + ":" + port;
+  if (value.address.is_v4()) return address + ":" + port;
   return "[" + address + "]:" + port;
 }
 
-std::ostream& operator<<(std::ostream& out, transport value) {
-  return out << to_string(value);
-}
+std::ostream& operator<<(std::ostream& out, transport value) { return out << to_string(value); }
 
-std::ostream& operator<<(std::ostream& out, protocol value) {
-  return out << to_string(value);
-}
+std::ostream& operator<<(std::ostream& out, protocol value) { return out << to_string(value); }
 
-std::ostream& operator<<(std::ostream& out, address_class value) {
-  return out << to_string(value);
-}
+std::ostream& operator<<(std::ostream& out, address_class value) { return out << to_string(value); }
 
 std::ostream& operator<<(std::ostream& out, const ip_address& value) {
   return out << to_string(value);

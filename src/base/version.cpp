@@ -2,8 +2,6 @@
 
 namespace damson {
 
-const char* library_version() noexcept {
-  return DAMSON_VERSION_STRING;
-}
+const char* library_version() noexcept { return DAMSON_VERSION_STRING; }
 
 }  // namespace damson

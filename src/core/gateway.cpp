@@ -288,6 +288,7 @@ void gateway::on_datagram(context& ctx, const datagram_received& what) {
   ++ctx.counters.datagrams_received;
   if (what.from.address != server().address || what.from.port != server().port) {
     ++ctx.counters.datagrams_stranger;
+    ctx.log.log(log_level::debug, "a datagram of ", what.from, " is not the router's");
     return;
   }
   if (what.channel == announcements_) return on_announcement(ctx, what);
@@ -462,6 +463,7 @@ void gateway::on_announcement(context& ctx, const datagram_received& what) {
     return;
   }
   ++ctx.counters.announcements;
+  ctx.log.log(log_level::debug, "router ", server().address, " announces itself");
   if (!last_check_ || ctx.now - *last_check_ >= check_gap) return check(ctx);
   ctx.timers.set({timer::hint}, *last_check_ + check_gap);
 }

@@ -1,30 +1,8 @@
 #include "proto/retransmit.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace damson {
-namespace schedules {
-namespace {
-
-using std::chrono::milliseconds;
-
-constexpr std::array first_contact_tries{milliseconds{0}, milliseconds{250}, milliseconds{750},
-                                         milliseconds{1'750}, milliseconds{3'750}};
-constexpr std::array release_tries{milliseconds{0}, milliseconds{250}, milliseconds{750}};
-constexpr std::array renewal_tries{milliseconds{0}, milliseconds{3'000}, milliseconds{9'000}};
-
-}  // namespace
-
-constinit const retransmit_schedule first_contact{.tries = first_contact_tries,
-                                                  .answer_by = milliseconds{4'000}};
-constinit const retransmit_schedule release{.tries = release_tries,
-                                            .answer_by = milliseconds{2'000}};
-constinit const retransmit_schedule renewal{.tries = renewal_tries,
-                                            .answer_by = milliseconds{12'000}};
-
-}  // namespace schedules
-
 namespace {
 
 // RFC 6887 section 8.1.1.
@@ -46,8 +24,7 @@ retransmit::retransmit(const retransmit_schedule& schedule, time_point start) no
 
 std::optional<time_point> retransmit::next_try() const noexcept {
   const bool used_up = tries_ >= schedule_.size() && !extended_;
-  if (used_up || next_ >= gives_up_at_)
-    return std::nullopt;
+  if (used_up || next_ >= gives_up_at_) return std::nullopt;
   return next_;
 }
 
@@ -64,8 +41,7 @@ void retransmit::tried(time_point now, random_source& random) noexcept {
 }
 
 void retransmit::extend(time_point until) noexcept {
-  if (until <= gives_up_at_)
-    return;
+  if (until <= gives_up_at_) return;
   gives_up_at_ = until;
   extended_ = true;
 }

@@ -2,6 +2,7 @@
 
 /// When to send a request again, and when to stop waiting for its answer.
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -21,22 +22,36 @@ struct retransmit_schedule {
 
 namespace schedules {
 
-/// A router that has not answered yet: a person waits for it, so it is denser than RFC 6887 section
+inline constexpr std::array<std::chrono::milliseconds, 5> first_contact_tries{
+    {std::chrono::milliseconds{0}, std::chrono::milliseconds{250}, std::chrono::milliseconds{750},
+     std::chrono::milliseconds{1'750}, std::chrono::milliseconds{3'750}}};
+
+/// A router that has not answered yet. A person waits for it, so it is denser than RFC 6887 section
 /// 8.1.1 has it, which starts at 3 s.
-extern const retransmit_schedule first_contact;  // 0, 250, 750, 1750, 3750 ms; 4 s
+inline constexpr retransmit_schedule first_contact{.tries = first_contact_tries,
+                                                   .answer_by = std::chrono::milliseconds{4'000}};
 
-/// Deletes, within the release bound.
-extern const retransmit_schedule release;  // 0, 250, 750 ms; 2 s
+/// Deletes, within the release bound: the first three tries of a first contact.
+inline constexpr retransmit_schedule release{.tries = std::span{first_contact_tries}.first<3>(),
+                                             .answer_by = std::chrono::milliseconds{2'000}};
 
-/// Renewals, in no hurry: the lease has a third of its time left.
-extern const retransmit_schedule renewal;  // 0, 3, 9 s; 12 s
+inline constexpr std::array<std::chrono::milliseconds, 3> renewal_tries{
+    {std::chrono::milliseconds{0}, std::chrono::milliseconds{3'000},
+     std::chrono::milliseconds{9'000}}};
+
+/// Renewals, in no hurry: a good part of the lease is left, and more renewal points come.
+inline constexpr retransmit_schedule renewal{.tries = renewal_tries,
+                                             .answer_by = std::chrono::milliseconds{12'000}};
 
 }  // namespace schedules
 
 /// One request's tries. A value; it sends nothing and holds no timer.
 ///
 ///     if (now >= tries.gives_up_at()) give_up();
-///     if (now >= tries.next_try()) { send(); tries.tried(now, random); }
+///     if (const auto at = tries.next_try(); at && now >= *at) {
+///       send();
+///       tries.tried(now, random);
+///     }
 class retransmit {
  public:
   /// The first try is due at `start`.

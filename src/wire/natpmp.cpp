@@ -87,23 +87,17 @@ std::expected<natpmp_response, decode_error> decode_natpmp_response(
   byte_reader in{datagram};
   const std::uint8_t version = in.u8();
   const std::uint8_t opcode = in.u8();
-  if (!in.ok())
-    return std::unexpected(decode_error::too_short);
-  if (version != natpmp_version)
-    return std::unexpected(decode_error::wrong_version);
-  if ((opcode & response_bit) == 0)
-    return std::unexpected(decode_error::not_a_response);
-  if (datagram.size() > longest_message)
-    return std::unexpected(decode_error::too_long);
+  if (!in.ok()) return std::unexpected(decode_error::too_short);
+  if (version != natpmp_version) return std::unexpected(decode_error::wrong_version);
+  if ((opcode & response_bit) == 0) return std::unexpected(decode_error::not_a_response);
+  if (datagram.size() > longest_message) return std::unexpected(decode_error::too_long);
 
   natpmp_response response;
   response.opcode = static_cast<natpmp_opcode>(opcode & 0x7fU);
   response.result = static_cast<natpmp_result>(in.u16());
   response.epoch = in.u32();
-  if (!in.ok())
-    return std::unexpected(decode_error::too_short);
-  if (response.result != natpmp_result::success)
-    return response;
+  if (!in.ok()) return std::unexpected(decode_error::too_short);
+  if (response.result != natpmp_result::success) return response;
 
   switch (response.opcode) {
     case natpmp_opcode::address:
@@ -121,8 +115,7 @@ std::expected<natpmp_response, decode_error> decode_natpmp_response(
     default:
       return std::unexpected(decode_error::unknown_opcode);
   }
-  if (!in.ok())
-    return std::unexpected(decode_error::too_short);
+  if (!in.ok()) return std::unexpected(decode_error::too_short);
   return response;
 }
 

@@ -105,9 +105,7 @@ bool is_short_lifetime(pcp_result value) noexcept {
          value == pcp_result::user_ex_quota;
 }
 
-std::uint8_t protocol_number(transport value) noexcept {
-  return value == transport::tcp ? 6 : 17;
-}
+std::uint8_t protocol_number(transport value) noexcept { return value == transport::tcp ? 6 : 17; }
 
 std::vector<std::byte> encode(const pcp_map_request& request) {
   DAMSON_ASSERT(request.internal_port != 0);
@@ -140,18 +138,12 @@ std::expected<pcp_response, decode_error> decode_pcp_response(std::span<const st
   byte_reader in{datagram};
   const std::uint8_t version = in.u8();
   const std::uint8_t opcode = in.u8();
-  if (!in.ok())
-    return std::unexpected(decode_error::too_short);
-  if (version != pcp_version)
-    return std::unexpected(decode_error::wrong_version);
-  if ((opcode & response_bit) == 0)
-    return std::unexpected(decode_error::not_a_response);
-  if (datagram.size() < pcp_header_bytes)
-    return std::unexpected(decode_error::too_short);
-  if (datagram.size() > pcp_message_bytes)
-    return std::unexpected(decode_error::too_long);
-  if (datagram.size() % option_alignment != 0)
-    return std::unexpected(decode_error::misaligned);
+  if (!in.ok()) return std::unexpected(decode_error::too_short);
+  if (version != pcp_version) return std::unexpected(decode_error::wrong_version);
+  if ((opcode & response_bit) == 0) return std::unexpected(decode_error::not_a_response);
+  if (datagram.size() < pcp_header_bytes) return std::unexpected(decode_error::too_short);
+  if (datagram.size() > pcp_message_bytes) return std::unexpected(decode_error::too_long);
+  if (datagram.size() % option_alignment != 0) return std::unexpected(decode_error::misaligned);
 
   pcp_response response;
   response.opcode = static_cast<pcp_opcode>(opcode & 0x7fU);
@@ -164,15 +156,12 @@ std::expected<pcp_response, decode_error> decode_pcp_response(std::span<const st
   const bool success = response.result == pcp_result::success;
   if (response.opcode == pcp_opcode::map) {
     const bool whole = in.remaining() >= map_answer_bytes;
-    if (success && !whole)
-      return std::unexpected(decode_error::too_short);
-    if (whole)
-      response.map = read_map_answer(in);
+    if (success && !whole) return std::unexpected(decode_error::too_short);
+    if (whole) response.map = read_map_answer(in);
   } else if (response.opcode != pcp_opcode::announce) {
     return response;
   }
-  if (success && !skip_options(in))
-    return std::unexpected(decode_error::bad_option);
+  if (success && !skip_options(in)) return std::unexpected(decode_error::bad_option);
   return response;
 }
 

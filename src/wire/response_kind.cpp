@@ -12,22 +12,17 @@ constexpr std::uint8_t response_bit = 0x80;
 }  // namespace
 
 response_kind classify_response(std::span<const std::byte> datagram) noexcept {
-  if (datagram.size() > pcp_message_bytes)
-    return response_kind::malformed;
+  if (datagram.size() > pcp_message_bytes) return response_kind::malformed;
   byte_reader reader{datagram};
   const std::uint8_t version = reader.u8();
   const std::uint8_t opcode = reader.u8();
-  if (!reader.ok())
-    return response_kind::malformed;
-  if ((opcode & response_bit) == 0)
-    return response_kind::not_a_response;
-  if (version == pcp_version)
-    return response_kind::pcp;
+  if (!reader.ok()) return response_kind::malformed;
+  if ((opcode & response_bit) == 0) return response_kind::not_a_response;
+  if (version == pcp_version) return response_kind::pcp;
 
   // NAT-PMP's result has sixteen bits where PCP has a reserved byte and eight bits.
   const std::uint16_t result = reader.u16();
-  if (!reader.ok())
-    return response_kind::malformed;
+  if (!reader.ok()) return response_kind::malformed;
   if (version == natpmp_version) {
     return result == static_cast<std::uint16_t>(natpmp_result::unsupported_version)
                ? response_kind::natpmp_refuses_pcp

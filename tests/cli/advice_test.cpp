@@ -43,5 +43,18 @@ TEST(advice, names_are_the_enumerators) {
   EXPECT_EQ(name_of(errc::closed), "closed");
 }
 
+TEST(advice, does_not_blame_the_router_for_what_this_version_lacks) {
+  protocol_failure upnp;
+  upnp.protocol = protocol::upnp;
+  upnp.reason = errc::not_supported;
+  protocol_failure pcp = upnp;
+  pcp.protocol = protocol::pcp;
+  EXPECT_EQ(explanation_of(upnp), "this version of damson does not speak UPnP");
+  EXPECT_EQ(explanation_of(pcp), describe(errc::not_supported));
+  EXPECT_EQ(advice_for({.reason = errc::not_supported, .protocols = {upnp}}), "--protocol any");
+  EXPECT_EQ(advice_for({.reason = errc::not_supported, .protocols = {pcp, upnp}}),
+            advice_for(errc::not_supported));
+}
+
 }  // namespace
 }  // namespace damson::cli

@@ -132,7 +132,7 @@ struct wrong_usage {
   const char* what;
 };
 
-void PrintTo(const wrong_usage& wrong, std::ostream* out) { *out << wrong.line; }
+std::ostream& operator<<(std::ostream& out, const wrong_usage& wrong) { return out << wrong.line; }
 
 class usage : public testing::TestWithParam<wrong_usage> {};
 

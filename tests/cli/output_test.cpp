@@ -216,10 +216,33 @@ TEST(human_output, removed) {
 TEST(human_output, failed_says_what_happened_where_and_what_to_try) {
   EXPECT_EQ(
       human_line(failed_example()),
-      "damson: could not open tcp 8080 on the router at 192.0.2.1: the router did not answer; "
-      "pcp: the router's settings do not allow it (192.0.2.1:5351, result 2, not again for "
-      "30 s); nat-pmp: the router did not answer. Try: switch on PCP or NAT-PMP in the "
-      "router's settings, or --gateway ADDRESS, or again in 30 s");
+      "damson: could not open tcp 8080 on the router at 192.0.2.1: the router did not answer "
+      "(pcp at 192.0.2.1:5351: the router's settings do not allow it, result 2, not again for "
+      "30 s; nat-pmp). Try: switch on PCP or NAT-PMP in the router's settings, or --gateway "
+      "ADDRESS, or again in 30 s");
+}
+
+TEST(human_output, failed_says_once_what_several_protocols_have_in_common) {
+  map_failure what = failed_example();
+  what.why.reason = errc::port_closed;
+  what.why.protocols.clear();
+  for (const protocol which : {protocol::pcp, protocol::nat_pmp}) {
+    what.why.protocols.push_back({.protocol = which,
+                                  .reason = errc::port_closed,
+                                  .result_code = {},
+                                  .server = at("192.0.2.1", 5351),
+                                  .retry_after = {}});
+  }
+  what.why.protocols.push_back({.protocol = protocol::upnp,
+                                .reason = errc::not_supported,
+                                .result_code = {},
+                                .server = {},
+                                .retry_after = {}});
+  EXPECT_EQ(human_line(what),
+            "damson: could not open tcp 8080 on the router at 192.0.2.1: nothing listens on the "
+            "router's port (pcp, nat-pmp at 192.0.2.1:5351; upnp: this version of damson does not "
+            "speak UPnP). Try: switch on PCP or NAT-PMP in the router's settings, or --gateway "
+            "ADDRESS");
 }
 
 TEST(human_output, failed_names_the_gateway_that_the_user_named) {

@@ -38,7 +38,7 @@ test_router::test_router(const sim::profile& how) {
 }
 
 test_router::~test_router() {
-  run_inside([this] { gateway_.reset(); });
+  boost::asio::post(context_, [this] { gateway_.reset(); });
   work_.reset();
   thread_.join();
 }

@@ -47,6 +47,19 @@ TEST_F(load, the_first_of_many_finds_out_for_all) {
   EXPECT_EQ(w.sent(is_pcp).size(), asked);
 }
 
+TEST_F(load, refusals_of_many_pcp_requests_are_no_answers_to_nat_pmp) {
+  // The refusal of a PCP MAP and the answer to a NAT-PMP request for UDP bear the same opcode.
+  scene what;
+  what.router = nat_pmp_only_router();
+  what.link.latency = 10ms;
+  world& w = begin(what);
+  for (std::uint16_t port = 8000; port < 8020; ++port) w.create(request(port, transport::udp));
+  w.run_for(1s);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 20U);
+  EXPECT_EQ(w.count_events(event_kind::failed), 0U);
+  EXPECT_EQ(nat_pmp_maps(w).size(), 20U);
+}
+
 TEST_F(load, nat_pmp_has_one_request_in_flight) {
   scene what;
   what.router = nat_pmp_only_router();

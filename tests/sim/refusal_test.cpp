@@ -145,6 +145,40 @@ TEST_F(refusal, with_a_lifetime_of_0_does_not_make_us_hammer) {
   }
 }
 
+TEST_F(refusal, for_lack_of_resources_is_tried_again_once_a_recheck_period) {
+  // `options::recheck_period` is the longest pause, where the router did not ask for a longer one.
+  scene what;
+  what.router.refuses_maps_with = pcp_result::no_resources;
+  world& w = begin(what);
+  const mapping_id id = w.create(request());
+  w.run_for(6h);
+  w.router().behaviour().refuses_maps_with.reset();
+  w.run_for(300s + 5s);
+  EXPECT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+}
+
+TEST_F(refusal, is_not_made_longer_by_failures_before_it) {
+  // Silence is no refusal: the first refusal after a day of it waits as long as any first one.
+  for (const auto& [result, pause] :
+       {std::pair{pcp_result::no_resources, nanoseconds{30s}},
+        std::pair{pcp_result::not_authorized, nanoseconds{30min}}}) {
+    SCOPED_TRACE(static_cast<int>(result));
+    scene what;
+    what.router.refuses_maps_with = result;
+    world& w = begin(what);
+    w.set_plugged(false);
+    const mapping_id id = w.create(request());
+    w.run_for(24h);
+    w.set_plugged(true);
+    const std::size_t unanswered = pcp_maps(w).size();
+    ASSERT_TRUE(w.run_until([&] { return pcp_maps(w).size() > unanswered; }, 10min));
+    w.run_for(1s);
+    w.router().behaviour().refuses_maps_with.reset();
+    w.run_for(pause + pause / 4);
+    EXPECT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+  }
+}
+
 TEST_F(refusal, of_the_long_kind_with_a_lifetime_of_0_waits_half_an_hour) {
   for (const auto result :
        {pcp_result::not_authorized, pcp_result::malformed_request, pcp_result::unsupported_opcode,

@@ -92,7 +92,7 @@ TEST(errc, numbers_without_a_name_have_no_next_step) {
     for (const next_step step : all_steps) EXPECT_NE(code, step) << value;
   }
   EXPECT_EQ(describe(errc{}), "no error");
-  EXPECT_EQ(describe(static_cast<errc>(26)), "unknown error");
+  EXPECT_EQ(describe(errc{26}), "unknown error");
   EXPECT_EQ((std::error_code{26, category()}.message()), "unknown error");
 }
 

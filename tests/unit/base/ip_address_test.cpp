@@ -2,7 +2,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <random>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -11,6 +10,8 @@
 #include <gtest/gtest.h>
 
 #include <damson/types.hpp>
+
+#include "base/random.hpp"
 
 namespace damson {
 namespace {
@@ -131,10 +132,10 @@ TEST(ip_address, text_that_is_no_address_is_refused) {
 // ----------------------------------------------------------------------------------------
 
 /// Addresses as they come, with many zero groups so that runs of them are common.
-v6_bytes random_v6(std::mt19937_64& random) {
+v6_bytes random_v6(random_source& random) {
   v6_bytes bytes{};
   for (std::size_t group = 0; group < 8; ++group) {
-    const std::uint64_t r = random();
+    const std::uint64_t r = random.next();
     if (r % 2 == 0) continue;
     if (r % 3 == 0) bytes[2 * group] = static_cast<std::uint8_t>(r >> 8);
     bytes[2 * group + 1] = static_cast<std::uint8_t>(r >> 16);
@@ -156,24 +157,24 @@ bool is_written_with_dots(const v6_bytes& bytes) {
 }
 
 TEST(ip_address, is_written_as_the_system_writes_it) {
-  std::mt19937_64 random{20'240'501};
+  random_source random{std::array<std::uint64_t, 4>{20'240'501}};
   for (int i = 0; i < 50'000; ++i) {
     const v6_bytes v6 = random_v6(random);
     if (!is_written_with_dots(v6)) {
       EXPECT_EQ(to_string(ip_address{v6}), system_text(AF_INET6, v6.data()));
     }
-    const v4_bytes v4{v6[3], v6[5], v6[7], static_cast<std::uint8_t>(random())};
+    const v4_bytes v4{v6[3], v6[5], v6[7], static_cast<std::uint8_t>(random.next())};
     EXPECT_EQ(to_string(ip_address{v4}), system_text(AF_INET, v4.data()));
   }
 }
 
 /// One to three small damages, most of which make something else than an address of the text.
-std::string damaged(std::string text, std::mt19937_64& random) {
+std::string damaged(std::string text, random_source& random) {
   constexpr std::string_view alphabet = "0123456789abcdefABCDEFg:.:.% ";
-  for (std::uint64_t changes = random() % 4; changes > 0; --changes) {
-    const std::size_t at = random() % (text.size() + 1);
-    const char c = alphabet[random() % alphabet.size()];
-    switch (random() % 3) {
+  for (std::uint64_t changes = random.next() % 4; changes > 0; --changes) {
+    const std::size_t at = random.next() % (text.size() + 1);
+    const char c = alphabet[random.next() % alphabet.size()];
+    switch (random.next() % 3) {
       case 0:
         text.insert(at, 1, c);
         break;
@@ -197,12 +198,12 @@ std::optional<ip_address> system_parse(const std::string& text) {
 }
 
 TEST(ip_address, is_read_as_the_system_reads_it) {
-  std::mt19937_64 random{20'240'502};
+  random_source random{std::array<std::uint64_t, 4>{20'240'502}};
   int good = 0;
   int bad = 0;
   for (int i = 0; i < 200'000; ++i) {
     const v6_bytes v6 = random_v6(random);
-    const bool as_v4 = random() % 3 == 0;
+    const bool as_v4 = random.next() % 3 == 0;
     const std::string text = damaged(system_text(as_v4 ? AF_INET : AF_INET6, v6.data()), random);
     const auto expected = system_parse(text);
     EXPECT_EQ(ip_address::parse(text), expected) << '"' << text << '"';
@@ -281,12 +282,12 @@ TEST(ip_address, a_prefix_longer_than_the_address_means_all_of_it) {
 }
 
 TEST(ip_address, a_prefix_is_as_long_as_the_first_bit_that_differs) {
-  std::mt19937_64 random{3};
+  random_source random{std::array<std::uint64_t, 4>{3}};
   for (int i = 0; i < 10'000; ++i) {
     v6_bytes bytes = random_v6(random);
     bytes[0] = 0x20;  // never a mapped IPv4 address
     const ip_address one{bytes};
-    const auto differing = static_cast<unsigned>(8 + random() % 120);
+    const auto differing = static_cast<unsigned>(8 + random.next() % 120);
     bytes[differing / 8] ^= static_cast<std::uint8_t>(0x80U >> (differing % 8));
     const ip_address other{bytes};
     EXPECT_TRUE(one.in_same_network(other, differing)) << one << ' ' << other << ' ' << differing;

@@ -1,13 +1,14 @@
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "base/random.hpp"
 #include "base/timer_table.hpp"
 
 namespace damson {
@@ -110,16 +111,16 @@ class naive_table {
 };
 
 TEST(timer_table, does_what_a_plain_list_does) {
-  std::mt19937_64 random{7};
+  random_source random{std::array<std::uint64_t, 4>{7}};
   timer_table<int> timers;
   naive_table model;
   time_point now = start;
   for (int step = 0; step < 50'000; ++step) {
-    const int key = static_cast<int>(random() % 40);
-    switch (random() % 4) {
+    const int key = static_cast<int>(random.next() % 40);
+    switch (random.next() % 4) {
       case 0:
       case 1: {
-        const time_point at = now + std::chrono::milliseconds(random() % 200);
+        const time_point at = now + std::chrono::milliseconds(random.next() % 200);
         timers.set(key, at);
         model.set(key, at);
         break;
@@ -129,7 +130,7 @@ TEST(timer_table, does_what_a_plain_list_does) {
         model.cancel(key);
         break;
       default:
-        now += std::chrono::milliseconds(random() % 20);
+        now += std::chrono::milliseconds(random.next() % 20);
         EXPECT_EQ(timers.take_due(now), model.take_due(now));
         break;
     }

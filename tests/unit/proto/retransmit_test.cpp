@@ -59,7 +59,7 @@ TEST(retransmit, renewal_takes_its_time) {
 }
 
 TEST(retransmit, waits_for_a_try_to_be_made) {
-  retransmit tries{schedules::first_contact, start};
+  const retransmit tries{schedules::first_contact, start};
   EXPECT_EQ(tries.next_try(), start);
   EXPECT_EQ(tries.next_try(), start);
   EXPECT_EQ(tries.tries(), 0U);

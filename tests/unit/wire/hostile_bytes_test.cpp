@@ -1,13 +1,14 @@
 // Packets that nobody ever sent, for the sanitizers and for what the decoders promise about one
 // another.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "base/random.hpp"
 #include "bytes.hpp"
 #include "wire/natpmp.hpp"
 #include "wire/pcp.hpp"
@@ -40,17 +41,17 @@ void expect_promises(const std::vector<std::byte>& datagram) {
 }
 
 TEST(hostile_bytes, break_no_promise) {
-  std::mt19937_64 random{1};
+  random_source random{std::array<std::uint64_t, 4>{1}};
   int pcp_read = 0;
   int natpmp_read = 0;
   for (int i = 0; i < 100'000; ++i) {
-    std::vector<std::byte> datagram(random() % (i % 10 == 0 ? 1'200 : 90));
+    std::vector<std::byte> datagram(random.next() % (i % 10 == 0 ? 1'200 : 90));
     for (std::byte& b : datagram)
-      b = random() % 2 == 0 ? std::byte{} : static_cast<std::byte>(random());
+      b = random.next() % 2 == 0 ? std::byte{} : static_cast<std::byte>(random.next());
     // Or hardly any would get beyond the first two bytes.
-    if (datagram.size() >= 4 && random() % 8 != 0) {
-      datagram[0] = random() % 2 == 0 ? std::byte{0} : std::byte{2};
-      datagram[1] = static_cast<std::byte>(0x80 | random() % 4);
+    if (datagram.size() >= 4 && random.next() % 8 != 0) {
+      datagram[0] = random.next() % 2 == 0 ? std::byte{0} : std::byte{2};
+      datagram[1] = static_cast<std::byte>(0x80 | random.next() % 4);
     }
     expect_promises(datagram);
     if (decode_pcp_response(datagram)) ++pcp_read;

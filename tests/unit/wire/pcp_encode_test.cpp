@@ -193,7 +193,7 @@ TEST(pcp_encode, announce_for_ipv6) {
 }
 
 TEST(pcp_nonce, is_equal_and_hashes_alike_when_all_bytes_are) {
-  pcp_nonce same = nonce;
+  const pcp_nonce same = nonce;
   EXPECT_EQ(same, nonce);
   EXPECT_EQ(std::hash<pcp_nonce>{}(same), std::hash<pcp_nonce>{}(nonce));
   for (std::size_t i = 0; i < same.bytes.size(); ++i) {

@@ -1,0 +1,169 @@
+// What a handle's user is told of what happened while nobody waited.
+
+#include "driver/mapping_state.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
+
+namespace damson::detail {
+namespace {
+
+namespace asio = boost::asio;
+
+mapping_event event_of(event_kind kind, std::uint16_t external_port = 0) {
+  mapping_event out;
+  out.kind = kind;
+  out.info.external.port = external_port;
+  out.regained = kind == event_kind::mapped;
+  return out;
+}
+
+class mapping_state_test : public testing::Test {
+ protected:
+  struct outcome {
+    error_code error;
+    mapping_event event;
+  };
+
+  void wait(std::uint64_t ticket = 1) {
+    state_.wait_for_event({driver::wait_ticket{ticket},
+                           {[this](error_code error, mapping_event event) {
+                              told_.push_back({error, std::move(event)});
+                            },
+                            io_.get_executor()}});
+  }
+
+  void run() {
+    io_.restart();
+    io_.poll();
+  }
+
+  asio::io_context io_;
+  mapping_state state_{nullptr, mapping_id{1}};
+  std::vector<outcome> told_;
+};
+
+TEST_F(mapping_state_test, tells_the_waiter) {
+  wait();
+  state_.tell(event_of(event_kind::lost));
+  EXPECT_TRUE(told_.empty()) << "never from within";
+  run();
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_FALSE(told_[0].error);
+  EXPECT_EQ(told_[0].event.kind, event_kind::lost);
+}
+
+TEST_F(mapping_state_test, keeps_the_latest_event_for_who_comes_later) {
+  state_.tell(event_of(event_kind::changed, 1'000));
+  state_.tell(event_of(event_kind::changed, 2'000));
+  wait();
+  run();
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].event.info.external.port, 2'000);
+  wait();
+  run();
+  EXPECT_EQ(told_.size(), 1U) << "told once";
+}
+
+TEST_F(mapping_state_test, forgets_a_loss_that_is_over) {
+  state_.tell(event_of(event_kind::lost));
+  state_.tell(event_of(event_kind::mapped, 3'000));
+  wait();
+  run();
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].event.kind, event_kind::mapped);
+  EXPECT_EQ(told_[0].event.info.external.port, 3'000);
+}
+
+TEST_F(mapping_state_test, tells_that_a_loss_is_over_even_after_a_change) {
+  wait();
+  state_.tell(event_of(event_kind::lost));
+  state_.tell(event_of(event_kind::mapped, 3'000));
+  state_.tell(event_of(event_kind::changed, 4'000));
+  wait();
+  run();
+  ASSERT_EQ(told_.size(), 2U);
+  EXPECT_EQ(told_[0].event.kind, event_kind::lost);
+  EXPECT_EQ(told_[1].event.kind, event_kind::mapped);
+  EXPECT_TRUE(told_[1].event.regained);
+  EXPECT_EQ(told_[1].event.info.external.port, 4'000);
+}
+
+TEST_F(mapping_state_test, tells_the_end_last_and_once) {
+  state_.tell(event_of(event_kind::lost));
+  state_.tell(event_of(event_kind::removed));
+  wait();
+  wait(2);
+  run();
+  ASSERT_EQ(told_.size(), 2U);
+  EXPECT_EQ(told_[0].event.kind, event_kind::removed);
+  EXPECT_TRUE(told_[1].error == errc::closed);
+}
+
+TEST_F(mapping_state_test, has_one_waiter_at_a_time) {
+  wait(1);
+  wait(2);
+  run();
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_TRUE(told_[0].error == errc::busy);
+  state_.tell(event_of(event_kind::lost));
+  run();
+  ASSERT_EQ(told_.size(), 2U);
+  EXPECT_FALSE(told_[1].error);
+}
+
+TEST_F(mapping_state_test, loses_nothing_by_a_cancelled_wait) {
+  wait(1);
+  EXPECT_TRUE(state_.cancel(driver::wait_ticket{1}));
+  state_.tell(event_of(event_kind::changed, 1'000));
+  run();
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].error, asio::error::operation_aborted);
+  wait(2);
+  EXPECT_FALSE(state_.cancel(driver::wait_ticket{1})) << "too late, and not meant for this wait";
+  run();
+  ASSERT_EQ(told_.size(), 2U);
+  EXPECT_EQ(told_[1].event.info.external.port, 1'000);
+}
+
+TEST_F(mapping_state_test, tells_how_a_release_ended) {
+  std::vector<std::pair<error_code, removal>> told;
+  const auto wait_for_removal = [&] {
+    state_.wait_for_removal({driver::wait_ticket{5},
+                             {[&](error_code error, removal how) { told.emplace_back(error, how); },
+                              io_.get_executor()}});
+  };
+  wait_for_removal();
+  auto end = event_of(event_kind::removed);
+  end.how = removal::already_gone;
+  state_.tell(end);
+  wait_for_removal();
+  run();
+  ASSERT_EQ(told.size(), 2U);
+  for (const auto& [error, how] : told) {
+    EXPECT_FALSE(error);
+    EXPECT_EQ(how, removal::already_gone);
+  }
+}
+
+TEST_F(mapping_state_test, holds_the_executor_of_a_waiter) {
+  wait();
+  io_.restart();
+  io_.poll();
+  EXPECT_FALSE(io_.stopped());
+  state_.drop_waits();
+  io_.restart();
+  io_.poll();
+  EXPECT_TRUE(io_.stopped());
+  EXPECT_TRUE(told_.empty());
+}
+
+}  // namespace
+}  // namespace damson::detail

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include <damson/engine.hpp>
+#include <damson/error.hpp>
+#include <damson/options.hpp>
+
+#include "lab/lab.hpp"
+
+/// A damson client on the LAN host, its loop on a thread there, for tests that read from top to
+/// bottom. Every call throws lab::error when nothing comes within ten seconds.
+class lan_client {
+ public:
+  explicit lan_client(const lab::network& net, const damson::options& opts = {});
+  lan_client(const lan_client&) = delete;
+  lan_client& operator=(const lan_client&) = delete;
+  ~lan_client();
+
+  /// Empty on success; then `info` and the calls below are about this mapping.
+  std::optional<damson::failure> map(const damson::map_request& request);
+  damson::mapping_info info() const;
+  /// Where a WAN host has to knock.
+  lab::endpoint external() const;
+  damson::mapping_event next_event();
+  damson::removal release();
+
+ private:
+  class loop;
+  std::unique_ptr<loop> loop_;
+};
