@@ -19,8 +19,12 @@ namespace damson {
 ///
 /// Runs on the executor that it is given and makes no threads. All its work happens on a strand of
 /// its own, so it may be called from any thread. Handlers run on their associated executor, by
-/// default the client's, and never inside the call that started the operation. Nothing is sent before the
-/// first `async_map`. Any number of clients may live in one process; they share nothing.
+/// default the client's, and never inside the call that started the operation. Nothing is sent
+/// before the first `async_map`. Any number of clients may live in one process; they share nothing.
+///
+/// A client keeps its io_context running while it has a mapping, opened or asked for, and while it
+/// is closing; an idle one does not. It may be destroyed after its execution context: the context's
+/// end takes its sockets and pending operations with it, and leaves mappings to their leases.
 class client {
  public:
   /// Throws std::system_error when the system has no randomness to give, else only std::bad_alloc.
@@ -36,18 +40,22 @@ class client {
   client& operator=(const client&) = delete;
 
   /// Releases all mappings without blocking; the work for it stays on the executor until it is done
-  /// or the release bound (2 s) has passed. Operations still pending complete with `errc::closed`.
+  /// or the release bound (2 s) has passed. What is still pending ends: `async_map` with
+  /// `errc::closed` at once; waits on handles with `removed`, and `async_close`, when the work is
+  /// done.
   ~client();
 
+  /// Empty after the execution context has ended.
   boost::asio::any_io_executor get_executor() const noexcept;
 
   /// Opens a port.
   ///
-  /// Signature: `void(error_code, mapping)`. Completes when the port is open and its external address
-  /// known, or with the `errc` that decided; the handle is empty then and its `why()` holds the reason for each
-  /// protocol (take it with `as_tuple` where errors are thrown), and nothing is left behind on the router.
-  /// Errors: any `errc` from `no_gateway` to `limit_reached`, `errc::closed`, `operation_aborted`.
-  /// Cancellation: terminal, partial, total; a grant that comes late is deleted.
+  /// Signature: `void(error_code, mapping)`. Completes when the port is open and its external
+  /// address known, or with the `errc` that decided; the handle is empty then and its `why()` holds
+  /// the reason for each protocol (take it with `as_tuple` where errors are thrown), and nothing is
+  /// left behind on the router. Errors: any `errc` from `no_gateway` to `limit_reached`,
+  /// `errc::closed`, `operation_aborted`. Cancellation: terminal, partial, total; a grant that
+  /// comes late is deleted.
   template <class CompletionToken>
   auto async_map(const map_request& request, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, mapping)>(

@@ -27,8 +27,11 @@ class mapping_state;
 /// released or detached, or when `async_map` failed.
 ///
 /// Destruction gives the port back without blocking: the delete is sent and repeated in the
-/// background, on the client's executor, within the release bound (2 s). A handle may outlive its client;
-/// the client's destructor or `async_close` then has released the mapping already.
+/// background, on the client's executor, within the release bound (2 s). A handle may outlive its
+/// client; the client's destructor or `async_close` then has released the mapping already.
+///
+/// Handlers run on their associated executor, by default the client's (the system executor where
+/// the handle has none), and never inside the call that started the operation.
 ///
 /// Threads: one handle is used by one thread at a time; two handles are independent.
 class mapping {
@@ -51,10 +54,12 @@ class mapping {
 
   /// Waits for the next `changed`, `lost`, `mapped` (regained) or `removed`.
   ///
-  /// Signature: `void(error_code, mapping_event)`. Events that nobody waited for coalesce: a waiter gets
-  /// what is true now, never a stale intermediate; `removed` is never dropped and comes last.
-  /// Errors: `errc::busy` when somebody waits already, `errc::closed` after `removed` was taken or on an
-  /// empty handle, `operation_aborted` when cancelled. Cancellation: terminal, partial, total; nothing is lost.
+  /// Signature: `void(error_code, mapping_event)`. Events that nobody waited for coalesce: a waiter
+  /// gets what is true now, never a stale intermediate; `removed` is never dropped and comes last.
+  /// A wait that outlives the handle still gets its `removed`.
+  /// Errors: `errc::busy` when somebody waits already, `errc::closed` after `removed` was taken or
+  /// on an empty handle, `operation_aborted` when cancelled. Cancellation: terminal, partial,
+  /// total; nothing is lost.
   template <class CompletionToken>
   auto async_next_event(CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, mapping_event)>(

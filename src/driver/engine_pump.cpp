@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -18,6 +19,12 @@ namespace {
 /// Far beyond any deadline of the engine while it has something to do, and no overflow of any
 /// clock.
 constexpr std::chrono::hours longest_wait{24};
+
+std::string to_string(const open_channel& order) {
+  if (const auto* connected = std::get_if<connected_channel>(&order.what))
+    return "to " + damson::to_string(connected->remote);
+  return "for " + damson::to_string(std::get<multicast_channel>(order.what).group);
+}
 
 /// True until the end of the block, whatever ends it.
 class raised {
@@ -131,7 +138,8 @@ void engine_pump::act(look_at_network /*order*/) {
 void engine_pump::act(const open_channel& order) {
   const auto channel = udp_channel::open(strand_, order.channel, order.what);
   if (!channel) {
-    log_.log(log_level::info, "cannot open a UDP socket: ", channel.error().message());
+    log_.log(log_level::info, "cannot open a UDP socket ", to_string(order), ": ",
+             channel.error().message());
     put(channel_failed{order.channel, channel_error::cannot_open});
     return;
   }

@@ -56,8 +56,8 @@ void mapping::start_release(mapping released, release_handler handler) {
     complete_closed<detail::mapping_state::release_signature>(std::move(handler), removal{});
     return;
   }
-  const auto state = std::move(released.state_);
-  state->client()->release(state, std::move(handler));
+  released.state_->client()->release(released.state_, std::move(handler));
+  released.state_.reset();
 }
 
 }  // namespace damson

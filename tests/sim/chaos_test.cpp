@@ -110,9 +110,17 @@ class chaos : public scenario {
                                         event.why.reason == errc::network_changed);
   }
 
-  /// Last known state of each mapping that is still wanted: mapped, and held by the router.
-  void expect_converged(world& w, const ports& excused) {
-    ports seen;
+  /// Ports that a router may hold a lease for that whoever asks next is not the owner of: left to
+  /// expire, made in another network, or made through NAT-PMP where PCP is spoken too.
+  static ports possibly_owned(world& w) {
+    ports out = ports_of(w, is_left_behind);
+    if (!w.router().behaviour().speaks_pcp) return out;
+    for (const auto& sent : nat_pmp_maps(w)) out.insert({sent.map.transport, sent.map.internal_port});
+    return out;
+  }
+
+  /// Each mapping that is still wanted is reported as mapped.
+  void expect_reported_up(const world& w, const ports& excused) const {
     for (const mapping_id id : wanted_) {
       const auto* last = w.last_event(id);
       ASSERT_NE(last, nullptr);
@@ -124,9 +132,20 @@ class chaos : public scenario {
           << "mapping " << static_cast<std::uint64_t>(id) << " is "
           << to_string(last->event.kind) << ": " << to_string(last->event.why) << '\n'
           << story(w, last->event.info.internal.port);
+    }
+  }
+
+  /// What is reported as mapped is held by the router, as reported.
+  void expect_true_reports(world& w) const {
+    ports seen;
+    for (const mapping_id id : wanted_) {
+      const auto* last = w.last_event(id);
+      if (last->event.kind != event_kind::mapped && last->event.kind != event_kind::changed) {
+        continue;
+      }
       const mapping_info& info = last->event.info;
       const nat_rule* rule = w.router().table().at_internal(info.transport, info.internal);
-      ASSERT_NE(rule, nullptr);
+      ASSERT_NE(rule, nullptr) << story(w, info.internal.port);
       EXPECT_EQ(rule->external_port, info.external.port);
       EXPECT_TRUE(seen.insert({info.transport, info.internal.port}).second);
     }
@@ -183,9 +202,12 @@ TEST_F(chaos, heals_and_leaves_nothing_behind) {
     // lease left over from before, of another nonce or protocol, is refused until that ends (Q-25,
     // Q-29), and such refusals are not argued with: half an hour, an hour, two hours.
     w.run_for(15min);
-    expect_converged(w, ports_of(w, is_left_behind));
+    expect_reported_up(w, possibly_owned(w));
+    // A restart during a sleep of an hour may be younger than the tolerance of the epoch rules: the
+    // next renewal mends what it lost.
     w.run_for(4h);
-    expect_converged(w, {});
+    expect_reported_up(w, {});
+    expect_true_reports(w);
     w.close();
     w.run_for(2s);
     EXPECT_TRUE(w.closed());

@@ -1,0 +1,143 @@
+#include "core/election.hpp"
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace std::chrono_literals;
+using damson::errc;
+using damson::failure;
+using damson::protocol;
+using damson::protocol_failure;
+using damson::protocol_filter;
+using damson::core::allows;
+using damson::core::availability;
+using damson::core::explain;
+using damson::core::mapping;
+using damson::core::move;
+using damson::core::next_move;
+using damson::core::retry_pause;
+
+protocol_failure failed(protocol which, errc reason) {
+  return {.protocol = which, .reason = reason, .result_code = {}, .server = {}, .retry_after = {}};
+}
+
+TEST(election, filters_allow_what_they_say) {
+  struct row {
+    protocol_filter filter;
+    bool pcp, nat_pmp, upnp, direct;
+  };
+  for (const row& each : {row{protocol_filter::any, true, true, true, true},
+                          row{protocol_filter::pcp, true, true, false, false},
+                          row{protocol_filter::upnp, false, false, true, false},
+                          row{protocol_filter::pcp_only, true, false, false, false},
+                          row{protocol_filter::nat_pmp_only, false, true, false, false}}) {
+    EXPECT_EQ(allows(each.filter, protocol::pcp), each.pcp);
+    EXPECT_EQ(allows(each.filter, protocol::nat_pmp), each.nat_pmp);
+    EXPECT_EQ(allows(each.filter, protocol::upnp), each.upnp);
+    EXPECT_EQ(allows(each.filter, protocol::direct), each.direct);
+  }
+}
+
+// One moment of an attempt, and what has to come next.
+struct moment {
+  const char* name;
+  protocol_filter filter;
+  bool pcp_failed, head_start_over, nat_pmp_under_way, nat_pmp_failed;
+  availability pcp, nat_pmp;
+  move expected;
+};
+
+constexpr auto unknown = availability::unknown;
+constexpr auto present = availability::present;
+constexpr auto absent = availability::absent;
+constexpr auto any = protocol_filter::any;
+constexpr auto only_nat_pmp = protocol_filter::nat_pmp_only;
+constexpr auto only_pcp = protocol_filter::pcp_only;
+
+// clang-format off
+constexpr moment moments[] = {
+  // name                                   filter        pcp    head   asked  nat-pmp pcp      nat-pmp
+  //                                                      failed start         failed
+  {"everything open",                       any,          false, false, false, false, unknown, unknown, move::wait},
+  {"nat-pmp answered within the head start", any,         false, false, false, false, unknown, present, move::wait},
+  {"nat-pmp answered, head start over",     any,          false, true,  false, false, unknown, present, move::ask_nat_pmp},
+  {"head start over, nobody answered",      any,          false, true,  false, false, unknown, unknown, move::wait},
+  {"nat-pmp is asked already",              any,          false, true,  true,  false, unknown, present, move::wait},
+  {"pcp refused by version",                any,          true,  false, false, false, absent,  unknown, move::wait},
+  {"pcp refused by version, nat-pmp there", any,          true,  false, false, false, absent,  present, move::ask_nat_pmp},
+  {"pcp refused for good",                  any,          true,  false, false, false, present, present, move::give_up},
+  {"pcp there: no nat-pmp",                 any,          false, true,  false, false, present, present, move::wait},
+  {"both failed",                           any,          true,  true,  false, true,  unknown, unknown, move::give_up},
+  {"nat-pmp failed, pcp may come",          any,          false, true,  false, true,  unknown, present, move::wait},
+  {"pcp refused while nat-pmp is asked",    any,          true,  true,  true,  false, present, present, move::wait},
+  {"nat-pmp only, not known yet",           only_nat_pmp, false, false, false, false, unknown, unknown, move::wait},
+  {"nat-pmp only, there",                   only_nat_pmp, false, false, false, false, unknown, present, move::ask_nat_pmp},
+  {"nat-pmp only, although pcp is there",   only_nat_pmp, false, false, false, false, present, present, move::ask_nat_pmp},
+  {"nat-pmp only, failed",                  only_nat_pmp, false, false, false, true,  unknown, unknown, move::give_up},
+  {"pcp only, silent so far",               only_pcp,     false, true,  false, false, unknown, present, move::wait},
+  {"pcp only, failed",                      only_pcp,     true,  true,  false, false, unknown, present, move::give_up},
+};
+// clang-format on
+
+TEST(election, next_move_follows_the_table) {
+  for (const moment& each : moments) {
+    mapping what;
+    what.request.protocols = each.filter;
+    what.head_start_over = each.head_start_over;
+    what.pcp.under_way = !each.pcp_failed;
+    if (each.pcp_failed) what.pcp.failed = failed(protocol::pcp, errc::no_answer);
+    what.nat_pmp.under_way = each.nat_pmp_under_way;
+    if (each.nat_pmp_failed) what.nat_pmp.failed = failed(protocol::nat_pmp, errc::no_answer);
+    EXPECT_EQ(next_move(what, each.pcp, each.nat_pmp), each.expected) << each.name;
+  }
+}
+
+TEST(election, the_reason_that_says_most_decides) {
+  struct row {
+    errc pcp, nat_pmp, expected;
+  };
+  for (const row& each :
+       {row{errc::no_answer, errc::no_answer, errc::no_answer},
+        row{errc::version_refused, errc::no_answer, errc::no_answer},
+        row{errc::version_refused, errc::network_failure, errc::network_failure},
+        row{errc::not_authorized, errc::port_closed, errc::not_authorized},
+        row{errc::port_closed, errc::no_answer, errc::port_closed}}) {
+    mapping what;
+    what.pcp.failed = failed(protocol::pcp, each.pcp);
+    what.nat_pmp.failed = failed(protocol::nat_pmp, each.nat_pmp);
+    EXPECT_EQ(explain(what, {}).reason, each.expected);
+  }
+}
+
+TEST(election, the_account_has_an_entry_for_each_protocol_that_is_allowed) {
+  mapping what;
+  what.pcp.failed = failed(protocol::pcp, errc::not_authorized);
+  const failure why = explain(what, {});
+  ASSERT_EQ(why.protocols.size(), 3U);
+  EXPECT_EQ(why.protocols[0].reason, errc::not_authorized);
+  EXPECT_EQ(why.protocols[1].protocol, protocol::nat_pmp);
+  EXPECT_EQ(why.protocols[1].reason, errc::not_tried);
+  EXPECT_EQ(why.protocols[2].protocol, protocol::upnp);
+  EXPECT_EQ(why.protocols[2].reason, errc::not_supported);
+}
+
+TEST(election, pauses_double_up_to_the_recheck_period) {
+  const failure why{errc::no_answer, {failed(protocol::pcp, errc::no_answer)}};
+  EXPECT_EQ(retry_pause(why, 1, 300s), 5s);
+  EXPECT_EQ(retry_pause(why, 2, 300s), 10s);
+  EXPECT_EQ(retry_pause(why, 3, 300s), 20s);
+  EXPECT_EQ(retry_pause(why, 7, 300s), 300s);
+  EXPECT_EQ(retry_pause(why, 4'000'000'000U, 300s), 300s);
+  EXPECT_EQ(retry_pause(why, 1, 2s), 2s);
+}
+
+TEST(election, pauses_after_a_refusal_are_the_routers_doubled_up_to_a_day) {
+  failure why{errc::not_authorized, {failed(protocol::pcp, errc::not_authorized)}};
+  why.protocols[0].retry_after = 1800s;
+  EXPECT_EQ(retry_pause(why, 1, 300s), 1800s);
+  EXPECT_EQ(retry_pause(why, 2, 300s), 3600s);
+  EXPECT_EQ(retry_pause(why, 30, 300s), 24h);
+}
+
+}  // namespace

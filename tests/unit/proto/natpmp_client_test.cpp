@@ -1,0 +1,158 @@
+#include "proto/natpmp_client.hpp"
+
+#include <array>
+
+#include <gtest/gtest.h>
+
+namespace damson {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::array<std::uint64_t, 4> seed{1, 2, 3, 4};
+constexpr time_point start{1000s};
+
+natpmp_client::request map_of(std::uint64_t id, std::uint16_t internal_port,
+                              map_purpose why = map_purpose::create,
+                              transport which = transport::udp) {
+  return {.mapping = mapping_id{id},
+          .why = why,
+          .map = {.transport = which,
+                  .internal_port = internal_port,
+                  .suggested_external_port = internal_port,
+                  .lifetime = why == map_purpose::remove ? 0s : 7200s}};
+}
+
+natpmp_response granted(std::uint16_t internal_port, std::chrono::seconds lifetime = 3600s,
+                        natpmp_opcode opcode = natpmp_opcode::map_udp) {
+  return {.opcode = opcode,
+          .result = natpmp_result::success,
+          .epoch = 17,
+          .external_address = {},
+          .grant = natpmp_grant{.internal_port = internal_port,
+                                .external_port = internal_port,
+                                .lifetime = lifetime}};
+}
+
+class natpmp_client_test : public testing::Test {
+ protected:
+  void ask(const natpmp_client::request& what) {
+    client.ask(what, schedules::first_contact, start);
+  }
+  std::size_t bytes_due(time_point now) { return client.due(now, random).send.size(); }
+
+  random_source random{seed};
+  natpmp_client client;
+};
+
+TEST_F(natpmp_client_test, sends_one_request_and_waits_for_its_answer) {  // RFC 6886 section 3.1
+  ask({});
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  EXPECT_EQ(bytes_due(start), 2U);
+  EXPECT_EQ(client.in_flight(), mapping_id::none);
+  EXPECT_EQ(bytes_due(start), 0U);
+  EXPECT_FALSE(client.match(granted(8080), start)) << "not in flight yet";
+
+  const auto address = client.match({.opcode = natpmp_opcode::address,
+                                     .result = natpmp_result::success,
+                                     .epoch = 17,
+                                     .external_address = ip_address{},
+                                     .grant = {}},
+                                    start + 1ms);
+  ASSERT_TRUE(address);
+  EXPECT_TRUE(address->asked.is_address_question());
+  EXPECT_EQ(bytes_due(start + 1ms), 12U);
+  EXPECT_EQ(client.in_flight(), mapping_id{1});
+  ASSERT_TRUE(client.match(granted(8080), start + 2ms));
+  EXPECT_EQ(bytes_due(start + 2ms), 12U);
+  EXPECT_EQ(client.in_flight(), mapping_id{2});
+}
+
+TEST_F(natpmp_client_test, matches_opcode_internal_port_and_kind_of_grant) {
+  ask(map_of(1, 8080));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_FALSE(client.match(granted(8081), start)) << "another port (Q-50)";
+  EXPECT_FALSE(client.match(granted(8080, 3600s, natpmp_opcode::map_tcp), start)) << "TCP (Q-60)";
+  EXPECT_FALSE(client.match(granted(8080, 0s), start)) << "a delete's";
+  EXPECT_TRUE(client.is_open(mapping_id{1}));
+  EXPECT_TRUE(client.match(granted(8080), start));
+  EXPECT_FALSE(client.any_open());
+}
+
+TEST_F(natpmp_client_test, a_late_grant_is_no_answer_to_a_delete) {
+  ask(map_of(1, 8080, map_purpose::remove));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_FALSE(client.match(granted(8080), start));
+  EXPECT_TRUE(client.match(granted(8080, 0s), start));
+}
+
+TEST_F(natpmp_client_test, a_refusal_needs_no_grant) {
+  ask(map_of(1, 8080));
+  EXPECT_EQ(bytes_due(start), 12U);
+  const auto found = client.match({.opcode = natpmp_opcode::map_udp,
+                                   .result = natpmp_result::not_authorized,
+                                   .epoch = 17,
+                                   .external_address = {},
+                                   .grant = {}},
+                                  start);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->asked.mapping, mapping_id{1});
+}
+
+TEST_F(natpmp_client_test, nothing_matches_before_it_is_sent) {
+  ask(map_of(1, 8080));
+  EXPECT_FALSE(client.in_flight());
+  EXPECT_FALSE(client.match(granted(8080), start));
+}
+
+TEST_F(natpmp_client_test, silence_makes_way_for_the_next) {
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  int sent = 0;
+  std::optional<natpmp_client::request> silent;
+  while (!silent) {
+    const auto at = client.next_due();
+    ASSERT_TRUE(at);
+    auto todo = client.due(*at, random);
+    if (!todo.send.empty()) ++sent;
+    silent = todo.silent;
+  }
+  EXPECT_EQ(sent, 5);
+  EXPECT_EQ(silent->mapping, mapping_id{1});
+  EXPECT_EQ(bytes_due(start + 4s), 12U);
+  EXPECT_EQ(client.in_flight(), mapping_id{2});
+}
+
+TEST_F(natpmp_client_test, a_mapping_has_one_request_at_a_time) {
+  ask(map_of(1, 8080));
+  EXPECT_EQ(bytes_due(start), 12U);
+  ask(map_of(1, 8080, map_purpose::remove));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_TRUE(client.match(granted(8080, 0s), start));
+  EXPECT_FALSE(client.any_open());
+}
+
+TEST_F(natpmp_client_test, what_is_forgotten_is_neither_sent_nor_matched) {
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_TRUE(client.forget(mapping_id{1}));
+  EXPECT_FALSE(client.forget(mapping_id{1}));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_FALSE(client.match(granted(8080), start));
+  EXPECT_TRUE(client.match(granted(8081), start));
+}
+
+TEST_F(natpmp_client_test, a_server_that_answers_in_pcp_ends_the_request_in_flight) {
+  ask({});
+  EXPECT_FALSE(client.take_in_flight(start)) << "not sent yet";
+  EXPECT_EQ(bytes_due(start), 2U);
+  const auto taken = client.take_in_flight(start);
+  ASSERT_TRUE(taken);
+  EXPECT_TRUE(taken->is_address_question());
+  EXPECT_FALSE(client.any_open());
+}
+
+}  // namespace
+}  // namespace damson

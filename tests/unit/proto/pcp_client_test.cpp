@@ -1,0 +1,160 @@
+#include "proto/pcp_client.hpp"
+
+#include <array>
+
+#include <gtest/gtest.h>
+
+namespace damson {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::array<std::uint64_t, 4> seed{1, 2, 3, 4};
+constexpr time_point start{1000s};
+constexpr mapping_id first{1};
+constexpr mapping_id second{2};
+
+pcp_nonce nonce(std::uint8_t last) {
+  pcp_nonce made;
+  made.bytes.back() = std::byte{last};
+  return made;
+}
+
+pcp_map_request request(std::uint8_t key, std::uint16_t internal_port = 8080) {
+  return {.client = ip_address{ip_address::v4_bytes{192, 168, 1, 20}},
+          .lifetime = 7200s,
+          .nonce = nonce(key),
+          .transport = transport::tcp,
+          .internal_port = internal_port,
+          .suggested_external = {}};
+}
+
+pcp_response answer_to(const pcp_map_request& asked) {
+  return {.opcode = pcp_opcode::map,
+          .result = pcp_result::success,
+          .lifetime = 3600s,
+          .epoch = 17,
+          .map = pcp_map_answer{.nonce = asked.nonce,
+                                .protocol_number = 6,
+                                .internal_port = asked.internal_port,
+                                .external = {ip_address{ip_address::v4_bytes{1, 2, 3, 4}}, 8080}}};
+}
+
+class pcp_client_test : public testing::Test {
+ protected:
+  void ask(mapping_id id, map_purpose why, const pcp_map_request& what) {
+    client.ask(id, why, what, schedules::first_contact, start);
+    EXPECT_FALSE(client.due(id, start, random).send.empty());
+  }
+
+  random_source random{seed};
+  pcp_client client;
+};
+
+TEST_F(pcp_client_test, matches_an_answer_by_nonce_transport_and_internal_port) {
+  ask(first, map_purpose::create, request(1));
+  ask(second, map_purpose::create, request(2));
+
+  struct row {
+    const char* what;
+    void (*spoil)(pcp_response&);
+  };
+  const std::array rows{
+      row{"another nonce", [](pcp_response& r) { r.map->nonce = nonce(3); }},
+      row{"the nonce of the other mapping, but not its port",
+          [](pcp_response& r) { r.map->internal_port = 9; }},
+      row{"another transport", [](pcp_response& r) { r.map->protocol_number = 17; }},
+      row{"no MAP payload", [](pcp_response& r) { r.map.reset(); }},
+      row{"another opcode", [](pcp_response& r) { r.opcode = pcp_opcode::peer; }},
+      row{"an answer to ANNOUNCE", [](pcp_response& r) { r.opcode = pcp_opcode::announce; }},
+  };
+  for (const row& each : rows) {
+    pcp_response spoilt = answer_to(request(1));
+    each.spoil(spoilt);
+    EXPECT_FALSE(client.match(spoilt)) << each.what;
+    EXPECT_TRUE(client.is_open(first)) << each.what;
+    EXPECT_TRUE(client.is_open(second)) << each.what;
+  }
+
+  const auto found = client.match(answer_to(request(1)));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->mapping, first);
+  EXPECT_FALSE(found->late);
+  EXPECT_EQ(found->lifetime, 3600s);
+  EXPECT_FALSE(client.is_open(first));
+  EXPECT_TRUE(client.is_open(second));
+}
+
+TEST_F(pcp_client_test, knows_an_answer_after_its_request_was_given_up) {
+  ask(first, map_purpose::create, request(1));
+  client.give_up(first);
+  EXPECT_FALSE(client.any_open());
+  EXPECT_FALSE(client.next_due(first));
+  const auto found = client.match(answer_to(request(1)));
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->late);
+
+  client.forget(first);
+  EXPECT_FALSE(client.match(answer_to(request(1))));
+}
+
+TEST_F(pcp_client_test, a_late_grant_is_no_answer_to_a_delete) {
+  ask(first, map_purpose::remove, request(1));
+  const auto grant = client.match(answer_to(request(1)));
+  ASSERT_TRUE(grant);
+  EXPECT_TRUE(grant->late);
+  EXPECT_TRUE(client.is_open(first)) << "the delete goes on";
+
+  auto gone = answer_to(request(1));
+  gone.lifetime = 0s;
+  const auto deleted = client.match(gone);
+  ASSERT_TRUE(deleted);
+  EXPECT_FALSE(deleted->late);
+  EXPECT_FALSE(client.is_open(first));
+}
+
+TEST_F(pcp_client_test, a_late_answer_to_a_delete_is_no_grant) {
+  ask(first, map_purpose::create, request(1));
+  auto gone = answer_to(request(1));
+  gone.lifetime = 0s;
+  const auto deleted = client.match(gone);
+  ASSERT_TRUE(deleted);
+  EXPECT_TRUE(deleted->late);
+  EXPECT_TRUE(client.is_open(first));
+}
+
+TEST_F(pcp_client_test, repeats_until_the_schedule_ends) {
+  ask(first, map_purpose::create, request(1));
+  int sent = 1;
+  bool silent = false;
+  while (const auto at = client.next_due(first)) {
+    const auto todo = client.due(first, *at, random);
+    if (!todo.send.empty()) ++sent;
+    silent = silent || todo.silent;
+    EXPECT_LE(*at, start + 4s);
+  }
+  EXPECT_EQ(sent, 5);
+  EXPECT_TRUE(silent);
+}
+
+TEST_F(pcp_client_test, one_request_of_a_mapping_is_open_at_a_time) {
+  ask(first, map_purpose::create, request(1));
+  ask(first, map_purpose::renew, request(1));
+  const auto found = client.match(answer_to(request(1)));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->asked, map_purpose::renew);
+  EXPECT_FALSE(client.any_open());
+}
+
+TEST_F(pcp_client_test, the_check_is_one_announce_request_until_it_is_answered) {
+  EXPECT_FALSE(client.check_next_due());
+  client.check(ip_address{ip_address::v4_bytes{192, 168, 1, 20}}, start);
+  EXPECT_EQ(client.check_due(start, random).send.size(), pcp_header_bytes);
+  EXPECT_TRUE(client.check_due(start, random).send.empty());
+  EXPECT_TRUE(client.any_open());
+  client.stop_check();
+  EXPECT_FALSE(client.check_next_due());
+}
+
+}  // namespace
+}  // namespace damson
