@@ -132,7 +132,8 @@ struct release_mapping {
   bool keep_lease = false;
 };
 
-/// Releases everything, within the release bound (2 s); then `closed` comes out, and nothing more.
+/// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
+/// more. What is created meanwhile fails with `errc::closed` and is removed at once.
 struct close_engine {};
 
 using input = std::variant<time_passed, network_changed, channel_opened, channel_failed,

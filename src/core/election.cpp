@@ -95,15 +95,26 @@ failure explain(const mapping& what, const endpoint& server) {
   return account;
 }
 
+bool was_refused(const failure& why) noexcept { return asked_pause(why).has_value(); }
+
 std::chrono::nanoseconds retry_pause(const failure& why, unsigned failures,
-                                     std::chrono::nanoseconds recheck_period) noexcept {
+                                     std::chrono::nanoseconds recheck_period,
+                                     random_source& random) noexcept {
+  using std::chrono::nanoseconds;
   constexpr std::chrono::seconds first{5};
-  constexpr std::chrono::hours longest_refusal{24};
-  const auto factor = std::int64_t{1} << std::clamp(failures, 1U, 16U) >> 1;
-  if (const auto asked_for = asked_pause(why)) {
-    return std::min<std::chrono::nanoseconds>(*asked_for * factor, longest_refusal);
+  constexpr std::chrono::hours longest{24};
+  const auto factor = std::int64_t{1} << (std::clamp(failures, 1U, 16U) - 1);
+  const auto asked_for = asked_pause(why);
+  if (!asked_for) {
+    const nanoseconds pause = std::min<nanoseconds>(first * factor, recheck_period);
+    return pause - random.uniform_duration({}, pause / 8);
   }
-  return std::min<std::chrono::nanoseconds>(first * factor, recheck_period);
+  if (*asked_for > recheck_period) {
+    const nanoseconds pause = std::min<nanoseconds>(*asked_for * factor, longest);
+    return pause + random.uniform_duration({}, pause / 8);
+  }
+  const nanoseconds pause = std::min<nanoseconds>(*asked_for * factor, recheck_period);
+  return std::min<nanoseconds>(pause + random.uniform_duration({}, pause / 8), recheck_period);
 }
 
 }  // namespace damson::core

@@ -382,7 +382,8 @@ void gateway::on_pcp(context& ctx, std::span<const std::byte> bytes) {
 }
 
 /// "Unsupported version" answers whatever PCP request is open; a server that has
-/// answered PCP before is believed more than a datagram without a nonce.
+/// answered PCP before is believed more than a datagram without a nonce. Many requests have many
+/// refusals, so where PCP was asked it is never taken for an answer to NAT-PMP.
 void gateway::on_pcp_refused_by_version(context& ctx, std::span<const std::byte> bytes) {
   if (pcp_.any_open() && pcp_availability_ == availability::unknown) {
     last_answer_ = ctx.now;
@@ -394,7 +395,9 @@ void gateway::on_pcp_refused_by_version(context& ctx, std::span<const std::byte>
     learn(pcp_availability_, availability::absent);
     return;
   }
-  if (classify_response(bytes) == response_kind::natpmp_refuses_pcp) return on_natpmp(ctx, bytes);
+  if (!allowed_.pcp && classify_response(bytes) == response_kind::natpmp_refuses_pcp) {
+    return on_natpmp(ctx, bytes);
+  }
   ++ctx.counters.datagrams_unmatched;
 }
 

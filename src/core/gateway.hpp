@@ -116,6 +116,9 @@ class gateway {
   /// Takes the mapping's NAT-PMP request back if it was not sent yet; false if it was, or there is none.
   bool withdraw_nat_pmp(context& ctx, mapping_id mapping);
   void forget_nat_pmp(context& ctx, mapping_id mapping);
+  bool pcp_open(mapping_id mapping) const { return pcp_.is_open(mapping); }
+  /// How often the mapping's last PCP request was sent.
+  std::size_t pcp_tries(mapping_id mapping) const { return pcp_.tries(mapping); }
   /// Drops everything about the mapping.
   void forget(context& ctx, mapping_id mapping);
 

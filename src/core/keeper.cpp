@@ -32,18 +32,31 @@ void keeper::tell(context& ctx, const mapping& what, event_kind kind, mapping_ev
 // ---------------------------------------------------------------------------------------------
 // What the program wants
 
-void keeper::create(context& ctx, mapping_id id, const map_request& request) {
+/// Null when the id cannot be used.
+mapping* keeper::add(context& ctx, mapping_id id, const map_request& request) {
   mapping* made = id == mapping_id::none ? nullptr : table_.add(id, request);
   if (made == nullptr) {
     ++ctx.counters.inputs_ignored;
-    return;
+    return nullptr;
   }
   made->created = ctx.now;
   ctx.random.fill(made->nonce.bytes);
   made->info.id = id;
   made->info.transport = request.transport;
   made->info.internal.port = request.internal_port;
+  return made;
+}
 
+void keeper::turn_away(context& ctx, mapping_id id, const map_request& request) {
+  mapping* made = add(ctx, id, request);
+  if (made == nullptr) return;
+  tell_failed(ctx, *made, {errc::closed, {}});
+  finish(ctx, *made, removal::already_gone);
+}
+
+void keeper::create(context& ctx, mapping_id id, const map_request& request) {
+  mapping* made = add(ctx, id, request);
+  if (made == nullptr) return;
   if (const auto why = hopeless(*made, table_.size())) {
     table_.move_to(*made, phase::hopeless);
     return tell_failed(ctx, *made, *why);
@@ -82,8 +95,11 @@ void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
   if (gateway_) close_gateway(ctx);
   for_each([](const mapping& each) { return each.phase != phase::hopeless; },
            [&](mapping& each) {
+             if (each.lease && (each.pcp_open || each.nat_pmp_open)) {
+               each.left_behind_until = each.lease->lease_end();
+             }
              each.pcp_open = each.nat_pmp_open = false;
-             each.failures = 0;
+             each.last_failure.reset();
              if (is_news && each.is_held()) lose(ctx, each, {errc::network_changed, {}});
              cancel_timers(ctx, each.id);
              if (!each.told_failed && !each.told_mapped) {
@@ -176,7 +192,7 @@ void keeper::on_timer(context& ctx, const timer_key& due) {
     case timer::retry: want(ctx, *what); break;
     case timer::renew: renew(ctx, *what); break;
     case timer::lease_end: on_lease_end(ctx, *what); break;
-    case timer::release_end: finish(ctx, *what, removal::left_to_expire); break;
+    case timer::release_end: on_release_end(ctx, *what); break;
     default: break;
   }
   drain_gateway(ctx);
@@ -210,8 +226,9 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
         for (const protocol which : {protocol::pcp, protocol::nat_pmp}) {
           if (allows(each.request.protocols, which)) set_failed(each, which, reason);
         }
-        // Nobody was there to make anything.
-        each.pcp_open = each.nat_pmp_open = each.told_mapped;
+        // Where the first try is refused, nobody was there to make anything.
+        each.pcp_open = each.told_mapped || gateway_->pcp_tries(each.id) > 1;
+        each.nat_pmp_open = each.nat_pmp_open && each.told_mapped;
         attempt_failed(ctx, each, explain(each, gateway_->server()));
       });
   if (what.error == channel_error::cannot_open) close_gateway(ctx);

@@ -21,6 +21,8 @@ namespace damson::core {
 class keeper {
  public:
   void create(context& ctx, mapping_id id, const map_request& request);
+  /// As `create` followed by `release`, with `errc::closed`.
+  void turn_away(context& ctx, mapping_id id, const map_request& request);
   void release(context& ctx, mapping_id id, bool keep_lease);
   void release_all(context& ctx);
 
@@ -34,6 +36,7 @@ class keeper {
 
  private:
   // keeper.cpp
+  mapping* add(context& ctx, mapping_id id, const map_request& request);
   void look(context& ctx);
   void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
   void open_gateway(context& ctx);
@@ -90,6 +93,7 @@ class keeper {
   // release.cpp
   void begin_release(context& ctx, mapping& what);
   void on_release_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void on_release_end(context& ctx, mapping& what);
   void finish(context& ctx, mapping& what, removal how);
   static void cancel_attempt_timers(context& ctx, mapping_id id);
   static void cancel_timers(context& ctx, mapping_id id);

@@ -56,7 +56,11 @@ struct mapping {
   bool any_port = false;  ///< the wanted external port was refused: leave the choice to the router (Q-44)
   /// A NAT-PMP grant that waits for the external address.
   bool address_missing = false;
-  unsigned failures = 0;  ///< attempts that failed since the last grant
+  /// The account of the last attempt, and how many of its kind (refused, or not) have failed in a row.
+  std::optional<failure> last_failure;
+  unsigned failures = 0;
+  /// PCP answered a create with the answer to a delete, over and over.
+  bool nonsense = false;
 
   // What the router may hold of ours: a request that can have made a mapping was sent, and it is
   // neither refused nor deleted.
@@ -70,6 +74,10 @@ struct mapping {
   std::optional<protocol_failure> renewal_refused;
 
   removal how = removal::already_gone;  ///< releasing: what is known so far
+  /// Releasing: the delete may have overtaken a request on the way, whose grant has to be deleted.
+  bool grant_may_come = false;
+  /// A router that is out of reach now may keep a lease until then.
+  std::optional<time_point> left_behind_until;
 
   bool is_held() const noexcept { return phase == phase::mapped; }
 };

@@ -9,16 +9,18 @@ natpmp_opcode opcode_of(const natpmp_client::request& what) {
   return what.is_address_question() ? natpmp_opcode::address : map_opcode(what.map.transport);
 }
 
-bool answers(const natpmp_client::request& asked, const natpmp_response& response) {
+}  // namespace
+
+bool natpmp_client::answers(const natpmp_response& response) const {
+  const request& asked = queue_.front().what;
   if (response.opcode != opcode_of(asked)) return false;
   // A refusal carries nothing that could be trusted beyond its result.
   if (response.result != natpmp_result::success || !response.grant) return true;
-  if (response.grant->internal_port != asked.map.internal_port) return false;
+  const std::uint16_t port = response.grant->internal_port;
+  if (port != asked.map.internal_port && ports_asked_for_.test(port)) return false;
   const bool is_delete = response.grant->lifetime.count() == 0;
   return is_delete == (asked.why == map_purpose::remove);
 }
-
-}  // namespace
 
 void natpmp_client::start_next(time_point now) {
   if (queue_.empty() || queue_.front().tries) return;
@@ -36,6 +38,7 @@ natpmp_client::request natpmp_client::take_front(time_point now) {
 
 void natpmp_client::ask(const request& what, const retransmit_schedule& schedule, time_point now) {
   forget(what.mapping);
+  if (!what.is_address_question()) ports_asked_for_.set(what.map.internal_port);
   queue_.push_back(entry{.what = what,
                          .schedule = &schedule,
                          .asked_at = now,
@@ -91,7 +94,7 @@ natpmp_client::action natpmp_client::due(time_point now, random_source& random) 
 
 std::optional<natpmp_client::answer> natpmp_client::match(const natpmp_response& response,
                                                           time_point now) {
-  if (!in_flight() || !answers(queue_.front().what, response)) return std::nullopt;
+  if (!in_flight() || !answers(response)) return std::nullopt;
   return answer{.asked = take_front(now), .response = response};
 }
 

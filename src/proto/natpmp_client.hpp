@@ -3,6 +3,7 @@
 /// The client's side of NAT-PMP with one server: a queue of requests of which one is in flight
 /// (RFC 6886 section 3.1).
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -63,8 +64,9 @@ class natpmp_client {
   std::optional<time_point> next_due() const;
   action due(time_point now, random_source& random);
 
-  /// Takes out the request in flight if the response answers it: the same opcode; for a grant the same
-  /// internal port and a lifetime above 0, for a delete a lifetime of 0.
+  /// Takes out the request in flight if the response answers it: the same opcode; a grant's lifetime
+  /// above 0, a delete's 0; and the same internal port, or one that was never asked for, which some servers
+  /// answer with. One that was asked for is a second answer to an earlier request.
   std::optional<answer> match(const natpmp_response& response, time_point now);
 
   /// Takes out the request in flight because the server answered it in another protocol.
@@ -84,10 +86,12 @@ class natpmp_client {
     std::optional<retransmit> tries;       ///< once it is in flight
   };
 
+  bool answers(const natpmp_response& response) const;
   void start_next(time_point now);
   request take_front(time_point now);
 
   std::deque<entry> queue_;
+  std::bitset<65'536> ports_asked_for_;
   natpmp_epoch epoch_;
 };
 

@@ -1,5 +1,7 @@
 #include "core/election.hpp"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 namespace {
@@ -122,22 +124,39 @@ TEST(election, the_account_has_an_entry_for_each_protocol_that_is_allowed) {
   EXPECT_EQ(why.protocols[2].reason, errc::not_supported);
 }
 
-TEST(election, pauses_double_up_to_the_recheck_period) {
-  const failure why{errc::no_answer, {failed(protocol::pcp, errc::no_answer)}};
-  EXPECT_EQ(retry_pause(why, 1, 300s), 5s);
-  EXPECT_EQ(retry_pause(why, 2, 300s), 10s);
-  EXPECT_EQ(retry_pause(why, 3, 300s), 20s);
-  EXPECT_EQ(retry_pause(why, 7, 300s), 300s);
-  EXPECT_EQ(retry_pause(why, 4'000'000'000U, 300s), 300s);
-  EXPECT_EQ(retry_pause(why, 1, 2s), 2s);
-}
+struct pause_case {
+  const char* what;
+  std::optional<std::chrono::seconds> asked_for;
+  unsigned failures;
+  std::chrono::nanoseconds recheck_period, shortest, longest;
+};
 
-TEST(election, pauses_after_a_refusal_are_the_routers_doubled_up_to_a_day) {
-  failure why{errc::not_authorized, {failed(protocol::pcp, errc::not_authorized)}};
-  why.protocols[0].retry_after = 1800s;
-  EXPECT_EQ(retry_pause(why, 1, 300s), 1800s);
-  EXPECT_EQ(retry_pause(why, 2, 300s), 3600s);
-  EXPECT_EQ(retry_pause(why, 30, 300s), 24h);
+constexpr pause_case pauses[] = {
+    {"silence", {}, 1, 300s, 4375ms, 5s},
+    {"silence again", {}, 2, 300s, 8750ms, 10s},
+    {"silence for long", {}, 7, 300s, 262'500ms, 300s},
+    {"silence for ever", {}, 4'000'000'000U, 300s, 262'500ms, 300s},
+    {"a short recheck period", {}, 1, 2s, 1750ms, 2s},
+    {"a long refusal", 1800s, 1, 300s, 1800s, 2025s},
+    {"a long refusal again", 1800s, 2, 300s, 3600s, 4050s},
+    {"a long refusal for ever", 1800s, 30, 300s, 24h, 27h},
+    {"a short refusal", 30s, 1, 300s, 30s, 33'750ms},
+    {"a short refusal again", 30s, 2, 300s, 60s, 67'500ms},
+    {"a short refusal for long", 30s, 9, 300s, 300s, 300s},
+};
+
+TEST(election, pauses_follow_the_table) {
+  damson::random_source random(std::array<std::uint64_t, 4>{1, 2, 3, 4});
+  for (const pause_case& each : pauses) {
+    failure why{errc::no_answer, {failed(protocol::pcp, errc::no_answer)}};
+    why.protocols[0].retry_after = each.asked_for;
+    EXPECT_EQ(damson::core::was_refused(why), each.asked_for.has_value());
+    for (int i = 0; i < 100; ++i) {
+      const auto pause = retry_pause(why, each.failures, each.recheck_period, random);
+      EXPECT_GE(pause, each.shortest) << each.what;
+      EXPECT_LE(pause, each.longest) << each.what;
+    }
+  }
 }
 
 }  // namespace

@@ -70,14 +70,25 @@ TEST_F(natpmp_client_test, sends_one_request_and_waits_for_its_answer) {  // RFC
 }
 
 TEST_F(natpmp_client_test, matches_opcode_internal_port_and_kind_of_grant) {
+  ask(map_of(7, 8079));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_TRUE(client.match(granted(8079), start));
   ask(map_of(1, 8080));
   EXPECT_EQ(bytes_due(start), 12U);
-  EXPECT_FALSE(client.match(granted(8081), start)) << "another port (Q-50)";
+  EXPECT_FALSE(client.match(granted(8079), start)) << "an earlier request's second answer";
   EXPECT_FALSE(client.match(granted(8080, 3600s, natpmp_opcode::map_tcp), start)) << "TCP (Q-60)";
   EXPECT_FALSE(client.match(granted(8080, 0s), start)) << "a delete's";
   EXPECT_TRUE(client.is_open(mapping_id{1}));
   EXPECT_TRUE(client.match(granted(8080), start));
   EXPECT_FALSE(client.any_open());
+}
+
+TEST_F(natpmp_client_test, takes_an_answer_with_an_internal_port_that_was_never_asked_for) {
+  ask(map_of(1, 8080));
+  EXPECT_EQ(bytes_due(start), 12U);
+  const auto found = client.match(granted(0), start);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->asked.mapping, mapping_id{1});
 }
 
 TEST_F(natpmp_client_test, a_late_grant_is_no_answer_to_a_delete) {
