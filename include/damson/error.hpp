@@ -75,11 +75,11 @@ struct protocol_failure {
   damson::protocol protocol{};
   errc reason{};
   /// The router's own number: a PCP or NAT-PMP result code.
-  std::optional<std::uint16_t> result_code;
+  std::optional<std::uint16_t> result_code{};
   /// The server that was asked; unspecified when none was.
-  endpoint server;
+  endpoint server{};
   /// Not before this has passed will the same request be sent again by itself.
-  std::optional<std::chrono::seconds> retry_after;
+  std::optional<std::chrono::seconds> retry_after{};
 
   friend bool operator==(const protocol_failure&, const protocol_failure&) = default;
 };

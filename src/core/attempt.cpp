@@ -69,6 +69,7 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   const protocol_filter filter = what.request.protocols;
   table_.move_to(what, phase::asking);
   what.attempt_began = ctx.now;
+  what.pcp_open_before = what.pcp_open;
   what.pcp = what.nat_pmp = {};
   what.head_start_over = what.any_port = what.address_missing = what.nonsense = false;
   what.info.internal.address = gateway_->local();

@@ -227,7 +227,7 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
           if (allows(each.request.protocols, which)) set_failed(each, which, reason);
         }
         // Where the first try is refused, nobody was there to make anything.
-        each.pcp_open = each.told_mapped || gateway_->pcp_tries(each.id) > 1;
+        each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
         each.nat_pmp_open = each.nat_pmp_open && each.told_mapped;
         attempt_failed(ctx, each, explain(each, gateway_->server()));
       });

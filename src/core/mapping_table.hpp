@@ -66,6 +66,7 @@ struct mapping {
   // neither refused nor deleted.
   bool pcp_open = false;
   bool nat_pmp_open = false;
+  bool pcp_open_before = false;  ///< before the attempt under way
 
   /// The grant, also the last one while the mapping is lost: what to suggest again.
   mapping_info info;

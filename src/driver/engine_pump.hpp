@@ -76,6 +76,7 @@ class engine_pump final : private channel_listener {
   engine engine_;
   std::weak_ptr<engine_observer> observer_;
   std::unordered_map<channel_id, std::shared_ptr<udp_channel>> channels_;
+  network_facts facts_;  ///< as last read
   std::deque<input> waiting_;
   boost::asio::steady_timer timer_;
   std::optional<time_point> armed_for_;

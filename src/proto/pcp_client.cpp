@@ -118,7 +118,11 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
   const auto named = by_nonce_.find(response.map->nonce);
   if (named == by_nonce_.end()) return std::nullopt;
   exchange& what = exchanges_.at(named->second);
-  if (what.at == stage::answered ||
+  const bool deleted = response.result == pcp_result::success && response.lifetime.count() == 0;
+  const bool granted = response.result == pcp_result::success && response.lifetime.count() > 0;
+  // A delete can overtake the request that it is about, whose grant then needs another delete.
+  const bool overtaken = granted && what.why == map_purpose::remove;
+  if ((what.at == stage::answered && !overtaken) ||
       refuses_another_request(response, what.request.suggested_external, what.suggested_before)) {
     return std::nullopt;
   }
@@ -133,10 +137,7 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
                .result = response.result,
                .lifetime = response.lifetime,
                .external = response.map->external};
-  const bool deleted = response.result == pcp_result::success && response.lifetime.count() == 0;
-  const bool granted = response.result == pcp_result::success && response.lifetime.count() > 0;
-  const bool of_another_request = what.why == map_purpose::remove ? granted : deleted;
-  if (of_another_request) {
+  if (overtaken || (deleted && what.why != map_purpose::remove)) {
     found.late = true;
   } else {
     close(what, stage::answered);

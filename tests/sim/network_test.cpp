@@ -12,7 +12,7 @@ constexpr ip_address second_wan = v4(203, 0, 113, 80);
 
 TEST_F(network, another_gateway_takes_the_mapping_over) {
   world& w = begin_mapped();
-  gateway& other = w.add_router(profile{}, second_router, second_wan);
+  const gateway& other = w.add_router(profile{}, second_router, second_wan);
   w.run_for(100s - w.now());
   w.set_network(world::one_route(second_router, world::host_address));
   w.run_for(10s);
