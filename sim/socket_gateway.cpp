@@ -59,8 +59,8 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
 
   void stop() {
     error_code ignored;
-    socket_.close(ignored);
-    timer_.cancel();
+    static_cast<void>(socket_.close(ignored));
+    timer_.cancel(ignored);
   }
 
   gateway& model() noexcept { return model_; }

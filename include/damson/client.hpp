@@ -28,13 +28,13 @@ namespace damson {
 class client {
  public:
   /// Throws std::system_error when the system has no randomness to give, else only std::bad_alloc.
-  explicit client(boost::asio::any_io_executor executor, options opts = {});
+  explicit client(const boost::asio::any_io_executor& executor, const options& opts = {});
 
   /// The same, on the executor of an execution context (an io_context, a thread_pool).
   template <class ExecutionContext>
     requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
-  explicit client(ExecutionContext& context, options opts = {})
-      : client(boost::asio::any_io_executor(context.get_executor()), std::move(opts)) {}
+  explicit client(ExecutionContext& context, const options& opts = {})
+      : client(boost::asio::any_io_executor(context.get_executor()), opts) {}
 
   client(const client&) = delete;
   client& operator=(const client&) = delete;

@@ -185,7 +185,7 @@ TEST_F(client_lifetime_test, the_context_ends_while_it_holds_client_and_handle) 
   bool waits = false;
   asio::co_spawn(
       *io_,
-      [](const options& opts, bool& begun) -> asio::awaitable<void> {
+      [](options opts, bool& begun) -> asio::awaitable<void> {
         client client{co_await asio::this_coro::executor, opts};
         auto handle = co_await client.async_map(request_for_8080, asio::use_awaitable);
         begun = true;
