@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,7 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
 
   void stop() {
     error_code ignored;
-    static_cast<void>(socket_.close(ignored));
+    std::ignore = socket_.close(ignored);
     timer_.cancel(ignored);
   }
 

@@ -10,12 +10,17 @@ namespace {
 int weight(errc reason) noexcept {
   switch (reason) {
     case errc::not_tried:
-    case errc::protocol_excluded: return 0;
+    case errc::protocol_excluded:
+      return 0;
     case errc::not_supported:
-    case errc::version_refused: return 1;
-    case errc::no_answer: return 2;
-    case errc::port_closed: return 3;
-    default: return 4;
+    case errc::version_refused:
+      return 1;
+    case errc::no_answer:
+      return 2;
+    case errc::port_closed:
+      return 3;
+    default:
+      return 4;
   }
 }
 
@@ -33,11 +38,16 @@ std::optional<std::chrono::seconds> asked_pause(const failure& why) noexcept {
 
 bool allows(protocol_filter filter, protocol which) noexcept {
   switch (filter) {
-    case protocol_filter::any: return true;
-    case protocol_filter::pcp: return which == protocol::pcp || which == protocol::nat_pmp;
-    case protocol_filter::upnp: return which == protocol::upnp;
-    case protocol_filter::pcp_only: return which == protocol::pcp;
-    case protocol_filter::nat_pmp_only: return which == protocol::nat_pmp;
+    case protocol_filter::any:
+      return true;
+    case protocol_filter::pcp:
+      return which == protocol::pcp || which == protocol::nat_pmp;
+    case protocol_filter::upnp:
+      return which == protocol::upnp;
+    case protocol_filter::pcp_only:
+      return which == protocol::pcp;
+    case protocol_filter::nat_pmp_only:
+      return which == protocol::nat_pmp;
   }
   return false;
 }
@@ -46,8 +56,8 @@ move next_move(const mapping& what, availability pcp, availability nat_pmp) noex
   const protocol_filter filter = what.request.protocols;
   const bool pcp_allowed = allows(filter, protocol::pcp);
   const bool pcp_out = !pcp_allowed || what.pcp.failed;
-  const bool nat_pmp_allowed = allows(filter, protocol::nat_pmp) &&
-                               (pcp != availability::present || !pcp_allowed);
+  const bool nat_pmp_allowed =
+      allows(filter, protocol::nat_pmp) && (pcp != availability::present || !pcp_allowed);
   const bool nat_pmp_out = !nat_pmp_allowed || what.nat_pmp.failed;
 
   if (what.nat_pmp.under_way) return move::wait;

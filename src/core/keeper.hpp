@@ -50,6 +50,8 @@ class keeper {
   void on_event(context& ctx, const gateway_event::address_asked& what);
   void on_event(context& ctx, const gateway_event::restarted&);
   void on_event(context& ctx, const gateway_event::checked& what);
+  void on_channel_gone(context& ctx);
+  static void leave_behind(mapping& what);
   void revive(context& ctx);
   /// Does something with each mapping that meets a condition; the action may add and remove some.
   template <class Condition, class Action>

@@ -163,7 +163,8 @@ void keeper::on_renewal_refused(context& ctx, mapping& what, protocol which,
 }
 
 /// Another protocol's request, given up long ago, was granted after all. On the most common daemon
-/// both are one rule if the external port is the same, and deleting it would close the one that is kept.
+/// both are one rule if the external port is the same, and deleting it would close the one that is
+/// kept.
 void keeper::on_late_grant(context& ctx, mapping& what, protocol which,
                            const map_outcome& outcome) {
   if (outcome.external.port == what.info.external.port) return;

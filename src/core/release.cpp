@@ -10,12 +10,14 @@ constexpr std::chrono::seconds release_bound{2};
 
 removal removal_by(const map_outcome& outcome) noexcept {
   switch (outcome.what) {
-    case map_outcome::kind::deleted: return removal::deleted;
+    case map_outcome::kind::deleted:
+      return removal::deleted;
     case map_outcome::kind::refused:
       // Deleting what is not there is an error on some servers.
       return outcome.reason == errc::no_resources ? removal::already_gone : removal::left_to_expire;
     case map_outcome::kind::granted:
-    case map_outcome::kind::silent: break;
+    case map_outcome::kind::silent:
+      break;
   }
   return removal::left_to_expire;
 }
@@ -69,8 +71,8 @@ void keeper::on_release_answer(context& ctx, mapping& what,
                                const gateway_event::map_answered& answer) {
   if (answer.asked != map_purpose::remove) return;
   if (answer.late) {
-    // A grant of the request before: the delete that overtook it has to be sent again, one that was not answered
-    // yet goes on being sent.
+    // A grant of the request before: the delete that overtook it has to be sent again, one that was
+    // not answered yet goes on being sent.
     what.grant_may_come = false;
     if (!gateway_->pcp_open(what.id)) ask_pcp(ctx, what, map_purpose::remove);
     return;

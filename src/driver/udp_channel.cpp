@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -92,19 +93,19 @@ error_code udp_channel::make_socket(int family) {
   const int handle = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
   if (handle < 0) return {errno, boost::system::system_category()};
   error_code error;
-  static_cast<void>(socket_.assign(family == AF_INET ? udp::v4() : udp::v6(), handle, error));
+  std::ignore = socket_.assign(family == AF_INET ? udp::v4() : udp::v6(), handle, error);
   if (error) {
     ::close(handle);
     return error;
   }
   if (family == AF_INET6) error = set_option(handle, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  if (!error) static_cast<void>(socket_.non_blocking(true, error));
+  if (!error) std::ignore = socket_.non_blocking(true, error);
   return error;
 }
 
 error_code udp_channel::bind(const endpoint& local) {
   error_code error;
-  static_cast<void>(socket_.bind(to_asio(local), error));
+  std::ignore = socket_.bind(to_asio(local), error);
   return error;
 }
 
@@ -112,7 +113,7 @@ error_code udp_channel::connect(const connected_channel& how) {
   const auto remote = to_asio(how.remote);
   error_code error = make_socket(remote.protocol().family());
   if (!error && !how.local.is_unspecified()) error = bind({how.local, 0});
-  if (!error) static_cast<void>(socket_.connect(remote, error));
+  if (!error) std::ignore = socket_.connect(remote, error);
   return error;
 }
 
@@ -168,13 +169,13 @@ void udp_channel::start(std::weak_ptr<channel_listener> listener) {
 void udp_channel::pause() {
   started_ = false;
   error_code ignored;
-  static_cast<void>(socket_.cancel(ignored));
+  std::ignore = socket_.cancel(ignored);
 }
 
 void udp_channel::close() {
   started_ = false;
   error_code ignored;
-  static_cast<void>(socket_.close(ignored));
+  std::ignore = socket_.close(ignored);
 }
 
 void udp_channel::receive() {

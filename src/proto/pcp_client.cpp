@@ -11,7 +11,8 @@ std::optional<time_point> next_of(const retransmit& tries) {
 
 /// Sends when a try is due, gives up when the wait is over, else does nothing.
 template <class Encode>
-pcp_client::action step(retransmit& tries, time_point now, random_source& random, Encode&& encode_it) {
+pcp_client::action step(retransmit& tries, time_point now, random_source& random,
+                        Encode&& encode_it) {
   if (now >= tries.gives_up_at()) return {.send = {}, .silent = true};
   const auto next = tries.next_try();
   if (!next || *next > now) return {};
@@ -106,9 +107,8 @@ std::optional<time_point> pcp_client::check_next_due() const {
 
 pcp_client::action pcp_client::check_due(time_point now, random_source& random) {
   if (!check_) return {};
-  const action todo = step(check_->tries, now, random, [&] {
-    return encode(pcp_announce_request{.client = check_->client});
-  });
+  const action todo = step(check_->tries, now, random,
+                           [&] { return encode(pcp_announce_request{.client = check_->client}); });
   if (todo.silent) check_.reset();
   return todo;
 }

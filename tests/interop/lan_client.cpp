@@ -72,9 +72,8 @@ lan_client::lan_client(const lab::network& net, const damson::options& opts)
 lan_client::~lan_client() = default;
 
 std::optional<damson::failure> lan_client::map(const damson::map_request& request) {
-  auto [error, mapping] = within_limit<damson::mapping>("async_map", [&](auto handler) {
-    loop_->client.async_map(request, std::move(handler));
-  });
+  auto [error, mapping] = within_limit<damson::mapping>(
+      "async_map", [&](auto handler) { loop_->client.async_map(request, std::move(handler)); });
   if (error) return mapping.why();
   loop_->mapping = std::move(mapping);
   lab::note("mapped: " + to_string(info().external) + " through " +
@@ -89,10 +88,9 @@ lab::endpoint lan_client::external() const {
 }
 
 damson::mapping_event lan_client::next_event() {
-  auto [error, event] =
-      within_limit<damson::mapping_event>("async_next_event", [&](auto handler) {
-        loop_->mapping.async_next_event(std::move(handler));
-      });
+  auto [error, event] = within_limit<damson::mapping_event>("async_next_event", [&](auto handler) {
+    loop_->mapping.async_next_event(std::move(handler));
+  });
   if (error) throw lab::error("no event: " + error.message());
   return event;
 }

@@ -93,7 +93,6 @@ TEST_F(tool_test, a_restart_is_printed) {
   EXPECT_EQ(tool.wait(5s), 0) << tool.err();
 }
 
-
 TEST_F(tool_test, a_closed_port_is_one_line_that_names_the_router) {
   const lab::network net;
   lab::process tool = damson(net, {"map", "8080"});

@@ -39,6 +39,22 @@ TEST_F(refusal, for_a_taken_port_that_arrives_twice_refuses_one_request_only) {
   EXPECT_EQ(w.router().rules().size(), 2U);
 }
 
+TEST_F(refusal, in_nat_pmp_that_arrives_twice_is_not_for_the_next_request) {
+  scene what = with(nat_pmp_only_router());
+  what.link.latency = 150ms;  // so the request goes out twice, and is refused twice
+  what.router.refuses_nat_pmp_maps_with = nat_pmp_result::not_authorized;
+  world& w = begin(what);
+  const mapping_id refused = w.create(request(8081));
+  const mapping_id granted = w.create(request(8082));
+  // 300 ms: the first request is sent, and again at 550 ms; 600 ms: its refusal is here.
+  w.run_for(720ms);
+  ASSERT_EQ(w.count_events(event_kind::failed), 1U);
+  w.router().behaviour().refuses_nat_pmp_maps_with.reset();
+  w.run_for(5s);
+  EXPECT_EQ(w.last_event(refused)->event.kind, event_kind::failed);
+  EXPECT_EQ(w.last_event(granted)->event.kind, event_kind::mapped);
+}
+
 TEST_F(refusal, that_arrives_after_the_grant_does_not_lose_the_mapping) {
   scene what;
   what.router.taken_port_is_no_resources = true;

@@ -99,12 +99,11 @@ TEST(election, the_reason_that_says_most_decides) {
   struct row {
     errc pcp, nat_pmp, expected;
   };
-  for (const row& each :
-       {row{errc::no_answer, errc::no_answer, errc::no_answer},
-        row{errc::version_refused, errc::no_answer, errc::no_answer},
-        row{errc::version_refused, errc::network_failure, errc::network_failure},
-        row{errc::not_authorized, errc::port_closed, errc::not_authorized},
-        row{errc::port_closed, errc::no_answer, errc::port_closed}}) {
+  for (const row& each : {row{errc::no_answer, errc::no_answer, errc::no_answer},
+                          row{errc::version_refused, errc::no_answer, errc::no_answer},
+                          row{errc::version_refused, errc::network_failure, errc::network_failure},
+                          row{errc::not_authorized, errc::port_closed, errc::not_authorized},
+                          row{errc::port_closed, errc::no_answer, errc::port_closed}}) {
     mapping what;
     what.pcp.failed = failed(protocol::pcp, each.pcp);
     what.nat_pmp.failed = failed(protocol::nat_pmp, each.nat_pmp);

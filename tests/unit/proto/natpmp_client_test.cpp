@@ -25,13 +25,13 @@ natpmp_client::request map_of(std::uint64_t id, std::uint16_t internal_port,
 
 natpmp_response granted(std::uint16_t internal_port, std::chrono::seconds lifetime = 3600s,
                         natpmp_opcode opcode = natpmp_opcode::map_udp) {
-  return {.opcode = opcode,
-          .result = natpmp_result::success,
-          .epoch = 17,
-          .external_address = {},
-          .grant = natpmp_grant{.internal_port = internal_port,
-                                .external_port = internal_port,
-                                .lifetime = lifetime}};
+  return {
+      .opcode = opcode,
+      .result = natpmp_result::success,
+      .epoch = 17,
+      .external_address = {},
+      .grant = natpmp_grant{
+          .internal_port = internal_port, .external_port = internal_port, .lifetime = lifetime}};
 }
 
 class natpmp_client_test : public testing::Test {
@@ -83,7 +83,8 @@ TEST_F(natpmp_client_test, matches_opcode_internal_port_and_kind_of_grant) {
   EXPECT_FALSE(client.any_open());
 }
 
-TEST_F(natpmp_client_test, takes_an_answer_with_an_internal_port_that_was_never_asked_for) {
+TEST_F(natpmp_client_test,
+       takes_an_answer_with_an_internal_port_that_was_never_asked_for) {
   ask(map_of(1, 8080));
   EXPECT_EQ(bytes_due(start), 12U);
   const auto found = client.match(granted(0), start);
@@ -109,6 +110,43 @@ TEST_F(natpmp_client_test, a_refusal_needs_no_grant) {  // Q-54, Q-55
                                   start);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->asked.mapping, mapping_id{1});
+}
+
+natpmp_response refused() {
+  return {.opcode = natpmp_opcode::map_udp,
+          .result = natpmp_result::not_authorized,
+          .epoch = 17,
+          .external_address = {},
+          .grant = {}};
+}
+
+TEST_F(natpmp_client_test, the_second_refusal_of_one_request_is_not_for_the_next) {
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_EQ(bytes_due(start + 250ms), 12U) << "sent again";
+  ASSERT_TRUE(client.match(refused(), start + 300ms));
+  EXPECT_EQ(bytes_due(start + 300ms), 12U);
+  EXPECT_EQ(client.in_flight(), mapping_id{2});
+  EXPECT_FALSE(client.match(refused(), start + 550ms)) << "of the first request";
+  EXPECT_TRUE(client.match(granted(8081), start + 600ms));
+}
+
+TEST_F(natpmp_client_test, the_address_question_goes_before_what_is_not_sent) {
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  ask({});
+  EXPECT_EQ(bytes_due(start), 2U) << "nothing was sent yet";
+  ask(map_of(3, 8082));
+  EXPECT_EQ(client.in_flight(), mapping_id::none);
+
+  natpmp_client another;
+  another.ask(map_of(1, 8080), schedules::first_contact, start);
+  EXPECT_EQ(another.due(start, random).send.size(), 12U);
+  another.ask(map_of(2, 8081), schedules::first_contact, start);
+  another.ask({}, schedules::first_contact, start);
+  ASSERT_TRUE(another.match(granted(8080), start));
+  EXPECT_EQ(another.due(start, random).send.size(), 2U);
 }
 
 TEST_F(natpmp_client_test, nothing_matches_before_it_is_sent) {
@@ -157,9 +195,9 @@ TEST_F(natpmp_client_test, what_is_forgotten_is_neither_sent_nor_matched) {
 
 TEST_F(natpmp_client_test, a_server_that_answers_in_pcp_ends_the_request_in_flight) {
   ask({});
-  EXPECT_FALSE(client.take_in_flight(start)) << "not sent yet";
+  EXPECT_FALSE(client.take_in_flight(natpmp_opcode::address, start)) << "not sent yet";
   EXPECT_EQ(bytes_due(start), 2U);
-  const auto taken = client.take_in_flight(start);
+  const auto taken = client.take_in_flight(natpmp_opcode::address, start);
   ASSERT_TRUE(taken);
   EXPECT_TRUE(taken->is_address_question());
   EXPECT_FALSE(client.any_open());
