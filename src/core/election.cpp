@@ -98,9 +98,8 @@ failure explain(const mapping& what, const endpoint& server) {
                                                   .server = {},
                                                   .retry_after = std::nullopt}});
 
-  const auto decides = std::max_element(
-      account.protocols.begin(), account.protocols.end(),
-      [](const auto& a, const auto& b) { return weight(a.reason) < weight(b.reason); });
+  const auto decides = std::ranges::max_element(
+      account.protocols, {}, [](const protocol_failure& each) { return weight(each.reason); });
   account.reason = decides->reason;
   return account;
 }

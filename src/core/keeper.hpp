@@ -61,7 +61,7 @@ class keeper {
       if (each != nullptr && condition(*each)) action(*each);
     }
   }
-  void tell(context& ctx, const mapping& what, event_kind kind, mapping_event more = {});
+  static void tell(context& ctx, const mapping& what, event_kind kind, mapping_event more = {});
 
   // attempt.cpp
   void want(context& ctx, mapping& what);
@@ -86,7 +86,7 @@ class keeper {
   void on_renewal_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void on_late_grant(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void on_other_removed(context& ctx, mapping& what, const gateway_event::map_answered& answer);
-  void arm_lease(context& ctx, mapping& what);
+  static void arm_lease(context& ctx, mapping& what);
   void renew(context& ctx, mapping& what);
   void lose(context& ctx, mapping& what, failure why);
   void on_lease_end(context& ctx, mapping& what);

@@ -63,7 +63,7 @@ std::vector<mapping_id> mapping_table::ids() const {
   std::vector<mapping_id> all;
   all.reserve(by_id_.size());
   for (const auto& [id, entry] : by_id_) all.push_back(id);
-  std::sort(all.begin(), all.end());
+  std::ranges::sort(all);
   return all;
 }
 

@@ -85,8 +85,8 @@ void natpmp_client::extend(mapping_id mapping, time_point until) {
 }
 
 bool natpmp_client::is_open(mapping_id mapping) const {
-  return std::any_of(queue_.begin(), queue_.end(),
-                     [&](const entry& each) { return each.what.mapping == mapping; });
+  return std::ranges::any_of(queue_,
+                             [&](const entry& each) { return each.what.mapping == mapping; });
 }
 
 std::optional<mapping_id> natpmp_client::in_flight() const {

@@ -84,7 +84,7 @@ class natpmp_client {
  private:
   struct entry {
     request what;
-    const retransmit_schedule* schedule;
+    const retransmit_schedule* schedule = nullptr;
     time_point asked_at;
     std::optional<time_point> wait_until;  ///< as extended
     std::optional<retransmit> tries;       ///< once it is in flight

@@ -28,8 +28,8 @@ std::pair<damson::error_code, T> within_limit(std::string_view what, Start&& sta
     answer->set_value({error, std::move(result)});
   });
   auto future = answer->get_future();
-  if (future.wait_for(10s) != std::future_status::ready) {
-    throw lab::error("nothing came of " + std::string(what) + " within ten seconds");
+  if (future.wait_for(30s) != std::future_status::ready) {
+    throw lab::error("nothing came of " + std::string(what) + " within thirty seconds");
   }
   return future.get();
 }
@@ -55,7 +55,7 @@ class lan_client::loop {
   loop& operator=(const loop&) = delete;
   ~loop() {
     auto closed = client.async_close(asio::use_future);
-    EXPECT_EQ(closed.wait_for(10s), std::future_status::ready) << "the client does not close";
+    EXPECT_EQ(closed.wait_for(30s), std::future_status::ready) << "the client does not close";
     work.reset();
   }
 

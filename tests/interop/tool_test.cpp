@@ -85,8 +85,8 @@ TEST_F(tool_test, a_restart_is_printed) {
   daemon.kill();
   net.flush_rules();
   daemon.start();
-  EXPECT_TRUE(contains(tool.read_line(15s).value_or(""), R"("event":"lost")"));
-  const std::string again = tool.read_line(15s).value_or("");
+  EXPECT_TRUE(contains(tool.read_line(30s).value_or(""), R"("event":"lost")"));
+  const std::string again = tool.read_line(30s).value_or("");
   EXPECT_TRUE(contains(again, R"("event":"mapped")")) << again;
   EXPECT_TRUE(contains(again, R"("regained":true)")) << again;
   tool.send_signal(SIGINT);
