@@ -58,7 +58,7 @@ constexpr auto only_nat_pmp = protocol_filter::nat_pmp_only;
 constexpr auto only_pcp = protocol_filter::pcp_only;
 
 // clang-format off
-constexpr moment moments[] = {
+constexpr auto moments = std::to_array<moment>({
   // name                                   filter        pcp    head   asked  nat-pmp pcp      nat-pmp
   //                                                      failed start         failed
   {"everything open",                       any,          false, false, false, false, unknown, unknown, move::wait},
@@ -79,7 +79,7 @@ constexpr moment moments[] = {
   {"nat-pmp only, failed",                  only_nat_pmp, false, false, false, true,  unknown, unknown, move::give_up},
   {"pcp only, silent so far",               only_pcp,     false, true,  false, false, unknown, present, move::wait},
   {"pcp only, failed",                      only_pcp,     true,  true,  false, false, unknown, present, move::give_up},
-};
+});
 // clang-format on
 
 TEST(election, next_move_follows_the_table) {
@@ -130,7 +130,7 @@ struct pause_case {
   std::chrono::nanoseconds recheck_period, shortest, longest;
 };
 
-constexpr pause_case pauses[] = {
+constexpr auto pauses = std::to_array<pause_case>({
     {"silence", {}, 1, 300s, 4375ms, 5s},
     {"silence again", {}, 2, 300s, 8750ms, 10s},
     {"silence for long", {}, 7, 300s, 262'500ms, 300s},
@@ -142,7 +142,7 @@ constexpr pause_case pauses[] = {
     {"a short refusal", 30s, 1, 300s, 30s, 33'750ms},
     {"a short refusal again", 30s, 2, 300s, 60s, 67'500ms},
     {"a short refusal for long", 30s, 9, 300s, 300s, 300s},
-};
+});
 
 TEST(election, pauses_follow_the_table) {
   damson::random_source random(std::array<std::uint64_t, 4>{1, 2, 3, 4});
