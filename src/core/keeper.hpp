@@ -74,7 +74,7 @@ class keeper {
   void on_attempt_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
   void on_attempt_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void attempt_failed(context& ctx, mapping& what, const failure& why);
-  void tell_failed(context& ctx, mapping& what, const failure& why);
+  static void tell_failed(context& ctx, mapping& what, const failure& why);
   void set_failed(mapping& what, protocol which, errc reason);
 
   // lease.cpp

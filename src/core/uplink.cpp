@@ -1,6 +1,7 @@
 #include "core/uplink.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace damson::core {
@@ -60,7 +61,9 @@ std::optional<uplink> choose_uplink(const network_facts& facts, const options& o
   for (const auto& route : facts.routes) {
     if (route.gateway.is_v4()) routes.push_back(&route);
   }
-  std::ranges::stable_sort(routes, {}, &default_route::metric);
+  // Of equal metrics the one that the system names first.
+  std::ranges::sort(routes, {},
+                    [](const default_route* each) { return std::pair{each->metric, each}; });
 
   for (const auto* route : routes) {
     const auto* own = source_address(facts, *route);
