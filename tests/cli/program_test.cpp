@@ -32,7 +32,7 @@ std::vector<std::string> tool(const std::vector<std::string>& words) {
   return out;
 }
 
-MATCHER(IsOneLine, "") { return arg.ends_with('\n') && std::ranges::count(arg, '\n') == 1; }
+MATCHER(is_one_line, "") { return arg.ends_with('\n') && std::ranges::count(arg, '\n') == 1; }
 
 /// Leases as short as they are asked for.
 sim::profile short_leases() {
@@ -50,7 +50,7 @@ TEST(program, wrong_usage_exits_2_with_one_line) {
     child_process child{tool(words)};
     EXPECT_EQ(child.wait(), 2);
     EXPECT_THAT(child.output(), IsEmpty());
-    EXPECT_THAT(child.errors(), AllOf(IsOneLine(), StartsWith("damson: "), HasSubstr(". Try: ")));
+    EXPECT_THAT(child.errors(), AllOf(is_one_line(), StartsWith("damson: "), HasSubstr(". Try: ")));
   }
 }
 
@@ -69,7 +69,7 @@ TEST(program, nobody_listens_exits_1_and_names_the_address) {
   child_process child{tool({"map", "8080", "--gateway", address, "--timeout", "1"})};
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.output(), IsEmpty());
-  EXPECT_THAT(child.errors(), AllOf(IsOneLine(),
+  EXPECT_THAT(child.errors(), AllOf(is_one_line(),
                                     StartsWith("damson: could not open tcp 8080 on the router at " +
                                                address + ": nothing listens"),
                                     HasSubstr(address + ":5351"), HasSubstr("pcp, nat-pmp at "),
@@ -81,19 +81,19 @@ TEST(program, a_failure_is_a_json_line_as_well) {
   child_process child{tool({"map", "8080/udp", "--gateway", address, "--timeout", "1", "--json"})};
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.output(),
-              AllOf(IsOneLine(),
+              AllOf(is_one_line(),
                     StartsWith(R"({"event":"failed","transport":"udp","protocol":null,)"
                                R"("internal":"0.0.0.0:8080","external":null,"lifetime":null,)"),
                     HasSubstr(R"("reason":"port_closed","reasons":[{"protocol":"pcp",)"),
                     HasSubstr("\"server\":\"" + address + ":5351\"")));
-  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), StartsWith("damson: could not open udp 8080")));
+  EXPECT_THAT(child.errors(), AllOf(is_one_line(), StartsWith("damson: could not open udp 8080")));
 }
 
 TEST(program, upnp_is_said_to_be_missing) {
   const std::string address = to_string(fresh_loopback_address());
   child_process child{tool({"map", "8080", "--gateway", address, "--protocol", "upnp"})};
   EXPECT_EQ(child.wait(), 1);
-  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), HasSubstr("does not speak UPnP")));
+  EXPECT_THAT(child.errors(), AllOf(is_one_line(), HasSubstr("does not speak UPnP")));
 }
 
 // ---- With a router that never answers
@@ -102,7 +102,7 @@ TEST(program, silence_until_the_time_out_exits_1) {
   const silent_router router;
   child_process child{tool({"map", "8080", "--gateway", router.address(), "--timeout", "0.3"})};
   EXPECT_EQ(child.wait(), 1);
-  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), HasSubstr(router.address()),
+  EXPECT_THAT(child.errors(), AllOf(is_one_line(), HasSubstr(router.address()),
                                     HasSubstr("Try: a longer --timeout")));
 }
 
@@ -117,7 +117,7 @@ TEST(program, a_signal_while_waiting_ends_it) {
   // Giving back may take 2 s, the time-out would have taken 30 s.
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 15s);
   EXPECT_THAT(child.errors(), HasSubstr("damson: interrupted before tcp 8080"));
-  EXPECT_THAT(child.output(), AllOf(IsOneLine(), HasSubstr(R"("reason":"interrupted")")));
+  EXPECT_THAT(child.output(), AllOf(is_one_line(), HasSubstr(R"("reason":"interrupted")")));
 }
 
 TEST(program, shows_on_a_terminal_that_it_waits) {
@@ -133,7 +133,7 @@ TEST(program, shows_nothing_in_a_pipe_while_it_waits) {
   const silent_router router;
   child_process child{tool({"map", "8080", "--gateway", router.address(), "--timeout", "0.8"})};
   EXPECT_EQ(child.wait(), 1);
-  EXPECT_THAT(child.errors(), IsOneLine());
+  EXPECT_THAT(child.errors(), is_one_line());
 }
 
 // ---- With a router
@@ -183,7 +183,7 @@ TEST_F(program_with_router, prints_json_lines) {
 TEST_F(program_with_router, once_leaves_the_mapping_and_ends) {
   child_process child{map({"--once"})};
   EXPECT_EQ(child.wait(), 0);
-  EXPECT_THAT(child.output(), AllOf(IsOneLine(), HasSubstr(" is open as ")));
+  EXPECT_THAT(child.output(), AllOf(is_one_line(), HasSubstr(" is open as ")));
   EXPECT_THAT(child.errors(), IsEmpty());
   EXPECT_THAT(router_.rules(), SizeIs(1));
 }
@@ -230,7 +230,7 @@ TEST_F(program_with_router, a_refusal_exits_1_with_the_routers_reason) {
   });
   child_process child{map({"--protocol", "pcp-only"})};
   EXPECT_EQ(child.wait(), 1);
-  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), HasSubstr(router_.address()),
+  EXPECT_THAT(child.errors(), AllOf(is_one_line(), HasSubstr(router_.address()),
                                     HasSubstr("the router's settings do not allow it"),
                                     HasSubstr("result 2"), HasSubstr(". Try: allow ")));
 }
@@ -247,7 +247,7 @@ TEST_F(program_with_router, a_reader_who_goes_away_ends_it_and_the_mapping) {
   });
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.errors(),
-              AllOf(IsOneLine(), StartsWith("damson: could not write to standard output")));
+              AllOf(is_one_line(), StartsWith("damson: could not write to standard output")));
   EXPECT_THAT(router_.rules(), IsEmpty());
 }
 
@@ -255,7 +255,7 @@ TEST_F(program_with_router, closed_standard_output_is_no_socket_and_ends_it) {
   child_process child{map(), {.environment = {}, .closed_output = true}};
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.errors(),
-              AllOf(IsOneLine(), StartsWith("damson: could not write to standard output")));
+              AllOf(is_one_line(), StartsWith("damson: could not write to standard output")));
   EXPECT_THAT(router_.rules(), IsEmpty());
 }
 
@@ -271,14 +271,14 @@ TEST_F(program_with_router, a_second_signal_ends_it_at_once) {
   child.signal(SIGINT);
   child.signal(SIGTERM);
   EXPECT_EQ(child.wait(), 1);
-  EXPECT_THAT(child.errors(), AllOf(IsOneLine(), StartsWith("damson: interrupted twice")));
+  EXPECT_THAT(child.errors(), AllOf(is_one_line(), StartsWith("damson: interrupted twice")));
 }
 
 TEST_F(program_with_router, logs_on_standard_error_when_asked_to) {
   child_process by_option{map({"--once", "-vv"})};
   EXPECT_EQ(by_option.wait(), 0);
   EXPECT_THAT(by_option.errors(), HasSubstr("damson: debug: "));
-  EXPECT_THAT(by_option.output(), IsOneLine());
+  EXPECT_THAT(by_option.output(), is_one_line());
   router_.change([](sim::gateway& router, time_point) { router.forget_all(); });
   child_process by_environment{map({"--once"}), {.environment = {"DAMSON_VERBOSE=1"}}};
   EXPECT_EQ(by_environment.wait(), 0);
@@ -304,7 +304,7 @@ TEST(program, two_demos_side_by_side_exit_0) {
 TEST(program, the_demo_fails_when_nobody_can_read_it) {
   child_process demo{tool({"demo"}), {.environment = {}, .closed_output = true}};
   EXPECT_EQ(demo.wait(), 1);
-  EXPECT_THAT(demo.errors(), AllOf(IsOneLine(), StartsWith("damson: the demo went wrong: ")));
+  EXPECT_THAT(demo.errors(), AllOf(is_one_line(), StartsWith("damson: the demo went wrong: ")));
 }
 
 }  // namespace
