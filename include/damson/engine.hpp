@@ -28,6 +28,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -117,6 +118,36 @@ struct datagram_received {
   std::span<const std::byte> bytes;
 };
 
+/// Names an HTTP exchange that the engine asked for; never used again.
+enum class http_id : std::uint64_t {};
+
+/// A whole answer. `local` and `peer` are the endpoints really used; `location` is the field of that
+/// name, empty where there is none; `content_type` likewise.
+struct http_response {
+  http_id id{};
+  std::uint16_t status = 0;
+  endpoint local;
+  endpoint peer;
+  std::string_view location;
+  std::string_view content_type;
+  std::string_view body;
+};
+
+/// How an HTTP exchange failed.
+enum class http_error : std::uint8_t {
+  refused,      ///< the connection was refused
+  unreachable,  ///< no route, network down, or the local address cannot be bound
+  timed_out,    ///< the exchange's deadline passed
+  too_large,    ///< head or body beyond the bounds
+  malformed,    ///< not HTTP
+  broken,       ///< the connection ended before the answer was whole
+};
+
+struct http_failed {
+  http_id id{};
+  http_error error{};
+};
+
 /// The program wants a port. `id` is chosen by the caller, above 0 and never used before.
 /// The first result is `mapped` or `failed`; after `failed` the engine tries again by itself until
 /// the mapping is released.
@@ -136,7 +167,8 @@ struct release_mapping {
 struct close_engine {};
 
 using input = std::variant<time_passed, network_changed, channel_opened, channel_failed,
-                           datagram_received, create_mapping, release_mapping, close_engine>;
+                           datagram_received, http_response, http_failed, create_mapping,
+                           release_mapping, close_engine>;
 
 // ---------------------------------------------------------------------------------------------
 // Outputs
@@ -159,20 +191,46 @@ struct multicast_channel {
   std::uint32_t interface_index = 0;  ///< 0: by address
 };
 
+/// A UDP socket for asking a group and anybody else on the link: bound to `local` and a port of the
+/// system's choice, multicast leaving through the interface with `multicast_hops`.
+struct search_channel {
+  ip_address local;
+  std::uint32_t interface_index = 0;  ///< 0: by address
+  std::uint8_t multicast_hops = 2;
+};
+
 /// Answer with `channel_opened` or `channel_failed`, now or later.
 struct open_channel {
   channel_id channel{};
-  std::variant<connected_channel, multicast_channel> what;
+  std::variant<connected_channel, multicast_channel, search_channel> what;
 };
 
 struct close_channel {
   channel_id channel{};
 };
 
-/// To the channel's peer. Comes after `channel_opened` only.
+/// To the channel's peer, or, on a search channel, to `to`. Comes after `channel_opened` only.
 struct send_datagram {
   channel_id channel{};
   std::vector<std::byte> bytes;
+  std::optional<endpoint> to{};
+};
+
+/// One HTTP/1.1 exchange over a connection of its own: connect to `remote` from `local` (unspecified: the
+/// system's choice), send `head_and_body` as it is in one piece, read one answer (any transfer coding), close.
+/// Redirects are not followed. Answer with `http_response` or `http_failed`, never both.
+struct send_http {
+  http_id id{};
+  endpoint remote;
+  ip_address local;
+  std::string head_and_body;
+  std::size_t body_limit = 0;            ///< of the answer, in bytes
+  std::chrono::milliseconds deadline{};  ///< for the whole exchange, connecting included
+};
+
+/// The answer is not wanted any more; none will be.
+struct cancel_http {
+  http_id id{};
 };
 
 /// A mapping as the router granted it.
@@ -226,8 +284,8 @@ struct mapping_event {
 /// The last output of an engine that was told to close.
 struct engine_closed {};
 
-using output = std::variant<look_at_network, open_channel, close_channel, send_datagram,
-                            mapping_event, engine_closed>;
+using output = std::variant<look_at_network, open_channel, close_channel, send_datagram, send_http,
+                            cancel_http, mapping_event, engine_closed>;
 
 // ---------------------------------------------------------------------------------------------
 // The engine

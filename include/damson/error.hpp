@@ -34,6 +34,7 @@ enum class errc : std::uint8_t {
   quota_exceeded,     ///< the router's quota for this host is used up
   external_not_available,  ///< the wanted external address or port cannot be had
   address_mismatch,   ///< there is another NAT between this host and the router
+  lease_not_supported,  ///< the router grants permanent mappings only, and the request forbids them
   unusable_answer,    ///< the router granted something that cannot be used (port 0, lifetime 0)
   lease_expired,      ///< the lease ran out and no renewal was answered
   gateway_restarted,  ///< the router lost its state (epoch, RFC 6887 section 8.5)

@@ -59,6 +59,8 @@ class engine::impl {
   void on(core::context& ctx, const channel_opened& what) { keeper_.on_channel_opened(ctx, what); }
   void on(core::context& ctx, const channel_failed& what) { keeper_.on_channel_failed(ctx, what); }
   void on(core::context& ctx, const datagram_received& what) { keeper_.on_datagram(ctx, what); }
+  void on(core::context&, const http_response&) { ++counters_.inputs_ignored; }
+  void on(core::context&, const http_failed&) { ++counters_.inputs_ignored; }
   void on(core::context& ctx, const release_mapping& what) {
     keeper_.release(ctx, what.id, what.keep_lease);
   }

@@ -237,10 +237,10 @@ std::expected<http_target, url_refusal> resolve_url(std::string_view url, std::s
                      .url = std::move(*text_of_url)};
 }
 
-std::string description_base(std::string_view url_base, std::string_view location,
+std::string description_base(std::string_view declared, std::string_view location,
                              const url_rule& rule) {
-  if (!ascii::trim(url_base).empty()) {
-    if (auto target = resolve_url(url_base, location, rule)) return std::move(target->url);
+  if (!ascii::trim(declared).empty()) {
+    if (auto target = resolve_url(declared, location, rule)) return std::move(target->url);
   }
   return std::string{location};
 }

@@ -68,9 +68,9 @@ struct http_target {
 std::expected<http_target, url_refusal> resolve_url(std::string_view url, std::string_view base,
                                                     const url_rule& rule);
 
-/// What the URLs of a description are relative to: its URLBase where that is given and passes the
-/// rule, else the URL it was fetched from.
-std::string description_base(std::string_view url_base, std::string_view location,
+/// What the URLs of a description are relative to: the URLBase that it declares, if it is not empty
+/// and passes the rule, else the URL it was fetched from.
+std::string description_base(std::string_view declared, std::string_view location,
                              const url_rule& rule);
 
 /// An address and its port, always both, with brackets around IPv6 and never a scope: gateways that

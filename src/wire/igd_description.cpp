@@ -46,7 +46,8 @@ std::optional<igd_service> read_service(const pugi::xml_node& element) {
 std::vector<igd_service> read_services(const pugi::xml_node& root) {
   std::vector<igd_service> services;
   for (pugi::xml_node node = xml::next_below(root, root);
-       node && services.size() < description_services; node = xml::next_below(root, node)) {
+       !node.empty() && services.size() < description_services;
+       node = xml::next_below(root, node)) {
     if (!xml::is_named(node, "service")) continue;
     if (auto service = read_service(node)) services.push_back(std::move(*service));
   }

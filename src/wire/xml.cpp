@@ -34,14 +34,14 @@ std::optional<decode_error> find_excess(const pugi::xml_node& node, int depth, i
 std::optional<decode_error> find_excess(const pugi::xml_document& document) {
   int elements = 0;
   int depth = 1;
-  for (pugi::xml_node node = document.first_child(); node;) {
+  for (pugi::xml_node node = document.first_child(); !node.empty();) {
     if (const auto excess = find_excess(node, depth, elements)) return excess;
     if (const pugi::xml_node first = node.first_child()) {
       node = first;
       ++depth;
       continue;
     }
-    for (; node && !node.next_sibling(); --depth) node = node.parent();
+    for (; !node.empty() && node.next_sibling().empty(); --depth) node = node.parent();
     node = node.next_sibling();
   }
   return std::nullopt;
@@ -65,7 +65,7 @@ std::expected<pugi::xml_document, decode_error> parse(std::string_view text,
 
 pugi::xml_node next_below(const pugi::xml_node& top, const pugi::xml_node& node) {
   if (const pugi::xml_node first = node.first_child()) return first;
-  for (pugi::xml_node up = node; up && up != top; up = up.parent()) {
+  for (pugi::xml_node up = node; !up.empty() && up != top; up = up.parent()) {
     if (const pugi::xml_node next = up.next_sibling()) return next;
   }
   return {};
@@ -86,7 +86,7 @@ pugi::xml_node child(const pugi::xml_node& parent, std::string_view name) {
 
 pugi::xml_node descendant(const pugi::xml_node& top, std::string_view name) {
   pugi::xml_node node = next_below(top, top);
-  while (node && !is_named(node, name)) node = next_below(top, node);
+  while (!node.empty() && !is_named(node, name)) node = next_below(top, node);
   return node;
 }
 

@@ -28,7 +28,7 @@ using namespace std::string_view_literals;
 // Seeds
 // ----------------------------------------------------------------------------------------
 
-constexpr std::string_view ssdp_seeds[] = {
+constexpr auto ssdp_seeds = std::to_array<std::string_view>({
     "HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=120\r\nST: upnp:rootdevice\r\nEXT:\r\n"
     "USN: uuid:1::upnp:rootdevice\r\nLOCATION: http://192.168.1.1:5000/d.xml\r\n"
     "BOOTID.UPNP.ORG: 17\r\nSERVER: a/1 UPnP/1.1 b/2\r\n\r\n",
@@ -36,9 +36,9 @@ constexpr std::string_view ssdp_seeds[] = {
     "NT: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n"
     "LOCATION: http://[fe80::1]:5000/d.xml\r\n\r\n",
     "NOTIFY * HTTP/1.1\r\nNTS: ssdp:byebye\r\nUSN: uuid:1\r\nNT: upnp:rootdevice\r\n\r\n",
-};
+});
 
-constexpr std::string_view url_seeds[] = {
+constexpr auto url_seeds = std::to_array<std::string_view>({
     "http://192.168.1.1:5000/rootDesc.xml",
     "http://[fe80::1%25eth0]:5000/d?x=y",
     "http://192.168.1.1",
@@ -47,7 +47,7 @@ constexpr std::string_view url_seeds[] = {
     "//192.168.1.1:80/x",
     "?q#f",
     "http://user@192.168.1.1:0080/a/./b//c/..",
-};
+});
 
 constexpr std::string_view description_seed =
     "<?xml version=\"1.0\" encoding=\"utf-8\"?><!-- c --><root xmlns=\"urn:x\">"
@@ -58,7 +58,7 @@ constexpr std::string_view description_seed =
     "urn:dslforum-org:service:WANPPPConnection:1</serviceType><controlURL>p</controlURL></service>"
     "</serviceList></device></deviceList></device></root>";
 
-constexpr std::string_view soap_seeds[] = {
+constexpr auto soap_seeds = std::to_array<std::string_view>({
     "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"x\"><s:Body><u:R xmlns:u=\"y\">"
     "<NewExternalIPAddress>203.0.113.7</NewExternalIPAddress><NewReservedPort>40000"
     "</NewReservedPort><NewInternalPort>8080</NewInternalPort><NewInternalClient>192.168.1.10"
@@ -68,7 +68,7 @@ constexpr std::string_view soap_seeds[] = {
     "<s:Envelope><s:Body><s:Fault><faultcode>s:Client</faultcode><detail><UPnPError><errorCode>"
     "718</errorCode><errorDescription>Conflict</errorDescription></UPnPError></detail></s:Fault>"
     "</s:Body></s:Envelope>",
-};
+});
 
 // Promises
 // ----------------------------------------------------------------------------------------

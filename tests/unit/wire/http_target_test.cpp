@@ -44,7 +44,7 @@ TEST(http_target, says_where_to_connect_and_what_to_say_there) {
                                .url = "http://192.168.1.1:5000/rootDesc.xml?a=b"}));
 }
 
-constexpr url_case location_cases[] = {
+constexpr auto location_cases = std::to_array<url_case>({
     {"http://192.168.1.1:5000/rootDesc.xml", "192.168.1.1:5000 /rootDesc.xml"},
     {"HTTP://192.168.1.1/x", "192.168.1.1:80 /x"},
     {" \r\n\thttp://192.168.1.1:49152/gate.xml\n ", "192.168.1.1:49152 /gate.xml"},
@@ -106,7 +106,7 @@ constexpr url_case location_cases[] = {
     {"http://192.168.1.1:80x/", "malformed"},
     {"http://[192.168.1.1]/", "malformed"},
     {"http://[fe80::1/", "malformed"},
-};
+});
 
 TEST(http_target, q_130_plain_http_to_a_plain_address) {
   for (const url_case& c : location_cases) {
@@ -114,11 +114,14 @@ TEST(http_target, q_130_plain_http_to_a_plain_address) {
   }
 }
 
-constexpr url_case other_host_cases[] = {
-    {"http://192.168.1.2/", "another host"},     {"http://8.8.8.8/", "another host"},
-    {"http://[2001:db8::1]/", "another host"},   {"http://[fe80::1]/", "another host"},
-    {"http://[::192.168.1.1]/", "another host"}, {"http://[64:ff9b::192.168.1.1]/", "another host"},
-};
+constexpr auto other_host_cases = std::to_array<url_case>({
+    {"http://192.168.1.2/", "another host"},
+    {"http://8.8.8.8/", "another host"},
+    {"http://[2001:db8::1]/", "another host"},
+    {"http://[fe80::1]/", "another host"},
+    {"http://[::192.168.1.1]/", "another host"},
+    {"http://[64:ff9b::192.168.1.1]/", "another host"},
+});
 
 TEST(http_target, q_130_ipv4_only_to_the_address_that_answered) {
   for (const url_case& c : other_host_cases) {
@@ -127,7 +130,7 @@ TEST(http_target, q_130_ipv4_only_to_the_address_that_answered) {
 }
 
 /// Each of them is refused even when the datagram claims to come from there.
-constexpr std::string_view forbidden_hosts[] = {
+constexpr auto forbidden_hosts = std::to_array<std::string_view>({
     "127.0.0.1",
     "127.255.0.9",
     "[::1]",
@@ -146,7 +149,7 @@ constexpr std::string_view forbidden_hosts[] = {
     "[::ffff:192.168.1.10]",
     "[2001:db8::10]",
     "[fe80::10]",
-};
+});
 
 TEST(http_target, q_130_never_to_loopback_groups_link_local_v4_or_this_host) {
   for (const std::string_view host : forbidden_hosts) {
@@ -162,7 +165,7 @@ TEST(http_target, q_130_never_to_loopback_groups_link_local_v4_or_this_host) {
 // IPv6
 // ----------------------------------------------------------------------------------------
 
-constexpr url_case v6_cases[] = {
+constexpr auto v6_cases = std::to_array<url_case>({
     {"http://[fe80::1]:5000/rootDesc.xml", "[fe80::1%7]:5000 /rootDesc.xml"},
     // the address of another scope, which could not be used or not be matched
     {"http://[fd00::1]:5000/rootDesc.xml", "[fe80::1%7]:5000 /rootDesc.xml"},
@@ -177,7 +180,7 @@ constexpr url_case v6_cases[] = {
     {"http://[fe80::1%br-lan]:5000/x%20y", "[fe80::1%7]:5000 /x%20y"},
     {"http://router.lan:5000/x", "not a plain address"},
     {"http://[fe80::1]:0/x", "bad port"},
-};
+});
 
 TEST(http_target, q_130_ipv6_to_the_source_of_the_datagram_whatever_the_url_names) {
   for (const url_case& c : v6_cases) {
@@ -229,7 +232,7 @@ struct relative_case {
 
 constexpr std::string_view location = "http://192.168.1.1:5000/desc/root.xml?id=7";
 
-constexpr relative_case relative_cases[] = {
+constexpr auto relative_cases = std::to_array<relative_case>({
     // every shape
     {location, "/ctl/IPConn", "192.168.1.1:5000 /ctl/IPConn"},
     {location, "ctl/IPConn", "192.168.1.1:5000 /desc/ctl/IPConn"},
@@ -273,7 +276,7 @@ constexpr relative_case relative_cases[] = {
     {"no URL", "/ctl", "malformed"},
     {"/relative", "/ctl", "not http"},
     {"https://192.168.1.1/", "/ctl", "not http"},
-};
+});
 
 TEST(http_target, q_096_relative_urls_by_rfc_3986) {
   for (const relative_case& c : relative_cases) {
@@ -302,7 +305,7 @@ struct base_case {
   std::string_view expected;
 };
 
-constexpr base_case base_cases[] = {
+constexpr auto base_cases = std::to_array<base_case>({
     {"", location},
     {" \n ", location},
     {"http://192.168.1.1:49152", "http://192.168.1.1:49152"},
@@ -314,7 +317,7 @@ constexpr base_case base_cases[] = {
     {"http://router/", location},
     {"https://192.168.1.1/", location},
     {"nonsense{}", location},
-};
+});
 
 TEST(http_target, q_095_url_base_counts_only_if_it_passes_the_rule) {
   for (const base_case& c : base_cases) {

@@ -1,5 +1,6 @@
 #include "wire/igd_actions.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -123,11 +124,11 @@ TEST(igd_request, longest_lease) {
 }
 
 TEST(igd_request, q_102_longest_request_fits_one_segment) {
-  port_mapping_request request{.key = {.external_port = 65'535, .transport = transport::tcp},
-                               .internal_port = 65'535,
-                               .internal_client = *ip_address::parse("255.255.255.254"),
-                               .description = std::string(100, 'd'),
-                               .lease = 4'294'967'295s};
+  const port_mapping_request request{.key = {.external_port = 65'535, .transport = transport::tcp},
+                                     .internal_port = 65'535,
+                                     .internal_client = *ip_address::parse("255.255.255.254"),
+                                     .description = std::string(100, 'd'),
+                                     .lease = 4'294'967'295s};
   const http_target target{.server = {},
                            .path = "/0123456789abcdef/upnp/control/WANIPConnection1",
                            .host = "255.255.255.254:65535",
@@ -140,7 +141,7 @@ struct description_case {
   std::string_view sent;
 };
 
-constexpr description_case description_cases[] = {
+constexpr auto description_cases = std::to_array<description_case>({
     {"damson 1a2b", "damson 1a2b"},
     {"My.Game-2 0", "My.Game-2 0"},
     {"", "damson"},
@@ -150,7 +151,7 @@ constexpr description_case description_cases[] = {
     {"a\r\nb\tc", "a--b-c"},
     {"0123456789012345678901234567890123456789012345678901234567890123",
      "012345678901234567890123456789012345678901234567890123456789"},
-};
+});
 
 TEST(igd_request, q_105_q_183_description_is_plain_short_and_there) {
   for (const description_case& c : description_cases) {
@@ -184,7 +185,7 @@ struct address_case {
   std::string_view expected;
 };
 
-constexpr address_case address_cases[] = {
+constexpr auto address_cases = std::to_array<address_case>({
     {"203.0.113.7", "203.0.113.7"},
     {"\n 203.0.113.7 ", "203.0.113.7"},
     {"10.0.0.2", "10.0.0.2"},      // private, and yet it may work
@@ -201,7 +202,7 @@ constexpr address_case address_cases[] = {
     {"203.0.113.007", "unreadable value"},
     {"203.0.113.7:80", "unreadable value"},
     {"host.example", "unreadable value"},
-};
+});
 
 TEST(igd_answer, q_141_q_152_external_address) {
   for (const address_case& c : address_cases) {
@@ -233,7 +234,7 @@ struct port_case {
   std::string_view expected;
 };
 
-constexpr port_case port_cases[] = {
+constexpr auto port_cases = std::to_array<port_case>({
     {"<NewReservedPort>40001</NewReservedPort>", "40001"},
     {"<NewExternalPort>40001</NewExternalPort>", "40001"},
     {"<NewExternalPort>1</NewExternalPort><NewReservedPort>65535</NewReservedPort>", "65535"},
@@ -245,7 +246,7 @@ constexpr port_case port_cases[] = {
     {"<NewReservedPort>+7</NewReservedPort>", "unreadable value"},
     {"<NewReservedPort>7x</NewReservedPort>", "unreadable value"},
     {"<NewReservedPort></NewReservedPort>", "unreadable value"},
-};
+});
 
 TEST(igd_answer, q_179_reserved_port_under_either_name) {
   for (const port_case& c : port_cases) {
@@ -299,7 +300,7 @@ struct entry_case {
   std::string_view expected;
 };
 
-constexpr entry_case entry_cases[] = {
+constexpr auto entry_cases = std::to_array<entry_case>({
     {"8080", "0", "unreadable value"},
     {"8080", "65536", "unreadable value"},
     {"8080", "", "unreadable value"},
@@ -319,7 +320,7 @@ constexpr entry_case entry_cases[] = {
     {">1<", ">no<", "disabled, lease 3599"},
     {">1<", ">true<", "enabled, lease 3599"},
     {">1<", "><", "enabled, lease 3599"},
-};
+});
 
 TEST(igd_answer, port_mapping_entry_is_read_strictly_where_it_matters) {
   for (const entry_case& c : entry_cases) {
@@ -345,7 +346,7 @@ struct status_case {
   connection_status expected;
 };
 
-constexpr status_case status_cases[] = {
+constexpr auto status_cases = std::to_array<status_case>({
     {"<NewConnectionStatus>Connected</NewConnectionStatus><NewLastConnectionError>ERROR_NONE"
      "</NewLastConnectionError><NewUptime>1234</NewUptime>",
      {connection_state::connected, 1'234s}},
@@ -363,7 +364,7 @@ constexpr status_case status_cases[] = {
     {"<NewUptime>-1</NewUptime>", {connection_state::unknown, {}}},
     {"<NewUptime></NewUptime>", {connection_state::unknown, {}}},
     {"<NewUptime>1d</NewUptime>", {connection_state::unknown, {}}},
-};
+});
 
 TEST(igd_answer, q_090_q_185_status) {
   for (const status_case& c : status_cases) {

@@ -1,5 +1,6 @@
 #include "wire/igd_description.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -51,6 +52,7 @@ void expect_error(std::string_view text, decode_error expected) {
 /// "WANIPConnection:1 /ctl", in the order found.
 std::vector<std::string> found(const igd_description& description) {
   std::vector<std::string> out;
+  out.reserve(description.services.size());
   for (const igd_service& s : description.services) {
     out.push_back(std::string{to_string(s.kind)} + ":" + std::to_string(s.version) + " " +
                   s.control_url);
@@ -199,7 +201,7 @@ TEST(igd_description, service_without_control_url_is_passed_over) {
       (list{"WANIPConnection:1 /ctl"}));
 }
 
-constexpr std::string_view unsafe_types[] = {
+constexpr auto unsafe_types = std::to_array<std::string_view>({
     "urn:schemas-upnp-org:service:WANIPConnection:x",
     "urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping",
     "urn:schemas-upnp-org:service:WANIPConnection:1&quot;&#13;&#10;X: y",
@@ -208,7 +210,7 @@ constexpr std::string_view unsafe_types[] = {
     "urn:schemas-upnp-org:service:WANIPConnection: 1",
     "urn:schemas-upnp-org:service:WANIPConnection:\t1",
     "urn:schemas-upnp-org:service:WANIPConnection:1&lt;x/&gt;",
-};
+});
 
 TEST(igd_description, q_140_type_that_could_not_be_sent_safely_is_passed_over) {
   for (const std::string_view type : unsafe_types) {
@@ -251,7 +253,7 @@ struct encoding_case {
   std::string_view expected;
 };
 
-constexpr encoding_case encoding_cases[] = {
+constexpr auto encoding_cases = std::to_array<encoding_case>({
     {"bytes F0 5F F0", "", "\xf0_\xf0", "\xf0_\xf0"},
     {"byte FF", R"(<?xml version="1.0" encoding="utf-8"?>)", "a\xff", "a\xff"},
     {"UTF-8", R"(<?xml version="1.0"?>)", "Fritz\xc3\xa9", "Fritz\xc3\xa9"},
@@ -266,7 +268,7 @@ constexpr encoding_case encoding_cases[] = {
     {"the five entities", "", "&lt;&gt;&amp;&quot;&apos;", "<>&\"'"},
     {"other entities stay text (Q-134)", "", "&nbsp;&xxe;", "&nbsp;&xxe;"},
     {"CRLF", "", "a\r\nb", "a\nb"},
-};
+});
 
 TEST(igd_description, q_098_text_is_bytes) {
   for (const encoding_case& c : encoding_cases) {
@@ -301,7 +303,7 @@ struct error_case {
   decode_error expected;
 };
 
-constexpr error_case error_cases[] = {
+constexpr auto error_cases = std::to_array<error_case>({
     {"nothing", "", decode_error::not_xml},
     {"white space", " \r\n", decode_error::not_xml},
     {"not XML", "status=ok", decode_error::not_xml},
@@ -315,7 +317,7 @@ constexpr error_case error_cases[] = {
     {"cut off in CDATA", "<root><![CDATA[x", decode_error::not_xml},
     {"binary", "\x7f\x45\x4c\x46\x02\x01\x01", decode_error::not_xml},
     {"a zero in a name", "<ro\0ot/>"sv, decode_error::not_xml},
-};
+});
 
 TEST(igd_description, q_099_not_xml_or_nearly) {
   for (const error_case& c : error_cases) {

@@ -125,7 +125,7 @@ struct answer_case {
   std::string_view expected;
 };
 
-constexpr answer_case success_cases[] = {
+constexpr auto success_cases = std::to_array<answer_case>({
     //
     {"upper-case prefix",
      "<SOAP:Envelope><SOAP:Body><u:R><V>1</V></u:R></SOAP:Body></SOAP:Envelope>", "V=1"},
@@ -148,7 +148,7 @@ constexpr answer_case success_cases[] = {
      "<Envelope><Body><!-- x --><R><!-- y --><V><![CDATA[1]]></V></R></Body></Envelope>", "V=1"},
     {"empty body", "", "V=none"},
     {"a line end for a body", "\r\n", "V=none"},
-};
+});
 
 TEST(soap_answer, q_100_q_101_success_in_every_dialect) {
   for (const answer_case& c : success_cases) EXPECT_EQ(read(ok(c.body)), c.expected) << c.what;
@@ -185,7 +185,7 @@ TEST(soap_answer, q_109_fault_whatever_the_status) {
   }
 }
 
-constexpr answer_case fault_cases[] = {
+constexpr auto fault_cases = std::to_array<answer_case>({
     {"camel case, upper-case prefix (Q-100)",
      "<SOAP:Envelope><SOAP:Body><SOAP:Fault><faultCode>SOAP:Client</faultCode>"
      "<faultString>UPnPError</faultString><detail><UPnPError><errorCode>402</errorCode>"
@@ -220,7 +220,7 @@ constexpr answer_case fault_cases[] = {
     {"a number and more",
      "<Envelope><Body><Fault><errorCode>718 x</errorCode></Fault></Body></Envelope>",
      "fault without a number"},
-};
+});
 
 TEST(soap_answer, q_100_q_186_faults_in_every_dialect) {
   for (const answer_case& c : fault_cases) {
@@ -247,14 +247,14 @@ TEST(soap_answer, statuses_that_nothing_explains) {
   }
 }
 
-constexpr answer_case error_cases[] = {
+constexpr auto error_cases = std::to_array<answer_case>({
     {"not XML", "status=ok", "not XML"},
     {"cut off", "<Envelope><Body><R><V>1</V></R></Body>", "not XML"},
     {"cut off in a fault", "<Envelope><Body><Fault><errorCode>718</errorCode>", "not XML"},
     {"no body", "<Envelope><R><V>1</V></R></Envelope>", "document of another kind"},
     {"no envelope", "<Body><R><V>1</V></R></Body>", "document of another kind"},
     {"document type", "<!DOCTYPE x><Envelope><Body/></Envelope>", "document type declaration"},
-};
+});
 
 TEST(soap_answer, success_that_cannot_be_read_is_none) {
   for (const answer_case& c : error_cases) EXPECT_EQ(read(ok(c.body)), c.expected) << c.what;

@@ -1,5 +1,6 @@
 #include "wire/ssdp.hpp"
 
+#include <array>
 #include <cstddef>
 #include <set>
 #include <span>
@@ -66,6 +67,7 @@ TEST(ssdp_encode, q_084_groups_of_ipv6_in_brackets_and_without_scope) {
 
 TEST(ssdp_encode, q_070_asks_for_gateways_by_name_and_never_for_all) {
   std::vector<std::string_view> names;
+  names.reserve(search_targets.size());
   for (const search_target target : search_targets) names.push_back(to_string(target));
   EXPECT_EQ(names, (std::vector<std::string_view>{
                        "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
@@ -117,7 +119,7 @@ struct spelling {
 /// All say the same.
 constexpr std::string_view spelled_location = "http://10.0.0.138:80/d.xml";
 constexpr std::string_view spelled_target = "urn:schemas-upnp-org:service:WANPPPConnection:1";
-constexpr spelling spellings[] = {
+constexpr auto spellings = std::to_array<spelling>({
     {"lower case",
      "http/1.1 200 ok\r\nlocation: http://10.0.0.138:80/d.xml\r\n"
      "st: urn:schemas-upnp-org:service:WANPPPConnection:1\r\n\r\n"},
@@ -160,7 +162,7 @@ constexpr spelling spellings[] = {
     {"what follows the empty line is not read",
      "HTTP/1.1 200 OK\r\nST: urn:schemas-upnp-org:service:WANPPPConnection:1\r\n"
      "LOCATION: http://10.0.0.138:80/d.xml\r\n\r\nLOCATION: http://10.0.0.6/\r\n\x01\xff"},
-};
+});
 
 TEST(ssdp_decode, q_078_header_spelling) {
   for (const spelling& s : spellings) {
@@ -279,7 +281,7 @@ struct rank_case {
   device_rank expected;
 };
 
-constexpr rank_case rank_cases[] = {
+constexpr auto rank_cases = std::to_array<rank_case>({
     // any version, whichever was asked for
     {"urn:schemas-upnp-org:device:InternetGatewayDevice:1", {device_likelihood::gateway, 1}},
     {"urn:schemas-upnp-org:device:InternetGatewayDevice:2", {device_likelihood::gateway, 2}},
@@ -303,7 +305,7 @@ constexpr rank_case rank_cases[] = {
     {"uuid:0000e068-20a0-00e0-20a0-48a802086048", {}},
     {"ssdp:all", {}},
     {"", {}},
-};
+});
 
 TEST(ssdp_rank, q_071_urn_is_compared_up_to_the_version) {
   for (const rank_case& c : rank_cases) {

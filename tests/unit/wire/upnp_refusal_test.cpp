@@ -1,5 +1,6 @@
 #include "wire/upnp_refusal.hpp"
 
+#include <array>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -31,7 +32,7 @@ struct refusal_case {
   std::string_view name;
 };
 
-constexpr refusal_case refusal_cases[] = {
+constexpr auto refusal_cases = std::to_array<refusal_case>({
     // the action is not there
     {ip, add_any, 401, upnp_refusal::action_missing, errc::not_supported, "InvalidAction (401)"},
     {ip, add_any, 404, upnp_refusal::action_missing, errc::not_supported, "InvalidVar (404)"},
@@ -117,7 +118,7 @@ constexpr refusal_case refusal_cases[] = {
     {ip, add, 799, upnp_refusal::action_failed, errc::unusable_answer, "error 799"},
     {ip, add, 2'147'483'647, upnp_refusal::action_failed, errc::unusable_answer,
      "error 2147483647"},
-};
+});
 
 TEST(upnp_refusal, q_127_q_160_to_q_187_number_by_service_and_action) {
   for (const refusal_case& c : refusal_cases) {
