@@ -179,9 +179,9 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments) {
 
 void describe_demo(CLI::App& demo) {
   demo.footer(
-      "Starts a small router on a loopback address, opens a port on it with the ordinary client, "
-      "shows the\n"
-      "router's table at each step and gives the port back. Nothing leaves this computer.\n"
+      "Starts a small router on a loopback address, opens a port on it with the ordinary client,\n"
+      "restarts the router, gives the port back, and shows the router's table at each step.\n"
+      "Nothing leaves this computer.\n"
       "\n"
       "Example:\n"
       "  damson demo");

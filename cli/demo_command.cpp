@@ -114,9 +114,12 @@ class demo {
                     client_options(address(), arguments_.level, status_));
     co_await open_port();
     co_await watch_restart();
-    co_await give_back();
+    say("");
+    say("> Ctrl-C");
+    const auto begin = std::chrono::steady_clock::now();
+    const auto [error, how] = co_await std::move(mapping_).async_release(bounded());
+    check_removal(error, how, std::chrono::steady_clock::now() - begin);
     co_await client_->async_close(bounded());
-    expect(model().complaints().empty(), "the router complains about the client");
     router_.reset();
     deadline_.cancel();
   }
@@ -175,22 +178,18 @@ class demo {
     check_grant(second_public);
   }
 
-  asio::awaitable<void> give_back() {
-    const auto begin = std::chrono::steady_clock::now();
-    say("");
-    say("> Ctrl-C");
-    auto given_back = std::move(mapping_).async_release(bounded());
-    const auto [error, how] = co_await std::move(given_back);
+  void check_removal(const error_code& error, removal how, std::chrono::nanoseconds took) const {
     expect(!error, "the port could not be given back: " + error.message());
     report what;
     what.event.kind = event_kind::removed;
     what.event.info = last_;
     what.event.how = how;
-    what.took = std::chrono::steady_clock::now() - begin;
+    what.took = took;
     say(human_line(what));
     show_table();
     expect(how == removal::deleted, "the router did not confirm the delete");
     expect(model().rules().empty(), "the router still has the mapping");
+    expect(model().complaints().empty(), "the router complains about the client");
   }
 
   /// The client's word against the router's table.

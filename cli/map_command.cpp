@@ -82,7 +82,17 @@ class map_session {
     if (error) {
       explain(error, opened.why());
     } else {
-      status = co_await hold(std::move(opened));
+      mapping_ = std::move(opened);
+      if (tell_opened() && arguments_.once && !stop_.pulled()) {
+        mapping_.detach();
+        status = exit_done;
+      } else {
+        co_await watch();
+        status_.show("giving the port back");
+        const auto begin = reporter::clock::now();
+        const auto [failed, how] = co_await std::move(mapping_).async_release(as_result);
+        status = conclude(failed, how, reporter::clock::now() - begin);
+      }
     }
     co_await client.async_close(as_result);
     stop_.disarm();
@@ -105,50 +115,46 @@ class map_session {
                       .interrupted = stop_.pulled()});
   }
 
-  /// Tells what happens to the mapping until a signal comes or nobody reads any more.
-  asio::awaitable<int> hold(mapping open) {
-    mapping_info last = open.info();
-    bool heard = reporter_.opened(last);
-    if (heard && arguments_.once && !stop_.pulled()) {
-      open.detach();
-      co_return exit_done;
-    }
-    while (heard && !stop_.pulled()) {
-      status_.show("Ctrl-C gives the port back");
-      const auto [error, event] = co_await open.async_next_event(until_stopped());
-      if (error && !stop_.pulled()) {
-        reporter_.complain("damson: the mapping is over: " + printable(error.message()) +
-                           ". Try: the same again");
-        co_return exit_failed;
-      }
-      if (!error) {
-        last = event.info;
-        heard = reporter_.told(event);
-        if (event.kind == event_kind::removed) {
-          co_return exit_failed;
-        }
-      }
-    }
-    co_return co_await give_back(std::move(open), last, heard);
+  bool tell_opened() {
+    last_ = mapping_.info();
+    heard_ = reporter_.opened(last_);
+    return heard_;
   }
 
-  asio::awaitable<int> give_back(mapping open, mapping_info last, bool heard) {
-    const auto begin = reporter::clock::now();
-    status_.show("giving the port back");
-    auto given_back = std::move(open).async_release(as_result);
-    const auto [error, how] = co_await std::move(given_back);
+  /// Tells what happens to the mapping until a signal comes, nobody reads any more, or it is over.
+  asio::awaitable<void> watch() {
+    while (heard_ && !over_ && !stop_.pulled()) {
+      status_.show("Ctrl-C gives the port back");
+      const auto [error, event] = co_await mapping_.async_next_event(until_stopped());
+      if (!error) {
+        last_ = event.info;
+        heard_ = reporter_.told(event);
+        over_ = event.kind == event_kind::removed;
+      } else if (!stop_.pulled()) {
+        reporter_.complain("damson: the mapping is over: " + printable(error.message()) +
+                           ". Try: the same again");
+        over_ = true;
+      }
+    }
+  }
+
+  /// The exit code for the way it ended.
+  int conclude(const error_code& error, removal how, reporter::clock::duration took) {
+    if (over_) {
+      return exit_failed;
+    }
     if (error) {
       reporter_.complain("damson: could not give back the port: " + printable(error.message()) +
-                         ". Try: its lease, which ends by itself");
-      co_return exit_failed;
+                         ". Try: nothing, its lease ends by itself");
+      return exit_failed;
     }
-    heard = heard && reporter_.removed(last, how, reporter::clock::now() - begin);
-    if (!heard) {
+    heard_ = heard_ && reporter_.removed(last_, how, took);
+    if (!heard_) {
       reporter_.complain(
           "damson: could not write to standard output, so the mapping was given up: " +
           std::string{to_string(how)} + ". Try: a reader that stays");
     }
-    co_return heard ? exit_done : exit_failed;
+    return heard_ ? exit_done : exit_failed;
   }
 
   static errc errc_of(const error_code& error) {
@@ -166,6 +172,10 @@ class map_session {
   reporter reporter_;
   stop_switch stop_;
   waiting_line waiting_;
+  mapping mapping_;
+  mapping_info last_;
+  bool heard_ = false;
+  bool over_ = false;
 };
 
 }  // namespace

@@ -1,5 +1,4 @@
 // Opens a TCP port on the router, shows it for a while, and gives it back.
-//
 //   port_mapping [PORT [SECONDS]]     (8080 for 60 s; Ctrl-C ends it earlier)
 
 #include <chrono>
@@ -8,6 +7,8 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -18,7 +19,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <damson/damson.hpp>
@@ -46,21 +46,24 @@ asio::awaitable<int> show(std::uint16_t port, std::chrono::seconds pause) {
   }
   const damson::mapping_info info = mapping.info();
   std::cout << info.internal << " is " << info.external << " outside, through " << info.protocol
-            << ".\nThe router's page should list it now." << std::endl;
+            << ".\nThe router's page should list it now.\n"
+            << std::flush;
 
   asio::steady_timer timer{executor, pause};
   co_await (timer.async_wait(token) || stop.async_wait(token));
 
   const auto [release_error, how] = co_await std::move(mapping).async_release(token);
-  std::cout << (release_error ? release_error.message() : std::string{to_string(how)}) << '\n';
+  std::cout << damson::to_string(how) << '\n';
   co_return release_error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const int port = argc > 1 ? std::stoi(argv[1]) : 8080;
-  const int seconds = argc > 2 ? std::stoi(argv[2]) : 60;
+  const std::span words{argv, static_cast<std::size_t>(argc)};
+  const int port = words.size() > 1 ? std::stoi(words[1]) : 8080;
+  const int seconds = words.size() > 2 ? std::stoi(words[2]) : 60;
+  if (port < 1 || port > 65'535) throw std::out_of_range{"PORT must be 1 to 65535"};
   asio::io_context io;
   int status = EXIT_FAILURE;
   asio::co_spawn(io, show(static_cast<std::uint16_t>(port), std::chrono::seconds{seconds}),

@@ -2,9 +2,9 @@
 
 /// One router, as a value: datagrams and time in, datagrams out. No clock, no socket.
 ///
-/// The same model serves virtual time, real sockets and a fuzzer. It is strict: nonce and source must
-/// match, lifetimes are clipped, what RFC 6886 and RFC 6887 forbid is refused, and what they forbid
-/// the client but ask the server to overlook is written down (see `complaints`).
+/// The same model serves virtual time, real sockets and a fuzzer. It is strict: nonce and source
+/// must match, lifetimes are clipped, what RFC 6886 and RFC 6887 forbid is refused, and what they
+/// forbid the client but ask the server to overlook is written down (see `complaints`).
 
 #include <chrono>
 #include <cstdint>
@@ -21,8 +21,8 @@ namespace damson::sim {
 
 class gateway {
  public:
-  /// A router that starts at `now`, with the epoch at the profile's start. It announces nothing then:
-  /// that is for restarts. `wan` is empty where there is no uplink.
+  /// A router that starts at `now`, with the epoch at the profile's start. It announces nothing
+  /// then: that is for restarts. `wan` is empty where there is no uplink.
   gateway(const profile& how, const ip_address& lan, const std::optional<ip_address>& wan,
           time_point now);
 

@@ -58,9 +58,7 @@ struct gateway_state {
     return static_cast<std::uint32_t>(how.epoch_start + static_cast<std::uint64_t>(passed));
   }
 
-  void complain(time_point now, std::string what) {
-    complaints.push_back({now, std::move(what)});
-  }
+  void complain(time_point now, std::string what) { complaints.push_back({now, std::move(what)}); }
 
   /// The lifetime granted for one asked for, both in seconds.
   std::uint32_t grant(std::uint32_t asked) const {

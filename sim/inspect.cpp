@@ -1,5 +1,7 @@
 #include "sim/inspect.hpp"
 
+#include <string_view>
+
 #include "sim/bytes.hpp"
 
 namespace damson::sim {
@@ -101,7 +103,7 @@ std::string describe_packet(std::span<const std::byte> packet) {
 }
 
 std::string to_hex(std::span<const std::byte> data) {
-  constexpr char digits[] = "0123456789abcdef";
+  constexpr std::string_view digits = "0123456789abcdef";
   std::string out;
   out.reserve(data.size() * 2);
   for (const std::byte byte : data) {

@@ -57,7 +57,8 @@ class map_service {
     }
     const std::uint16_t wanted =
         request_.external_port != 0 ? request_.external_port : request_.internal_port;
-    // The other transport's port of the same number is kept for the same host (RFC 6886 section 3.3).
+    // The other transport's port of the same number is kept for the same host (RFC 6886
+    // section 3.3).
     const std::uint16_t port = state_.choose_port(what_, wanted, host_);
     if (port == 0) return refuse(nat_pmp_result::out_of_resources);
     return keep({what_, port, rule_owner::nat_pmp, internal, {}, std::nullopt});

@@ -10,9 +10,7 @@ namespace {
 constexpr std::uint16_t first_user_port = 1024;
 constexpr std::uint16_t last_port = 65535;
 
-transport other(transport what) {
-  return what == transport::tcp ? transport::udp : transport::tcp;
-}
+transport other(transport what) { return what == transport::tcp ? transport::udp : transport::tcp; }
 
 }  // namespace
 

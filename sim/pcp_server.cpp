@@ -52,8 +52,8 @@ void put_header(writer& out, std::uint8_t opcode, pcp_result result, std::uint32
   out.u32(lifetime).u32(epoch);
 }
 
-/// The request with the fields that are the server's replaced (RFC 6887 section 8.2). `parsed` tells
-/// whether it was understood: where it was not, the last 12 bytes of its client address stay.
+/// The request with the fields that are the server's replaced (RFC 6887 section 8.2). `parsed`
+/// tells whether it was understood: where it was not, the last 12 bytes of its client address stay.
 bytes error_answer(const gateway_state& state, time_point now, const bytes& request,
                    pcp_result result, std::uint32_t lifetime, bool parsed = true) {
   const std::size_t copied = std::min(request.size(), largest);

@@ -46,41 +46,42 @@ struct profile {
   // What it speaks.
   bool speaks_pcp = true;
   bool speaks_nat_pmp = true;
-  /// A NAT-PMP-only box answers PCP with 8 bytes that refuse the version; else it is silent.
+  /// A NAT-PMP-only box answers PCP with 8 bytes that refuse the version; else it is silent
+  ///
   bool answers_version_refusal = true;
   /// A PCP-only box answers NAT-PMP with a PCP packet cut to the request's length.
   bool clips_answers_to_nat_pmp = false;
 
   // Time.
-  std::chrono::seconds min_lifetime{120};      ///< Q-36
-  std::chrono::seconds max_lifetime{86'400};   ///< Q-36
-  std::optional<std::uint32_t> forced_grant;   ///< granted whatever was asked, in s (Q-36, Q-51)
-  std::uint32_t epoch_start = 0;               ///< the epoch at the moment of a start
+  std::chrono::seconds min_lifetime{120};     ///< Q-36
+  std::chrono::seconds max_lifetime{86'400};  ///< Q-36
+  std::optional<std::uint32_t> forced_grant;  ///< granted whatever was asked, in s (Q-36, Q-51)
+  std::uint32_t epoch_start = 0;              ///< the epoch at the moment of a start
 
   // Refusals.
-  std::optional<pcp_result> refuses_maps_with;              ///< every PCP MAP that is no delete (Q-35)
+  std::optional<pcp_result> refuses_maps_with;  ///< every PCP MAP that is no delete (Q-35)
   std::optional<nat_pmp_result> refuses_nat_pmp_maps_with;  ///< the same for NAT-PMP
-  std::uint32_t refused_renewals = 0;          ///< this many renewals get NO_RESOURCES (Q-28)
-  bool taken_port_is_no_resources = false;     ///< a suggested port in use is refused (Q-44)
-  bool delete_of_nothing_fails = false;        ///< NO_RESOURCES instead of success (Q-29)
+  std::uint32_t refused_renewals = 0;           ///< this many renewals get NO_RESOURCES (Q-28)
+  bool taken_port_is_no_resources = false;      ///< a suggested port in use is refused (Q-44)
+  bool delete_of_nothing_fails = false;         ///< NO_RESOURCES instead of success (Q-29)
   std::optional<std::uint32_t> error_lifetime;  ///< the lifetime of every PCP error, in s (Q-34)
-  std::chrono::seconds short_error{30};        ///< RFC 6887 section 7.4
-  std::chrono::seconds long_error{1'800};      ///< RFC 6887 section 7.4
-  std::uint32_t max_rules = 60'000;            ///< more are NO_RESOURCES
+  std::chrono::seconds short_error{30};         ///< RFC 6887 section 7.4
+  std::chrono::seconds long_error{1'800};       ///< RFC 6887 section 7.4
+  std::uint32_t max_rules = 60'000;             ///< more are NO_RESOURCES
   std::optional<std::uint32_t> rules_per_host;  ///< more are USER_EX_QUOTA
 
   // What it tells.
   port_policy external_port = port_policy::as_suggested;
-  bool external_address_unknown = false;       ///< NAT-PMP says 0.0.0.0, with success (Q-57)
-  bool private_wan_is_failure = false;         ///< NAT-PMP calls a private address a failure (Q-58)
-  bool nat_pmp_errors_echo_request = false;    ///< refusals repeat port and lifetime (Q-54)
-  bool nat_pmp_errors_are_short = false;       ///< 8 bytes for every refusal (Q-55)
+  bool external_address_unknown = false;     ///< NAT-PMP says 0.0.0.0, with success (Q-57)
+  bool private_wan_is_failure = false;       ///< NAT-PMP calls a private address a failure (Q-58)
+  bool nat_pmp_errors_echo_request = false;  ///< refusals repeat port and lifetime (Q-54)
+  bool nat_pmp_errors_are_short = false;     ///< 8 bytes for every refusal (Q-55)
   std::optional<std::uint16_t> nat_pmp_answers_internal_port;  ///< another one than asked (Q-50)
-  bool answers_announce_requests = true;       ///< else unicast ANNOUNCE meets silence
+  bool answers_announce_requests = true;  ///< else unicast ANNOUNCE meets silence
   /// Multicast announcements after a start or an address change: 250 ms after the first the second,
   /// then at doubled intervals (RFC 6886 section 3.2.1, RFC 6887 section 14.1.2). 0: none.
   std::uint32_t announcements = 10;
-  bool address_change_resets_epoch = true;     ///< Q-39
+  bool address_change_resets_epoch = true;  ///< Q-39
 };
 
 }  // namespace damson::sim

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -59,8 +60,8 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
 
   void stop() {
     error_code ignored;
-    socket_.close(ignored);
-    timer_.cancel();
+    std::ignore = socket_.close(ignored);
+    timer_.cancel(ignored);
   }
 
   gateway& model() noexcept { return model_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <type_traits>
 
 #include "sim/inspect.hpp"
@@ -23,10 +24,14 @@ std::string time_text(std::chrono::nanoseconds at) {
 
 std::string_view fate_text(fate end) {
   switch (end) {
-    case fate::delivered: return "";
-    case fate::lost: return " LOST";
-    case fate::refused: return " REFUSED";
-    case fate::unheard: return " UNHEARD";
+    case fate::delivered:
+      return "";
+    case fate::lost:
+      return " LOST";
+    case fate::refused:
+      return " REFUSED";
+    case fate::unheard:
+      return " UNHEARD";
   }
   return "";
 }
@@ -130,25 +135,25 @@ void world::step(time_point until) {
   if (!at || *at > until) return;
   now_ = *at;
   if (!queue_.empty() && queue_.begin()->first.first <= now_) {
-    happening what = std::move(queue_.begin()->second);
+    const happening what = std::move(queue_.begin()->second);
     queue_.erase(queue_.begin());
-    happen(std::move(what));
+    happen(what);
     return;
   }
   for (auto& node : routers_) {
     const auto due = node.model->deadline();
     if (!due || *due > now_) continue;
-    auto packets = node.model->advance(now_);
-    if (node.plugged && node.serving) carry_from_routers(std::move(packets));
+    const auto packets = node.model->advance(now_);
+    if (node.plugged && node.serving) carry_from_routers(packets);
     return;
   }
   feed(time_passed{});
 }
 
-void world::happen(happening&& what) {
-  if (auto* out = std::get_if<to_router>(&what)) {
+void world::happen(const happening& what) {
+  if (const auto* out = std::get_if<to_router>(&what)) {
     arrive_at_router(out->packet);
-  } else if (auto* in = std::get_if<to_host>(&what)) {
+  } else if (const auto* in = std::get_if<to_host>(&what)) {
     if (!asleep_until_) arrive_at_host(in->packet, true);
   } else if (std::holds_alternative<look>(what)) {
     feed(network_changed{facts_});
@@ -211,8 +216,7 @@ void world::act(const send_datagram& what) {
   const channel& through = channels_.at(what.channel);
   if (through.multicast) throw contract_broken("send_datagram on a multicast channel");
   if (!has_route_to(through.remote.address)) {
-    schedule(std::chrono::nanoseconds{0},
-             channel_failed{what.channel, channel_error::unreachable});
+    schedule(std::chrono::nanoseconds{0}, channel_failed{what.channel, channel_error::unreachable});
     packets_.push_back(
         {now(), direction::to_router, fate::unheard, {through.local, through.remote, what.bytes}});
     return;
@@ -253,7 +257,7 @@ void world::schedule(std::chrono::nanoseconds after, happening what) {
   queue_.emplace(when{now_ + after, happenings_++}, std::move(what));
 }
 
-void world::carry(direction way, datagram packet) {
+void world::carry(direction way, const datagram& packet) {
   packets_.push_back({now(), way, fate::delivered, packet});
   packet_record& record = packets_.back();
   std::optional<std::chrono::nanoseconds> travel = link_.latency;
@@ -280,8 +284,8 @@ void world::carry(direction way, datagram packet) {
   }
 }
 
-void world::carry_from_routers(std::vector<datagram> packets) {
-  for (auto& packet : packets) carry(direction::to_host, std::move(packet));
+void world::carry_from_routers(const std::vector<datagram>& packets) {
+  for (const auto& packet : packets) carry(direction::to_host, packet);
 }
 
 void world::arrive_at_router(const datagram& packet) {
@@ -315,8 +319,8 @@ bool world::arrive_at_host(const datagram& packet, bool filtered) {
 bool world::inject(const datagram& forged) { return arrive_at_host(forged, false); }
 
 std::optional<std::uint16_t> world::client_port() const {
-  for (auto it = channels_.rbegin(); it != channels_.rend(); ++it) {
-    if (!it->second.multicast) return it->second.local.port;
+  for (const auto& [id, through] : std::views::reverse(channels_)) {
+    if (!through.multicast) return through.local.port;
   }
   return std::nullopt;
 }
@@ -330,8 +334,8 @@ std::size_t world::count_events(event_kind kind) const {
 }
 
 const event_record* world::last_event(mapping_id id) const {
-  for (auto it = events_.rbegin(); it != events_.rend(); ++it) {
-    if (it->event.info.id == id) return &*it;
+  for (const event_record& seen : std::views::reverse(events_)) {
+    if (seen.event.info.id == id) return &seen;
   }
   return nullptr;
 }
@@ -346,9 +350,8 @@ std::vector<packet_record> world::sent(
 }
 
 std::size_t world::sent_count() const {
-  return static_cast<std::size_t>(std::ranges::count_if(packets_, [](const packet_record& record) {
-    return record.way == direction::to_router;
-  }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      packets_, [](const packet_record& record) { return record.way == direction::to_router; }));
 }
 
 std::string world::transcript() const {

@@ -122,8 +122,9 @@ class world {
   /// Whether connected channels can be opened; else the answer is `cannot_open`.
   bool sockets_work = true;
 
-  /// A forged packet, delivered after no time at all: to the host's channel bound to `to.port`, also
-  /// where a connected socket would have filtered it out; or to the group. False when none takes it.
+  /// A forged packet, delivered after no time at all: to the host's channel bound to `to.port`,
+  /// also where a connected socket would have filtered it out; or to the group. False when none
+  /// takes it.
   bool inject(const datagram& forged);
   /// Anything at all, as a driver that has lost count might say it.
   void tell(const input& what) { feed(what); }
@@ -180,11 +181,11 @@ class world {
   void act(const send_datagram& what);
   void step(time_point until);
   std::optional<time_point> next_time() const;
-  void happen(happening&& what);
+  void happen(const happening& what);
   void arrive_at_router(const datagram& packet);
   bool arrive_at_host(const datagram& packet, bool filtered);
-  void carry(direction way, datagram packet);
-  void carry_from_routers(std::vector<datagram> packets);
+  void carry(direction way, const datagram& packet);
+  void carry_from_routers(const std::vector<datagram>& packets);
   void schedule(std::chrono::nanoseconds after, happening what);
   bool chance(unsigned percent);
   router_node* node_at(const ip_address& address);

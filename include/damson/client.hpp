@@ -28,13 +28,13 @@ namespace damson {
 class client {
  public:
   /// Throws std::system_error when the system has no randomness to give, else only std::bad_alloc.
-  explicit client(boost::asio::any_io_executor executor, options opts = {});
+  explicit client(const boost::asio::any_io_executor& executor, const options& opts = {});
 
   /// The same, on the executor of an execution context (an io_context, a thread_pool).
   template <class ExecutionContext>
     requires std::is_convertible_v<ExecutionContext&, boost::asio::execution_context&>
-  explicit client(ExecutionContext& context, options opts = {})
-      : client(boost::asio::any_io_executor(context.get_executor()), std::move(opts)) {}
+  explicit client(ExecutionContext& context, const options& opts = {})
+      : client(boost::asio::any_io_executor(context.get_executor()), opts) {}
 
   client(const client&) = delete;
   client& operator=(const client&) = delete;
@@ -50,12 +50,13 @@ class client {
 
   /// Opens a port.
   ///
-  /// Signature: `void(error_code, mapping)`. Completes when the port is open and its external
-  /// address known, or with the `errc` that decided; the handle is empty then and its `why()` holds
-  /// the reason for each protocol (take it with `as_tuple` where errors are thrown), and nothing is
-  /// left behind on the router. Errors: any `errc` from `no_gateway` to `limit_reached`,
-  /// `errc::closed`, `operation_aborted`. Cancellation: terminal, partial, total; a grant that
-  /// comes late is deleted.
+  /// Signature: `void(error_code, mapping)`. Completes when the port is open and the router
+  /// has told its external address, or that it has none yet (unspecified until a `changed`); or
+  /// with the `errc` that decided; the handle is empty then and its `why()` holds the reason for
+  /// each protocol (take it with `as_tuple` where errors are thrown), and nothing is left behind on
+  /// the router. Errors: any `errc` from `no_gateway` to `limit_reached`, `errc::closed`,
+  /// `operation_aborted`. Cancellation: terminal, partial, total; a grant that comes late is
+  /// deleted.
   template <class CompletionToken>
   auto async_map(const map_request& request, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, mapping)>(

@@ -11,8 +11,10 @@
 /// The contract:
 ///  1. one `handle`, then `poll` until it is empty, then `deadline`;
 ///  2. `now` never decreases, and after a drain `deadline()` is empty or later than `now`;
-///  3. an input that fails validation changes counters and nothing else;
-///  4. an answer is parsed, then matched to an outstanding request (channel, peer, nonce, port), and only
+///  3. an input that fails validation changes counters and nothing else (the one answer without
+///     anything but an opcode to match is a PCP server's clipped one to NAT-PMP);
+///  4. an answer is parsed, then matched to an outstanding request (channel, peer, nonce, port),
+///  and only
 ///     then acted upon;
 ///  5. spans in inputs are borrowed for the call; outputs own their bytes;
 ///  6. everything is bounded (see `engine_limits`);
@@ -40,9 +42,10 @@ namespace damson {
 
 /// The bounds of one engine.
 struct engine_limits {
-  static constexpr std::size_t mappings = 131'072;        ///< every port on both transports, and 2 more
-  static constexpr std::size_t datagram_bytes = 1'100;    ///< RFC 6887 section 7: longer ones are dropped
-  static constexpr std::size_t routes = 4'096;            ///< facts beyond these are ignored
+  static constexpr std::size_t mappings = 131'072;  ///< every port on both transports, and 2 more
+  static constexpr std::size_t datagram_bytes =
+      1'100;                                    ///< RFC 6887 section 7: longer ones are dropped
+  static constexpr std::size_t routes = 4'096;  ///< facts beyond these are ignored
   static constexpr std::size_t interface_addresses = 4'096;
 };
 
@@ -150,7 +153,8 @@ struct http_failed {
 
 /// The program wants a port. `id` is chosen by the caller, above 0 and never used before.
 /// The first result is `mapped` or `failed`; after `failed` the engine tries again by itself until
-/// the mapping is released.
+/// the mapping is released, except for what can never be served (an invalid request, a limit, a
+/// protocol that this version does not speak).
 struct create_mapping {
   mapping_id id{};
   map_request request;
@@ -163,7 +167,8 @@ struct release_mapping {
   bool keep_lease = false;
 };
 
-/// Releases everything, within the release bound (2 s); then `closed` comes out, and nothing more.
+/// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
+/// more. What is created meanwhile fails with `errc::closed` and is removed at once.
 struct close_engine {};
 
 using input = std::variant<time_passed, network_changed, channel_opened, channel_failed,
@@ -275,10 +280,10 @@ std::string_view to_string(removal) noexcept;
 /// What the program is told. Which members mean something depends on `kind`.
 struct mapping_event {
   event_kind kind{};
-  mapping_info info{};       ///< all kinds; before the first grant only the request's own facts
-  bool regained = false;     ///< mapped: after `lost`
-  failure why{};             ///< failed and lost
-  removal how{};             ///< removed
+  mapping_info info{};    ///< all kinds; before the first grant only the request's own facts
+  bool regained = false;  ///< mapped: after `lost`
+  failure why{};          ///< failed and lost
+  removal how{};          ///< removed
 };
 
 /// The last output of an engine that was told to close.
@@ -298,8 +303,8 @@ struct engine_counters {
   std::uint64_t datagrams_stranger = 0;   ///< not from the gateway
   std::uint64_t announcements = 0;        ///< hints accepted for a check
   std::uint64_t datagrams_sent = 0;
-  std::uint64_t reboots_seen = 0;         ///< confirmed epoch losses
-  std::uint64_t inputs_ignored = 0;       ///< for a channel or mapping that is not known
+  std::uint64_t reboots_seen = 0;    ///< confirmed epoch losses
+  std::uint64_t inputs_ignored = 0;  ///< for a channel or mapping that is not known
 
   friend bool operator==(const engine_counters&, const engine_counters&) = default;
 };

@@ -29,12 +29,13 @@ enum class errc : std::uint8_t {
   not_supported,      ///< the router does not know this operation, option or transport
   not_authorized,     ///< the router's policy forbids it (RFC 6887 NOT_AUTHORIZED, RFC 6886 code 2)
   malformed_request,  ///< the router found our request malformed
-  network_failure,    ///< the router has no external address of its own (no uplink, or a NAT before it)
+  network_failure,    ///< the router has no external address of its own (no uplink, or a NAT before
+                      ///< it)
   no_resources,       ///< the router is out of table space, or the external port is taken
   quota_exceeded,     ///< the router's quota for this host is used up
   external_not_available,  ///< the wanted external address or port cannot be had
-  address_mismatch,   ///< there is another NAT between this host and the router
-  lease_not_supported,  ///< the router grants permanent mappings only, and the request forbids them
+  address_mismatch,        ///< there is another NAT between this host and the router
+  lease_not_supported,  ///< the router grants permanent mappings only, which the request forbids
   unusable_answer,    ///< the router granted something that cannot be used (port 0, lifetime 0)
   lease_expired,      ///< the lease ran out and no renewal was answered
   gateway_restarted,  ///< the router lost its state (epoch, RFC 6887 section 8.5)
@@ -76,11 +77,11 @@ struct protocol_failure {
   damson::protocol protocol{};
   errc reason{};
   /// The router's own number: a PCP or NAT-PMP result code.
-  std::optional<std::uint16_t> result_code;
+  std::optional<std::uint16_t> result_code{};
   /// The server that was asked; unspecified when none was.
-  endpoint server;
+  endpoint server{};
   /// Not before this has passed will the same request be sent again by itself.
-  std::optional<std::chrono::seconds> retry_after;
+  std::optional<std::chrono::seconds> retry_after{};
 
   friend bool operator==(const protocol_failure&, const protocol_failure&) = default;
 };

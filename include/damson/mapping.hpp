@@ -46,7 +46,8 @@ class mapping {
   /// Whether it holds a mapping.
   explicit operator bool() const noexcept { return state_ != nullptr && !failed_; }
 
-  /// The mapping as last granted: a copy. All defaults when empty.
+  /// The mapping as of its last event: a copy. All defaults when empty. A renewal that changes
+  /// nothing but the lifetime is no event.
   mapping_info info() const;
 
   /// Why `async_map` failed, protocol by protocol; empty reasons when it did not.

@@ -35,8 +35,8 @@ struct map_request {
   /// The address wanted outside; unspecified leaves the choice to the router.
   ip_address external_address{};
 
-  /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day). The
-  /// router grants what it likes; renewals follow the lifetime granted.
+  /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day).
+  /// The router grants what it likes; renewals follow the lifetime granted.
   std::chrono::seconds lifetime{7200};
 
   protocol_filter protocols = protocol_filter::any;
@@ -51,8 +51,8 @@ enum class log_level : std::uint8_t { trace, debug, info, warning, error, none }
 std::string_view to_string(log_level) noexcept;
 
 /// Called with one line of text, without a line end and free of control characters, on the thread
-/// that drives the engine. Must not call back into damson. Lines never contain a nonce; external addresses
-/// appear at `debug` and below only.
+/// that drives the engine. Must not call back into damson. Lines never contain a nonce; external
+/// addresses appear at `debug` and below only.
 using log_sink = std::function<void(log_level, std::string_view)>;
 
 /// What holds for all mappings of a client.
@@ -69,7 +69,8 @@ struct options {
   std::chrono::milliseconds discovery_timeout{10'000};
 
   /// How often the router is asked whether it still is the one that was known (one packet a
-  /// router), and the longest pause between two tries at a mapping that could not be made.
+  /// router), and the longest pause between two tries at a mapping that could not be made, unless
+  /// the router itself asked for a longer one (at most a day). Between 1 s and a day.
   std::chrono::milliseconds recheck_period{300'000};
 
   /// Lines below this level are not made. The sink may be empty.

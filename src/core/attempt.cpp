@@ -13,6 +13,13 @@ bool may_be_the_port(errc reason) noexcept {
   return reason == errc::no_resources || reason == errc::external_not_available;
 }
 
+/// A router that lost its epoch may still have the mapping, and for PCP it is somebody else's then
+/// as long as its lease lasts, its own protocol is asked first.
+bool belongs_to(const mapping& what, protocol which, time_point now) {
+  return what.told_lost && what.info.protocol == which && what.lease &&
+         now < what.lease->lease_end() && !what.last_failure;
+}
+
 endpoint suggestion(const mapping& what) {
   if (what.any_port) return {};
   if (what.info.external.port != 0) return what.info.external;
@@ -39,7 +46,7 @@ void keeper::begin_waiting(context& ctx) {
 void keeper::begin(context& ctx, mapping& what) {
   const mapping* other = table_.find_other(what);
   // One mapping for a port at a time: the others wait until it is gone.
-  if (other != nullptr && (other->phase != phase::waiting || other->id < what.id)) return;
+  if (other != nullptr && (other->phase != phase::waiting || other->claim < what.claim)) return;
 
   if (uplink_ && uplink_->is_public() && !ctx.opts.gateway &&
       what.request.protocols == protocol_filter::any) {
@@ -54,24 +61,33 @@ void keeper::begin(context& ctx, mapping& what) {
 }
 
 void keeper::begin_on_gateway(context& ctx, mapping& what) {
-  // After a failure it may be another device by now, unless it serves other mappings.
+  // After silence it may be another device by now, unless it serves other mappings.
   const bool alone = table_.count(phase::mapped) == 0 && table_.count(phase::asking) == 0;
-  if ((what.failures > 0 || what.told_lost) && alone) gateway_->forget_what_it_speaks();
+  const bool was_silent = what.last_failure && !was_refused(*what.last_failure);
+  if ((was_silent || what.told_lost) && alone) gateway_->forget_what_it_speaks();
 
   const protocol_filter filter = what.request.protocols;
   table_.move_to(what, phase::asking);
   what.attempt_began = ctx.now;
+  what.pcp_open_before = what.pcp_open;
   what.pcp = what.nat_pmp = {};
-  what.head_start_over = what.any_port = what.address_missing = false;
+  what.head_start_over = what.any_port = what.address_missing = what.nonsense = false;
   what.info.internal.address = gateway_->local();
-  gateway_->allow({.pcp = allows(filter, protocol::pcp), .nat_pmp = allows(filter, protocol::nat_pmp)});
+  gateway_->allow(
+      {.pcp = allows(filter, protocol::pcp), .nat_pmp = allows(filter, protocol::nat_pmp)});
 
   ctx.timers.set({timer::discovery, what.id}, ctx.now + ctx.opts.discovery_timeout);
   if (allows(filter, protocol::pcp)) {
     if (gateway_->pcp() == availability::absent) {
       set_failed(what, protocol::pcp, errc::version_refused);
+    } else if (belongs_to(what, protocol::nat_pmp, ctx.now) &&
+               gateway_->pcp() != availability::present) {
+      set_failed(what, protocol::pcp, errc::not_tried);
     } else {
-      ctx.timers.set({timer::head_start, what.id}, ctx.now + head_start);
+      // What PCP made is PCP's to make again: NAT-PMP comes in only when PCP has failed.
+      if (!belongs_to(what, protocol::pcp, ctx.now)) {
+        ctx.timers.set({timer::head_start, what.id}, ctx.now + head_start);
+      }
       ask_pcp(ctx, what, map_purpose::create);
     }
   }
@@ -85,9 +101,12 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
 void keeper::reconsider(context& ctx, mapping& what) {
   if (what.phase != phase::asking || what.address_missing) return;
   switch (next_move(what, gateway_->pcp(), gateway_->nat_pmp())) {
-    case move::wait: return;
-    case move::ask_nat_pmp: return ask_nat_pmp(ctx, what, map_purpose::create);
-    case move::give_up: return attempt_failed(ctx, what, explain(what, gateway_->server()));
+    case move::wait:
+      return;
+    case move::ask_nat_pmp:
+      return ask_nat_pmp(ctx, what, map_purpose::create);
+    case move::give_up:
+      return attempt_failed(ctx, what, explain(what, gateway_->server()));
   }
 }
 
@@ -131,9 +150,12 @@ void keeper::on_attempt_answer(context& ctx, mapping& what,
     case map_outcome::kind::refused:
       return on_attempt_refused(ctx, what, answer.protocol, answer.outcome);
     case map_outcome::kind::silent:
-      set_failed(what, answer.protocol, errc::no_answer);
+      set_failed(what, answer.protocol, what.nonsense ? errc::unusable_answer : errc::no_answer);
       return reconsider(ctx, what);
-    case map_outcome::kind::deleted: return;  // of an earlier delete
+    case map_outcome::kind::deleted:
+      // Of an earlier delete, so the request goes on; or of a server that grants 0 s.
+      what.nonsense = true;
+      return;
   }
 }
 
@@ -165,17 +187,17 @@ void keeper::set_failed(mapping& what, protocol which, errc reason) {
 
 /// All have failed: the program is told once, and after a pause it is tried again.
 void keeper::attempt_failed(context& ctx, mapping& what, const failure& why) {
-  ++what.failures;
+  const bool same_kind = what.last_failure && was_refused(*what.last_failure) == was_refused(why);
+  what.failures = same_kind ? what.failures + 1 : 1;
+  what.last_failure = why;
   cancel_attempt_timers(ctx, what.id);
   table_.move_to(what, phase::pausing);
   if (gateway_) {
     gateway_->give_up_pcp(ctx, what.id);
     gateway_->forget_nat_pmp(ctx, what.id);
   }
-  auto pause = retry_pause(why, what.failures, ctx.opts.recheck_period);
-  // Spread, so that many mappings and many hosts do not come back in step.
-  pause -= ctx.random.uniform_duration({}, pause / 8);
-  ctx.timers.set({timer::retry, what.id}, ctx.now + pause);
+  ctx.timers.set({timer::retry, what.id},
+                 ctx.now + retry_pause(why, what.failures, ctx.opts.recheck_period, ctx.random));
   tell_failed(ctx, what, why);
 }
 

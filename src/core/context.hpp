@@ -24,11 +24,11 @@ enum class timer : std::uint8_t {
   lease_end,    ///< the lease ends
   release_end,  ///< the release bound
   // of the gateway
-  nat_pmp_try,   ///< the next try of the NAT-PMP request in flight
-  check_try,     ///< the next try of the PCP ANNOUNCE question
-  hint,          ///< a hint that came too soon after the last check is due
-  recheck,       ///< the recheck period has passed
-  restart_wait,  ///< the random wait after a restart ends
+  nat_pmp_try,    ///< the next try of the NAT-PMP request in flight
+  check_try,      ///< the next try of the PCP ANNOUNCE question
+  hint,           ///< a hint that came too soon after the last check is due
+  recheck,        ///< the recheck period has passed
+  restart_wait,   ///< the random wait after a restart ends
   address_retry,  ///< the external address was not known: the next time to ask
 };
 

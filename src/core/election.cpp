@@ -10,12 +10,17 @@ namespace {
 int weight(errc reason) noexcept {
   switch (reason) {
     case errc::not_tried:
-    case errc::protocol_excluded: return 0;
+    case errc::protocol_excluded:
+      return 0;
     case errc::not_supported:
-    case errc::version_refused: return 1;
-    case errc::no_answer: return 2;
-    case errc::port_closed: return 3;
-    default: return 4;
+    case errc::version_refused:
+      return 1;
+    case errc::no_answer:
+      return 2;
+    case errc::port_closed:
+      return 3;
+    default:
+      return 4;
   }
 }
 
@@ -33,11 +38,16 @@ std::optional<std::chrono::seconds> asked_pause(const failure& why) noexcept {
 
 bool allows(protocol_filter filter, protocol which) noexcept {
   switch (filter) {
-    case protocol_filter::any: return true;
-    case protocol_filter::pcp: return which == protocol::pcp || which == protocol::nat_pmp;
-    case protocol_filter::upnp: return which == protocol::upnp;
-    case protocol_filter::pcp_only: return which == protocol::pcp;
-    case protocol_filter::nat_pmp_only: return which == protocol::nat_pmp;
+    case protocol_filter::any:
+      return true;
+    case protocol_filter::pcp:
+      return which == protocol::pcp || which == protocol::nat_pmp;
+    case protocol_filter::upnp:
+      return which == protocol::upnp;
+    case protocol_filter::pcp_only:
+      return which == protocol::pcp;
+    case protocol_filter::nat_pmp_only:
+      return which == protocol::nat_pmp;
   }
   return false;
 }
@@ -46,8 +56,8 @@ move next_move(const mapping& what, availability pcp, availability nat_pmp) noex
   const protocol_filter filter = what.request.protocols;
   const bool pcp_allowed = allows(filter, protocol::pcp);
   const bool pcp_out = !pcp_allowed || what.pcp.failed;
-  const bool nat_pmp_allowed = allows(filter, protocol::nat_pmp) &&
-                               (pcp != availability::present || !pcp_allowed);
+  const bool nat_pmp_allowed =
+      allows(filter, protocol::nat_pmp) && (pcp != availability::present || !pcp_allowed);
   const bool nat_pmp_out = !nat_pmp_allowed || what.nat_pmp.failed;
 
   if (what.nat_pmp.under_way) return move::wait;
@@ -88,22 +98,32 @@ failure explain(const mapping& what, const endpoint& server) {
                                                   .server = {},
                                                   .retry_after = std::nullopt}});
 
-  const auto decides = std::max_element(
-      account.protocols.begin(), account.protocols.end(),
-      [](const auto& a, const auto& b) { return weight(a.reason) < weight(b.reason); });
+  const auto decides = std::ranges::max_element(
+      account.protocols, {}, [](const protocol_failure& each) { return weight(each.reason); });
   account.reason = decides->reason;
   return account;
 }
 
+bool was_refused(const failure& why) noexcept { return asked_pause(why).has_value(); }
+
 std::chrono::nanoseconds retry_pause(const failure& why, unsigned failures,
-                                     std::chrono::nanoseconds recheck_period) noexcept {
+                                     std::chrono::nanoseconds recheck_period,
+                                     random_source& random) noexcept {
+  using std::chrono::nanoseconds;
   constexpr std::chrono::seconds first{5};
-  constexpr std::chrono::hours longest_refusal{24};
-  const auto factor = std::int64_t{1} << std::clamp(failures, 1U, 16U) >> 1;
-  if (const auto asked_for = asked_pause(why)) {
-    return std::min<std::chrono::nanoseconds>(*asked_for * factor, longest_refusal);
+  constexpr std::chrono::hours longest{24};
+  const auto factor = std::int64_t{1} << (std::clamp(failures, 1U, 16U) - 1);
+  const auto asked_for = asked_pause(why);
+  if (!asked_for) {
+    const nanoseconds pause = std::min<nanoseconds>(first * factor, recheck_period);
+    return pause - random.uniform_duration({}, pause / 8);
   }
-  return std::min<std::chrono::nanoseconds>(first * factor, recheck_period);
+  if (*asked_for > recheck_period) {
+    const nanoseconds pause = std::min<nanoseconds>(*asked_for * factor, longest);
+    return pause + random.uniform_duration({}, pause / 8);
+  }
+  const nanoseconds pause = std::min<nanoseconds>(*asked_for * factor, recheck_period);
+  return std::min<nanoseconds>(pause + random.uniform_duration({}, pause / 8), recheck_period);
 }
 
 }  // namespace damson::core

@@ -36,9 +36,16 @@ bool needs_address_question(const mapping& what, const gateway& router) noexcept
 /// that decides: a refusal before a closed port, a closed port before silence.
 failure explain(const mapping& what, const endpoint& server);
 
-/// How long to wait after a failed attempt: as the router said, doubled with each failure in a row up to a day,
-/// or, where it said nothing, from 5 s doubling to the recheck period.
+/// Whether a router's answer, and not silence, made the attempt fail.
+bool was_refused(const failure& why) noexcept;
+
+/// How long to wait after a failed attempt. What the router asks for is kept, and doubled with each
+/// refusal in a row: up to the recheck period, or up to a day if it asks for more than that. Where
+/// it asked for nothing: from 5 s doubling to the recheck period. Spread by up to an eighth, so
+/// that many mappings and many hosts do not come back in step. `failures` of this kind in a row,
+/// this one included.
 std::chrono::nanoseconds retry_pause(const failure& why, unsigned failures,
-                                     std::chrono::nanoseconds recheck_period) noexcept;
+                                     std::chrono::nanoseconds recheck_period,
+                                     random_source& random) noexcept;
 
 }  // namespace damson::core

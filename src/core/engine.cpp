@@ -65,10 +65,7 @@ class engine::impl {
     keeper_.release(ctx, what.id, what.keep_lease);
   }
   void on(core::context& ctx, const create_mapping& what) {
-    if (closing_) {
-      ++counters_.inputs_ignored;
-      return;
-    }
+    if (closing_) return keeper_.turn_away(ctx, what.id, what.request);
     keeper_.create(ctx, what.id, what.request);
   }
   void on(core::context& ctx, const close_engine&) {

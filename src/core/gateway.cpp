@@ -25,9 +25,12 @@ bool is_plausible(const ip_address& external) {
 
 const retransmit_schedule& pcp_schedule(map_purpose why) {
   switch (why) {
-    case map_purpose::create: return schedules::first_contact;
-    case map_purpose::renew: return schedules::renewal;
-    case map_purpose::remove: break;
+    case map_purpose::create:
+      return schedules::first_contact;
+    case map_purpose::renew:
+      return schedules::renewal;
+    case map_purpose::remove:
+      break;
   }
   return schedules::release;
 }
@@ -77,8 +80,8 @@ void gateway::open(context& ctx) {
 void gateway::close(context& ctx) {
   if (!never_opened_) ctx.outputs.emplace_back(close_channel{requests_});
   if (ready_) ctx.outputs.emplace_back(close_channel{announcements_});
-  for (const timer each : {timer::nat_pmp_try, timer::check_try, timer::hint, timer::recheck,
-                           timer::restart_wait, timer::address_retry}) {
+  for (const timer each :
+       {timer::nat_pmp_try, timer::check_try, timer::hint, timer::address_retry}) {
     ctx.timers.cancel({each});
   }
 }
@@ -109,8 +112,7 @@ void gateway::ask_pcp(context& ctx, mapping_id mapping, map_purpose why,
 void gateway::ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
                           const natpmp_map_request& request) {
   // A renewal that waits holds up all others, so it waits no longer than a first contact.
-  const auto& schedule =
-      why == map_purpose::remove ? schedules::release : schedules::first_contact;
+  const auto& schedule = why == map_purpose::remove ? schedules::release : schedules::first_contact;
   nat_pmp_.ask({.mapping = mapping, .why = why, .map = request}, schedule, ctx.now);
   pump_nat_pmp(ctx);
 }
@@ -123,11 +125,10 @@ void gateway::ask_address(context& ctx) {
 
 void gateway::check(context& ctx) {
   last_check_ = ctx.now;
-  const bool in_pcp =
-      allowed_.pcp && (pcp_availability_ == availability::present ||
-                       (pcp_availability_ == availability::unknown &&
-                        nat_pmp_availability_ != availability::present) ||
-                       !allowed_.nat_pmp);
+  const bool in_pcp = allowed_.pcp && (pcp_availability_ == availability::present ||
+                                       (pcp_availability_ == availability::unknown &&
+                                        nat_pmp_availability_ != availability::present) ||
+                                       !allowed_.nat_pmp);
   if (!in_pcp) return ask_address(ctx);
   pcp_.check(local_, ctx.now);
   pump_check(ctx);
@@ -155,7 +156,8 @@ bool gateway::withdraw_nat_pmp(context& ctx, mapping_id mapping) {
 }
 
 void gateway::forget_nat_pmp(context& ctx, mapping_id mapping) {
-  if (nat_pmp_.forget(mapping)) pump_nat_pmp(ctx);
+  // The next one is sent when all that happens now has happened: many may be forgotten at once.
+  if (nat_pmp_.forget(mapping)) ctx.timers.set({timer::nat_pmp_try}, ctx.now);
 }
 
 void gateway::forget(context& ctx, mapping_id mapping) {
@@ -182,12 +184,12 @@ void gateway::pump_pcp(context& ctx, mapping_id mapping) {
   auto todo = pcp_.due(mapping, ctx.now, ctx.random);
   if (!todo.send.empty()) send(ctx, std::move(todo.send));
   if (todo.silent) {
-    events_.emplace_back(gateway_event::map_answered{
-        .mapping = mapping,
-        .protocol = protocol::pcp,
-        .asked = pcp_.asked_for(mapping),
-        .late = false,
-        .outcome = {.what = map_outcome::kind::silent}});
+    events_.emplace_back(
+        gateway_event::map_answered{.mapping = mapping,
+                                    .protocol = protocol::pcp,
+                                    .asked = pcp_.asked_for(mapping),
+                                    .late = false,
+                                    .outcome = {.what = map_outcome::kind::silent}});
   }
   const timer_key key{timer::pcp_try, mapping};
   if (const auto next = pcp_.next_due(mapping)) {
@@ -216,12 +218,12 @@ void gateway::pump_nat_pmp(context& ctx) {
     if (todo.silent && todo.silent->is_address_question()) {
       events_.emplace_back(gateway_event::address_asked{.answered = false});
     } else if (todo.silent) {
-      events_.emplace_back(gateway_event::map_answered{
-          .mapping = todo.silent->mapping,
-          .protocol = protocol::nat_pmp,
-          .asked = todo.silent->why,
-          .late = false,
-          .outcome = {.what = map_outcome::kind::silent}});
+      events_.emplace_back(
+          gateway_event::map_answered{.mapping = todo.silent->mapping,
+                                      .protocol = protocol::nat_pmp,
+                                      .asked = todo.silent->why,
+                                      .late = false,
+                                      .outcome = {.what = map_outcome::kind::silent}});
     }
     next = nat_pmp_.next_due();
   }
@@ -234,12 +236,18 @@ void gateway::pump_nat_pmp(context& ctx) {
 
 void gateway::on_timer(context& ctx, const timer_key& due) {
   switch (due.name) {
-    case timer::pcp_try: return pump_pcp(ctx, due.mapping);
-    case timer::nat_pmp_try: return pump_nat_pmp(ctx);
-    case timer::check_try: return pump_check(ctx);
-    case timer::hint: return check(ctx);
-    case timer::address_retry: return ask_address(ctx);
-    default: return;
+    case timer::pcp_try:
+      return pump_pcp(ctx, due.mapping);
+    case timer::nat_pmp_try:
+      return pump_nat_pmp(ctx);
+    case timer::check_try:
+      return pump_check(ctx);
+    case timer::hint:
+      return check(ctx);
+    case timer::address_retry:
+      return ask_address(ctx);
+    default:
+      return;
   }
 }
 
@@ -294,9 +302,13 @@ void gateway::on_datagram(context& ctx, const datagram_received& what) {
   if (what.channel == announcements_) return on_announcement(ctx, what);
   switch (classify_response(what.bytes)) {
     case response_kind::malformed:
-    case response_kind::not_a_response: ++ctx.counters.datagrams_malformed; return;
-    case response_kind::pcp: return on_pcp(ctx, what.bytes);
-    case response_kind::natpmp: return on_natpmp(ctx, what.bytes);
+    case response_kind::not_a_response:
+      ++ctx.counters.datagrams_malformed;
+      return;
+    case response_kind::pcp:
+      return on_pcp(ctx, what.bytes);
+    case response_kind::natpmp:
+      return on_natpmp(ctx, what.bytes);
     case response_kind::pcp_other_version:
     case response_kind::natpmp_refuses_pcp:
       return on_pcp_refused_by_version(ctx, what.bytes);
@@ -330,9 +342,11 @@ void gateway::learn(availability& which, availability what) {
   if (std::exchange(which, what) != what) events_.emplace_back(gateway_event::learnt{});
 }
 
-/// A server that answers NAT-PMP in version 2 speaks PCP and no NAT-PMP.
-bool gateway::on_answer_of_a_pcp_server(context& ctx) {
-  const auto refused = nat_pmp_.take_in_flight(ctx.now);
+/// A server that answers NAT-PMP in version 2 speaks PCP and no NAT-PMP. The opcode is the
+/// one that was asked, which is all that a clipped answer has to match.
+bool gateway::on_answer_of_a_pcp_server(context& ctx, std::span<const std::byte> bytes) {
+  const auto opcode = std::to_integer<std::uint8_t>(bytes[1]) & 0x7fU;
+  const auto refused = nat_pmp_.take_in_flight(static_cast<natpmp_opcode>(opcode), ctx.now);
   if (!refused) return false;
   last_answer_ = ctx.now;
   learn(nat_pmp_availability_, availability::absent);
@@ -354,7 +368,7 @@ bool gateway::on_answer_of_a_pcp_server(context& ctx) {
 void gateway::on_pcp(context& ctx, std::span<const std::byte> bytes) {
   const auto response = decode_pcp_response(bytes);
   if (!response || response->result == pcp_result::unsupp_version) {
-    if (on_answer_of_a_pcp_server(ctx)) return;
+    if (on_answer_of_a_pcp_server(ctx, bytes)) return;
     ++(response ? ctx.counters.datagrams_unmatched : ctx.counters.datagrams_malformed);
     return;
   }
@@ -382,7 +396,8 @@ void gateway::on_pcp(context& ctx, std::span<const std::byte> bytes) {
 }
 
 /// "Unsupported version" answers whatever PCP request is open; a server that has
-/// answered PCP before is believed more than a datagram without a nonce.
+/// answered PCP before is believed more than a datagram without a nonce. Many requests have many
+/// refusals, so where PCP was asked it is never taken for an answer to NAT-PMP.
 void gateway::on_pcp_refused_by_version(context& ctx, std::span<const std::byte> bytes) {
   if (pcp_.any_open() && pcp_availability_ == availability::unknown) {
     last_answer_ = ctx.now;
@@ -394,7 +409,9 @@ void gateway::on_pcp_refused_by_version(context& ctx, std::span<const std::byte>
     learn(pcp_availability_, availability::absent);
     return;
   }
-  if (classify_response(bytes) == response_kind::natpmp_refuses_pcp) return on_natpmp(ctx, bytes);
+  if (!allowed_.pcp && classify_response(bytes) == response_kind::natpmp_refuses_pcp) {
+    return on_natpmp(ctx, bytes);
+  }
   ++ctx.counters.datagrams_unmatched;
 }
 
@@ -435,8 +452,9 @@ void gateway::on_address_answer(context& ctx, const natpmp_response& response) {
   }
   // The router has no address (yet): ask again with back-off.
   ctx.timers.set({timer::address_retry}, ctx.now + address_pause_);
-  address_pause_ = std::min(
-      address_pause_ * 2, std::chrono::duration_cast<std::chrono::seconds>(ctx.opts.recheck_period));
+  address_pause_ =
+      std::min(address_pause_ * 2,
+               std::chrono::duration_cast<std::chrono::seconds>(ctx.opts.recheck_period));
   address_pause_ = std::max(address_pause_, std::chrono::seconds{1});
 }
 
@@ -455,7 +473,8 @@ void gateway::on_announcement(context& ctx, const datagram_received& what) {
         return response && response->opcode == natpmp_opcode::address &&
                response->result == natpmp_result::success;
       }
-      default: return false;
+      default:
+        return false;
     }
   };
   if (!is_announcement()) {

@@ -33,7 +33,8 @@ struct map_outcome {
   std::chrono::seconds lifetime{};  ///< granted
   errc reason{};                    ///< refused
   std::uint16_t result_code = 0;    ///< refused
-  std::chrono::seconds retry_after{};  ///< refused: as asked by the router, not below the floors (Q-34)
+  std::chrono::seconds
+      retry_after{};  ///< refused: as asked by the router, not below the floors (Q-34)
 };
 
 /// What a gateway tells the engine.
@@ -103,9 +104,11 @@ class gateway {
   void allow(allowed_protocols more) noexcept;
 
   void ask_pcp(context& ctx, mapping_id mapping, map_purpose why, const pcp_map_request& request);
-  void ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why, const natpmp_map_request& request);
+  void ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
+                   const natpmp_map_request& request);
   void ask_address(context& ctx);
-  /// The cheap question whether it is still there and has kept its state, in the protocol that it speaks.
+  /// The cheap question whether it is still there and has kept its state, in the protocol that it
+  /// speaks.
   void check(context& ctx);
 
   /// Stops repeating the mapping's PCP request; a grant will still be recognised.
@@ -113,9 +116,15 @@ class gateway {
   /// Waits for the mapping's answer until then.
   void extend_pcp(context& ctx, mapping_id mapping, time_point until);
   void extend_nat_pmp(context& ctx, mapping_id mapping, time_point until);
-  /// Takes the mapping's NAT-PMP request back if it was not sent yet; false if it was, or there is none.
+  /// Whether the mapping's NAT-PMP request waits for its answer, or for others to be answered.
+  bool nat_pmp_open(mapping_id mapping) const { return nat_pmp_.is_open(mapping); }
+  /// Takes the mapping's NAT-PMP request back if it was not sent yet; false if it was, or there is
+  /// none.
   bool withdraw_nat_pmp(context& ctx, mapping_id mapping);
   void forget_nat_pmp(context& ctx, mapping_id mapping);
+  bool pcp_open(mapping_id mapping) const { return pcp_.is_open(mapping); }
+  /// How often the mapping's last PCP request was sent.
+  std::size_t pcp_tries(mapping_id mapping) const { return pcp_.tries(mapping); }
   /// Drops everything about the mapping.
   void forget(context& ctx, mapping_id mapping);
 
@@ -133,7 +142,7 @@ class gateway {
   void on_pcp(context& ctx, std::span<const std::byte> bytes);
   void on_natpmp(context& ctx, std::span<const std::byte> bytes);
   void on_pcp_refused_by_version(context& ctx, std::span<const std::byte> bytes);
-  bool on_answer_of_a_pcp_server(context& ctx);
+  bool on_answer_of_a_pcp_server(context& ctx, std::span<const std::byte> bytes);
   void on_announcement(context& ctx, const datagram_received& what);
   void on_address_answer(context& ctx, const natpmp_response& response);
   void end_questions();

@@ -32,18 +32,31 @@ void keeper::tell(context& ctx, const mapping& what, event_kind kind, mapping_ev
 // ---------------------------------------------------------------------------------------------
 // What the program wants
 
-void keeper::create(context& ctx, mapping_id id, const map_request& request) {
+/// Null when the id cannot be used.
+mapping* keeper::add(context& ctx, mapping_id id, const map_request& request) {
   mapping* made = id == mapping_id::none ? nullptr : table_.add(id, request);
   if (made == nullptr) {
     ++ctx.counters.inputs_ignored;
-    return;
+    return nullptr;
   }
   made->created = ctx.now;
   ctx.random.fill(made->nonce.bytes);
   made->info.id = id;
   made->info.transport = request.transport;
   made->info.internal.port = request.internal_port;
+  return made;
+}
 
+void keeper::turn_away(context& ctx, mapping_id id, const map_request& request) {
+  mapping* made = add(ctx, id, request);
+  if (made == nullptr) return;
+  tell_failed(ctx, *made, {errc::closed, {}});
+  finish(ctx, *made, removal::already_gone);
+}
+
+void keeper::create(context& ctx, mapping_id id, const map_request& request) {
+  mapping* made = add(ctx, id, request);
+  if (made == nullptr) return;
   if (const auto why = hopeless(*made, table_.size())) {
     table_.move_to(*made, phase::hopeless);
     return tell_failed(ctx, *made, *why);
@@ -73,7 +86,8 @@ void keeper::on_network(context& ctx, const network_facts& facts) {
   begin_waiting(ctx);
 }
 
-/// The old router cannot be reached as the host that made the mappings, so it is left alone: leases end.
+/// The old router cannot be reached as the host that made the mappings, so it is left alone: leases
+/// end.
 void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
   const bool is_news = uplink_.has_value();
   uplink_ = chosen;
@@ -82,8 +96,8 @@ void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
   if (gateway_) close_gateway(ctx);
   for_each([](const mapping& each) { return each.phase != phase::hopeless; },
            [&](mapping& each) {
-             each.pcp_open = each.nat_pmp_open = false;
-             each.failures = 0;
+             leave_behind(each);
+             each.last_failure.reset();
              if (is_news && each.is_held()) lose(ctx, each, {errc::network_changed, {}});
              cancel_timers(ctx, each.id);
              if (!each.told_failed && !each.told_mapped) {
@@ -104,16 +118,14 @@ void keeper::open_gateway(context& ctx) {
 void keeper::close_gateway(context& ctx) {
   gateway_->close(ctx);
   gateway_.reset();
-  ctx.timers.cancel({timer::recheck});
   ctx.timers.cancel({timer::restart_wait});
 }
 
 void keeper::on_recheck(context& ctx) {
+  if (table_.count(phase::mapped) == 0) return;
   ctx.timers.set({timer::recheck}, ctx.now + ctx.opts.recheck_period);
   look(ctx);
-  if (gateway_ && gateway_->is_ready() && table_.count(phase::mapped) > 0) {
-    gateway_->check(ctx);
-  }
+  if (gateway_ && gateway_->is_ready()) gateway_->check(ctx);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -171,13 +183,27 @@ void keeper::on_timer(context& ctx, const timer_key& due) {
       reconsider(ctx, *what);
       break;
     case timer::discovery:
-      attempt_failed(ctx, *what, explain(*what, gateway_->server()));
+      if (gateway_->nat_pmp_open(what->id) || what->address_missing) {
+        // Its turn may not have come yet; its own schedule and the request's time-out bound this.
+        ctx.timers.set(due, ctx.now + ctx.opts.discovery_timeout);
+      } else {
+        attempt_failed(ctx, *what, explain(*what, gateway_->server()));
+      }
       break;
-    case timer::retry: want(ctx, *what); break;
-    case timer::renew: renew(ctx, *what); break;
-    case timer::lease_end: on_lease_end(ctx, *what); break;
-    case timer::release_end: finish(ctx, *what, removal::left_to_expire); break;
-    default: break;
+    case timer::retry:
+      want(ctx, *what);
+      break;
+    case timer::renew:
+      renew(ctx, *what);
+      break;
+    case timer::lease_end:
+      on_lease_end(ctx, *what);
+      break;
+    case timer::release_end:
+      on_release_end(ctx, *what);
+      break;
+    default:
+      break;
   }
   drain_gateway(ctx);
 }
@@ -199,7 +225,35 @@ void keeper::drain_gateway(context& ctx) {
 
 void keeper::on_event(context& ctx, const gateway_event::channel_ready&) { begin_waiting(ctx); }
 
+/// The channel is gone for good: what it carried is lost, and a new one is opened after a pause.
+void keeper::on_channel_gone(context& ctx) {
+  for_each([](const mapping& each) { return each.phase == phase::releasing; },
+           [&](mapping& each) { finish(ctx, each, removal::left_to_expire); });
+  for_each(
+      [](const mapping& each) {
+        const bool direct = each.is_held() && each.info.protocol == protocol::direct;
+        return each.phase != phase::hopeless && each.phase != phase::pausing && !direct;
+      },
+      [&](mapping& each) {
+        leave_behind(each);
+        if (each.is_held()) lose(ctx, each, {errc::network_down, {}});
+        for (const protocol which : {protocol::pcp, protocol::nat_pmp}) {
+          if (allows(each.request.protocols, which)) set_failed(each, which, errc::network_down);
+        }
+        attempt_failed(ctx, each, explain(each, gateway_->server()));
+      });
+  if (gateway_) close_gateway(ctx);
+}
+
+void keeper::leave_behind(mapping& what) {
+  if (what.lease && (what.pcp_open || what.nat_pmp_open)) {
+    what.left_behind_until = what.lease->lease_end();
+  }
+  what.pcp_open = what.nat_pmp_open = false;
+}
+
 void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
+  if (what.error == channel_error::cannot_open) return on_channel_gone(ctx);
   const bool refused = what.error == channel_error::refused;
   const errc reason = refused ? errc::port_closed : errc::network_down;
   for_each(
@@ -210,11 +264,11 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
         for (const protocol which : {protocol::pcp, protocol::nat_pmp}) {
           if (allows(each.request.protocols, which)) set_failed(each, which, reason);
         }
-        // Nobody was there to make anything.
-        each.pcp_open = each.nat_pmp_open = each.told_mapped;
+        // Where the first try is refused, nobody was there to make anything.
+        each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
+        each.nat_pmp_open = each.nat_pmp_open && each.told_mapped;
         attempt_failed(ctx, each, explain(each, gateway_->server()));
       });
-  if (what.error == channel_error::cannot_open) close_gateway(ctx);
 }
 
 void keeper::on_event(context& ctx, const gateway_event::learnt&) {
@@ -239,13 +293,17 @@ void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
   mapping* of = table_.find(what.mapping);
   if (of == nullptr) return;
   switch (of->phase) {
-    case phase::asking: return on_attempt_answer(ctx, *of, what);
-    case phase::mapped: return on_lease_answer(ctx, *of, what);
-    case phase::releasing: return on_release_answer(ctx, *of, what);
+    case phase::asking:
+      return on_attempt_answer(ctx, *of, what);
+    case phase::mapped:
+      return on_lease_answer(ctx, *of, what);
+    case phase::releasing:
+      return on_release_answer(ctx, *of, what);
     case phase::replacing:
       if (what.asked == map_purpose::remove && !what.late) want(ctx, *of);
       return;
-    case phase::hopeless: return;
+    case phase::hopeless:
+      return;
     case phase::waiting:
     case phase::pausing:
       // A grant that nobody waited for any more is a grant all the same: the nonce is ours.

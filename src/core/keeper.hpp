@@ -21,6 +21,8 @@ namespace damson::core {
 class keeper {
  public:
   void create(context& ctx, mapping_id id, const map_request& request);
+  /// As `create` followed by `release`, with `errc::closed`.
+  void turn_away(context& ctx, mapping_id id, const map_request& request);
   void release(context& ctx, mapping_id id, bool keep_lease);
   void release_all(context& ctx);
 
@@ -34,6 +36,7 @@ class keeper {
 
  private:
   // keeper.cpp
+  mapping* add(context& ctx, mapping_id id, const map_request& request);
   void look(context& ctx);
   void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
   void open_gateway(context& ctx);
@@ -47,6 +50,8 @@ class keeper {
   void on_event(context& ctx, const gateway_event::address_asked& what);
   void on_event(context& ctx, const gateway_event::restarted&);
   void on_event(context& ctx, const gateway_event::checked& what);
+  void on_channel_gone(context& ctx);
+  static void leave_behind(mapping& what);
   void revive(context& ctx);
   /// Does something with each mapping that meets a condition; the action may add and remove some.
   template <class Condition, class Action>
@@ -56,7 +61,7 @@ class keeper {
       if (each != nullptr && condition(*each)) action(*each);
     }
   }
-  void tell(context& ctx, const mapping& what, event_kind kind, mapping_event more = {});
+  static void tell(context& ctx, const mapping& what, event_kind kind, mapping_event more = {});
 
   // attempt.cpp
   void want(context& ctx, mapping& what);
@@ -69,7 +74,7 @@ class keeper {
   void on_attempt_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
   void on_attempt_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void attempt_failed(context& ctx, mapping& what, const failure& why);
-  void tell_failed(context& ctx, mapping& what, const failure& why);
+  static void tell_failed(context& ctx, mapping& what, const failure& why);
   void set_failed(mapping& what, protocol which, errc reason);
 
   // lease.cpp
@@ -81,7 +86,7 @@ class keeper {
   void on_renewal_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void on_late_grant(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void on_other_removed(context& ctx, mapping& what, const gateway_event::map_answered& answer);
-  void arm_lease(context& ctx, mapping& what);
+  static void arm_lease(context& ctx, mapping& what);
   void renew(context& ctx, mapping& what);
   void lose(context& ctx, mapping& what, failure why);
   void on_lease_end(context& ctx, mapping& what);
@@ -90,6 +95,7 @@ class keeper {
   // release.cpp
   void begin_release(context& ctx, mapping& what);
   void on_release_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void on_release_end(context& ctx, mapping& what);
   void finish(context& ctx, mapping& what, removal how);
   static void cancel_attempt_timers(context& ctx, mapping_id id);
   static void cancel_timers(context& ctx, mapping_id id);

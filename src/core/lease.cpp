@@ -45,6 +45,7 @@ void keeper::on_granted(context& ctx, mapping& what, protocol which, const map_o
     // The first event carries the address, so it waits for the question that is open.
     if (gateway_->must_wait_for_address(ctx)) {
       what.address_missing = true;
+      table_.move_to(what, phase::asking);
       return;
     }
     what.info.external.address = gateway_->external_address().value_or(ip_address::any_v4());
@@ -62,7 +63,7 @@ void keeper::hold(context& ctx, mapping& what) {
     gateway_->give_up_pcp(ctx, what.id);
   }
   table_.move_to(what, phase::mapped);
-  what.failures = 0;
+  what.last_failure.reset();
   what.told_failed = false;
   if (!std::exchange(what.told_mapped, true)) what.info.elapsed = ctx.now - what.created;
   if (what.lease) arm_lease(ctx, what);
@@ -96,7 +97,8 @@ void keeper::arm_lease(context& ctx, mapping& what) {
 }
 
 void keeper::renew(context& ctx, mapping& what) {
-  if (!what.is_held()) return;
+  // After a suspend both may be due: an ended lease is made anew instead.
+  if (!what.is_held() || ctx.now >= what.lease->lease_end()) return;
   if (const auto next = what.lease->next(ctx.now, ctx.random)) {
     ctx.timers.set({timer::renew, what.id}, *next);
   }
@@ -161,7 +163,8 @@ void keeper::on_renewal_refused(context& ctx, mapping& what, protocol which,
 }
 
 /// Another protocol's request, given up long ago, was granted after all. On the most common daemon
-/// both are one rule if the external port is the same, and deleting it would close the one that is kept.
+/// both are one rule if the external port is the same, and deleting it would close the one that is
+/// kept.
 void keeper::on_late_grant(context& ctx, mapping& what, protocol which,
                            const map_outcome& outcome) {
   if (outcome.external.port == what.info.external.port) return;

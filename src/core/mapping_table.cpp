@@ -19,7 +19,8 @@ mapping* mapping_table::add(mapping_id id, const map_request& request) {
   return &made;
 }
 
-void mapping_table::claim_port(const mapping& what) {
+void mapping_table::claim_port(mapping& what) {
+  what.claim = ++claims_;
   by_port_.emplace(key_of(what.request), what.id);
 }
 
@@ -52,7 +53,8 @@ mapping* mapping_table::find_other(const mapping& than) {
   mapping* oldest = nullptr;
   for (auto each = first; each != last; ++each) {
     if (each->second == than.id) continue;
-    if (oldest == nullptr || each->second < oldest->id) oldest = find(each->second);
+    mapping* other = find(each->second);
+    if (oldest == nullptr || other->claim < oldest->claim) oldest = other;
   }
   return oldest;
 }
@@ -61,7 +63,7 @@ std::vector<mapping_id> mapping_table::ids() const {
   std::vector<mapping_id> all;
   all.reserve(by_id_.size());
   for (const auto& [id, entry] : by_id_) all.push_back(id);
-  std::sort(all.begin(), all.end());
+  std::ranges::sort(all);
   return all;
 }
 

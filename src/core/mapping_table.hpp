@@ -39,6 +39,7 @@ struct asked {
 struct mapping {
   mapping_id id{};
   map_request request{};
+  std::uint64_t claim = 0;  ///< the order in which ports were claimed; 0: not claimed
   time_point created{};
   /// Constant for the mapping's whole life: renewals, re-creation and the delete.
   pcp_nonce nonce;
@@ -53,15 +54,22 @@ struct mapping {
   asked pcp;
   asked nat_pmp;
   bool head_start_over = false;
-  bool any_port = false;  ///< the wanted external port was refused: leave the choice to the router (Q-44)
+  bool any_port =
+      false;  ///< the wanted external port was refused: leave the choice to the router (Q-44)
   /// A NAT-PMP grant that waits for the external address.
   bool address_missing = false;
-  unsigned failures = 0;  ///< attempts that failed since the last grant
+  /// The account of the last attempt, and how many of its kind (refused, or not) have failed in a
+  /// row.
+  std::optional<failure> last_failure;
+  unsigned failures = 0;
+  /// PCP answered a create with the answer to a delete, over and over.
+  bool nonsense = false;
 
   // What the router may hold of ours: a request that can have made a mapping was sent, and it is
   // neither refused nor deleted.
   bool pcp_open = false;
   bool nat_pmp_open = false;
+  bool pcp_open_before = false;  ///< before the attempt under way
 
   /// The grant, also the last one while the mapping is lost: what to suggest again.
   mapping_info info;
@@ -70,6 +78,10 @@ struct mapping {
   std::optional<protocol_failure> renewal_refused;
 
   removal how = removal::already_gone;  ///< releasing: what is known so far
+  /// Releasing: the delete may have overtaken a request on the way, whose grant has to be deleted.
+  bool grant_may_come = false;
+  /// A router that is out of reach now may keep a lease until then.
+  std::optional<time_point> left_behind_until;
 
   bool is_held() const noexcept { return phase == phase::mapped; }
 };
@@ -80,12 +92,13 @@ class mapping_table {
   /// The entry made for `id`; null when the id is in use.
   mapping* add(mapping_id id, const map_request& request);
   /// From now on `find_other` knows it. Once for each entry at most.
-  void claim_port(const mapping& what);
+  void claim_port(mapping& what);
   void erase(mapping_id id);
 
   mapping* find(mapping_id id);
 
-  /// Another mapping than `than` that claims the same transport and internal port: the one that came first.
+  /// Another mapping than `than` that claims the same transport and internal port: the one that
+  /// came first.
   mapping* find_other(const mapping& than);
 
   /// Every change of phase goes through here, so that each phase's mappings are counted.
@@ -105,6 +118,7 @@ class mapping_table {
   std::unordered_map<mapping_id, mapping> by_id_;
   std::unordered_multimap<port_key, mapping_id> by_port_;
   std::array<std::size_t, phase_count> counts_{};
+  std::uint64_t claims_ = 0;
 };
 
 }  // namespace damson::core

@@ -10,12 +10,14 @@ constexpr std::chrono::seconds release_bound{2};
 
 removal removal_by(const map_outcome& outcome) noexcept {
   switch (outcome.what) {
-    case map_outcome::kind::deleted: return removal::deleted;
+    case map_outcome::kind::deleted:
+      return removal::deleted;
     case map_outcome::kind::refused:
       // Deleting what is not there is an error on some servers.
       return outcome.reason == errc::no_resources ? removal::already_gone : removal::left_to_expire;
     case map_outcome::kind::granted:
-    case map_outcome::kind::silent: break;
+    case map_outcome::kind::silent:
+      break;
   }
   return removal::left_to_expire;
 }
@@ -35,8 +37,10 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
     return;
   }
   mapping& what = *found;
-  const bool nothing_there = !what.pcp_open && !what.nat_pmp_open;
-  if (nothing_there) return finish(ctx, what, removal::already_gone);
+  if (!what.pcp_open && !what.nat_pmp_open) {
+    const bool left_behind = what.left_behind_until && ctx.now < *what.left_behind_until;
+    return finish(ctx, what, left_behind ? removal::left_to_expire : removal::already_gone);
+  }
   if (keep_lease || !gateway_ || !gateway_->is_ready()) {
     return finish(ctx, what, removal::left_to_expire);
   }
@@ -54,6 +58,7 @@ void keeper::begin_release(context& ctx, mapping& what) {
   const bool owned_by_nat_pmp = what.told_mapped && what.info.protocol == protocol::nat_pmp;
   const bool pcp_open = what.pcp_open;
   const bool nat_pmp_open = what.nat_pmp_open;
+  what.grant_may_come = what.phase == phase::asking && gateway_->pcp_open(what.id);
   table_.move_to(what, phase::releasing);
   what.any_port = false;
   if (pcp_open) ask_pcp(ctx, what, map_purpose::remove);
@@ -64,13 +69,25 @@ void keeper::begin_release(context& ctx, mapping& what) {
 
 void keeper::on_release_answer(context& ctx, mapping& what,
                                const gateway_event::map_answered& answer) {
-  // A late grant of an earlier request says nothing about the delete, which goes on being sent.
-  if (answer.asked != map_purpose::remove || answer.late) return;
+  if (answer.asked != map_purpose::remove) return;
+  if (answer.late) {
+    // A grant of the request before: the delete that overtook it has to be sent again, one that was
+    // not answered yet goes on being sent.
+    what.grant_may_come = false;
+    if (!gateway_->pcp_open(what.id)) ask_pcp(ctx, what, map_purpose::remove);
+    return;
+  }
   bool& open = answer.protocol == protocol::pcp ? what.pcp_open : what.nat_pmp_open;
   const bool counts = !what.told_mapped || answer.protocol == what.info.protocol;
   open = false;
   if (counts) what.how = removal_by(answer.outcome);
-  if (!what.pcp_open && !what.nat_pmp_open) finish(ctx, what, what.how);
+  if (what.pcp_open || what.nat_pmp_open || what.grant_may_come) return;
+  finish(ctx, what, what.how);
+}
+
+void keeper::on_release_end(context& ctx, mapping& what) {
+  const bool answered = !what.pcp_open && !what.nat_pmp_open;
+  finish(ctx, what, answered ? what.how : removal::left_to_expire);
 }
 
 void keeper::finish(context& ctx, mapping& what, removal how) {

@@ -14,10 +14,10 @@ namespace damson::core {
 /// Grants are believed up to a day; what the router said stays in `mapping_info::lifetime`.
 std::chrono::seconds scheduled_lifetime(std::chrono::seconds granted) noexcept;
 
-/// The renewal points of one grant: the first at random between 1/2 and 5/8 of the lifetime, then about 3/4,
-/// 7/8, 15/16 and so on, each at random within the first quarter of what is left after it, until
-/// they would be closer than 4 s together or past the end. No point is closer than 4 s to the grant, unless
-/// the lease is no longer than that.
+/// The renewal points of one grant: the first at random between 1/2 and 5/8 of the lifetime, then
+/// about 3/4, 7/8, 15/16 and so on, each at random within the first quarter of what is left after
+/// it, until they would be closer than 4 s together or past the end. No point is closer than 4 s to
+/// the grant, unless the lease is no longer than that.
 class renewal {
  public:
   renewal() = default;

@@ -1,6 +1,7 @@
 #include "core/uplink.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace damson::core {
@@ -11,7 +12,7 @@ bool is_router(const ip_address& next_hop) {
 }
 
 const interface_address* find_address(const network_facts& facts, auto&& wanted) {
-  const auto found = std::find_if(facts.addresses.begin(), facts.addresses.end(), wanted);
+  const auto found = std::ranges::find_if(facts.addresses, wanted);
   return found == facts.addresses.end() ? nullptr : &*found;
 }
 
@@ -60,8 +61,9 @@ std::optional<uplink> choose_uplink(const network_facts& facts, const options& o
   for (const auto& route : facts.routes) {
     if (route.gateway.is_v4()) routes.push_back(&route);
   }
-  std::stable_sort(routes.begin(), routes.end(),
-                   [](const auto* a, const auto* b) { return a->metric < b->metric; });
+  // Of equal metrics the one that the system names first.
+  std::ranges::sort(routes, {},
+                    [](const default_route* each) { return std::pair{each->metric, each}; });
 
   for (const auto* route : routes) {
     const auto* own = source_address(facts, *route);

@@ -25,9 +25,9 @@ struct uplink {
   bool is_public() const noexcept { return classify(local) == address_class::public_address; }
 };
 
-/// The uplink for IPv4: the caller's gateway if there is one, else the default route with the lowest
-/// metric that leads to a router or carries a public address. Next hops that are unspecified,
-/// loopback or multicast are no routers.
+/// The uplink for IPv4: the caller's gateway if there is one, else the default route with the
+/// lowest metric that leads to a router or carries a public address. Next hops that are
+/// unspecified, loopback or multicast are no routers.
 std::optional<uplink> choose_uplink(const network_facts& facts, const options& opts);
 
 }  // namespace damson::core

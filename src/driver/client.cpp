@@ -6,7 +6,7 @@
 
 namespace damson {
 
-client::client(boost::asio::any_io_executor executor, options opts)
+client::client(const boost::asio::any_io_executor& executor, const options& opts)
     : state_(detail::client_state::make(executor, opts)) {}
 
 client::~client() { state_->abandon(); }

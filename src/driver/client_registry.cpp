@@ -6,8 +6,6 @@
 
 namespace damson::driver {
 
-boost::asio::execution_context::id client_registry::id;
-
 client_registry::client_registry(boost::asio::execution_context& context) : service(context) {}
 
 void client_registry::add(const std::shared_ptr<detail::client_state>& client) {

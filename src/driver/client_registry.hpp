@@ -16,7 +16,8 @@ namespace damson::driver {
 /// clients and mappings may then be destroyed after it.
 class client_registry : public boost::asio::execution_context::service {
  public:
-  static boost::asio::execution_context::id id;
+  /// By this Asio tells services apart.
+  using key_type = client_registry;
 
   explicit client_registry(boost::asio::execution_context& context);
 

@@ -54,10 +54,21 @@ void client_state::on_strand(Function function) {
                                 function = std::move(function)]() mutable { function(*self); });
 }
 
+/// For destructors. Without the memory to post, a mapping stays until its client closes, and then
+/// until its lease ends.
+template <class Function>
+void client_state::on_strand_if_possible(Function function) noexcept {
+  try {
+    on_strand(std::move(function));
+  } catch (...) {
+    return;
+  }
+}
+
 /// The slot keeps its function beyond the operation, so it must hold nothing alive and has to find
 /// nothing left to cancel.
 template <class Handler, class Function>
-void client_state::on_cancel(const Handler& handler, Function function) {
+void client_state::on_cancel(const Handler& handler, const Function& function) {
   auto slot = asio::get_associated_cancellation_slot(handler);
   if (!slot.is_connected()) return;
   slot.assign([weak = weak_from_this(), function](asio::cancellation_type type) {
@@ -167,13 +178,9 @@ void client_state::release(
 }
 
 void client_state::release(mapping_id what, bool keep_lease) noexcept {
-  try {
-    on_strand([what, keep_lease](client_state& self) {
-      self.context_->pump.put(release_mapping{what, keep_lease});
-    });
-  } catch (...) {
-    // No memory to say so: the mapping stays until the client closes.
-  }
+  on_strand_if_possible([what, keep_lease](client_state& self) {
+    self.context_->pump.put(release_mapping{what, keep_lease});
+  });
 }
 
 void client_state::close(pending_operation<close_signature>::handler_type handler) {
@@ -193,11 +200,7 @@ void client_state::close(pending_operation<close_signature>::handler_type handle
 }
 
 void client_state::abandon() noexcept {
-  try {
-    on_strand([](client_state& self) { self.begin_close(); });
-  } catch (...) {
-    // No memory to say so: the mappings stay until their leases end.
-  }
+  on_strand_if_possible([](client_state& self) { self.begin_close(); });
 }
 
 void client_state::begin_close() {

@@ -75,8 +75,10 @@ class client_state final : public driver::engine_observer,
 
   template <class Function>
   void on_strand(Function function);
+  template <class Function>
+  void on_strand_if_possible(Function function) noexcept;
   template <class Handler, class Function>
-  void on_cancel(const Handler& handler, Function function);
+  void on_cancel(const Handler& handler, const Function& function);
   driver::wait_ticket next_ticket();
 
   void begin_map(mapping_id id, const map_request& request,

@@ -154,9 +154,11 @@ void engine_pump::on_http_failed(const http_failed& failure) {
 
 void engine_pump::act(look_at_network /*order*/) {
   auto facts = net::read_network_facts();
-  if (!facts)
+  if (facts)
+    facts_ = std::move(*facts);
+  else  // what was true before is more likely than a host without a network
     log_.log(log_level::warning, "cannot read routes and addresses: ", facts.error().message());
-  put(network_changed{std::move(facts).value_or(network_facts{})});
+  put(network_changed{facts_});
 }
 
 void engine_pump::act(const open_channel& order) {

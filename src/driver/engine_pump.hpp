@@ -88,6 +88,7 @@ class engine_pump final : private channel_listener, private http_listener {
   std::weak_ptr<engine_observer> observer_;
   std::unordered_map<channel_id, std::shared_ptr<udp_channel>> channels_;
   std::unordered_map<http_id, std::shared_ptr<http_exchange>> exchanges_;
+  network_facts facts_;  ///< as last read
   std::deque<input> waiting_;
   boost::asio::steady_timer timer_;
   std::optional<time_point> armed_for_;

@@ -77,15 +77,13 @@ void mapping_state::tell(mapping_event event) {
 }
 
 void mapping_state::wait_for_event(wait<event_signature> waiter) {
-  if (empty_) {
+  if (empty_ || removal_told_) {
     std::move(waiter.operation).complete(make_error_code(errc::closed), {});
   } else if (event_wait_) {
     std::move(waiter.operation).complete(make_error_code(errc::busy), {});
   } else if (untold_) {
     removal_told_ = untold_->kind == event_kind::removed;
     std::move(waiter.operation).complete({}, *std::exchange(untold_, std::nullopt));
-  } else if (removal_told_) {
-    std::move(waiter.operation).complete(make_error_code(errc::closed), {});
   } else {
     event_wait_.emplace(std::move(waiter));
   }

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <tuple>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -88,19 +90,19 @@ error_code udp_channel::make_socket(int family) {
   const int handle = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
   if (handle < 0) return {errno, boost::system::system_category()};
   error_code error;
-  socket_.assign(family == AF_INET ? udp::v4() : udp::v6(), handle, error);
+  std::ignore = socket_.assign(family == AF_INET ? udp::v4() : udp::v6(), handle, error);
   if (error) {
     ::close(handle);
     return error;
   }
   if (family == AF_INET6) error = set_option(handle, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  if (!error) socket_.non_blocking(true, error);
+  if (!error) std::ignore = socket_.non_blocking(true, error);
   return error;
 }
 
 error_code udp_channel::bind(const endpoint& local) {
   error_code error;
-  socket_.bind(to_asio(local), error);
+  std::ignore = socket_.bind(to_asio(local), error);
   return error;
 }
 
@@ -108,7 +110,7 @@ error_code udp_channel::open(const connected_channel& how) {
   const auto remote = to_asio(how.remote);
   error_code error = make_socket(remote.protocol().family());
   if (!error && !how.local.is_unspecified()) error = bind({how.local, 0});
-  if (!error) socket_.connect(remote, error);
+  if (!error) std::ignore = socket_.connect(remote, error);
   return error;
 }
 
@@ -136,7 +138,7 @@ error_code udp_channel::join(const multicast_channel& how) {
     static_cast<void>(ignored);
     ipv6_mreq membership{};
     const auto group = asio::ip::address_v6{how.group.address.to_v6()}.to_bytes();
-    std::copy(group.begin(), group.end(), membership.ipv6mr_multiaddr.s6_addr);
+    std::ranges::copy(group, std::begin(membership.ipv6mr_multiaddr.s6_addr));
     membership.ipv6mr_interface = how.interface_index;
     return set_option(handle, IPPROTO_IPV6, IPV6_JOIN_GROUP, membership);
   }
@@ -193,13 +195,13 @@ void udp_channel::start(std::weak_ptr<channel_listener> listener) {
 void udp_channel::pause() {
   started_ = false;
   error_code ignored;
-  socket_.cancel(ignored);
+  std::ignore = socket_.cancel(ignored);
 }
 
 void udp_channel::close() {
   started_ = false;
   error_code ignored;
-  socket_.close(ignored);
+  std::ignore = socket_.close(ignored);
 }
 
 void udp_channel::receive() {

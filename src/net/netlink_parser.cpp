@@ -31,7 +31,7 @@ class attribute_table {
     while (mnl_attr_ok(attribute, left)) {
       const std::size_t type = mnl_attr_get_type(attribute);
       if (type < found_.size()) found_[type] = attribute;
-      left -= static_cast<int>(MNL_ALIGN(mnl_attr_get_len(attribute)));
+      left -= MNL_ALIGN(mnl_attr_get_len(attribute));
       attribute = mnl_attr_next(attribute);
     }
   }
@@ -93,7 +93,7 @@ std::span<const std::byte> bytes_after(const nlmsghdr* message, std::size_t head
 template <class Header>
 std::optional<Header> header_of(const nlmsghdr* message) {
   if (mnl_nlmsg_get_payload_len(message) < sizeof(Header)) return std::nullopt;
-  Header header;
+  Header header{};
   std::memcpy(&header, mnl_nlmsg_get_payload(message), sizeof header);
   return header;
 }
@@ -230,7 +230,7 @@ void netlink_parser::add_route(const nlmsghdr* message) {
     return;
   }
   for (auto rest = *hops; rest.size() >= sizeof(rtnexthop);) {
-    rtnexthop hop;
+    rtnexthop hop{};
     std::memcpy(&hop, rest.data(), sizeof hop);
     if (hop.rtnh_len < sizeof hop || hop.rtnh_len > rest.size()) return;
     if ((hop.rtnh_flags & unusable) == 0) {

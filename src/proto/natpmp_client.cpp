@@ -9,16 +9,27 @@ natpmp_opcode opcode_of(const natpmp_client::request& what) {
   return what.is_address_question() ? natpmp_opcode::address : map_opcode(what.map.transport);
 }
 
-bool answers(const natpmp_client::request& asked, const natpmp_response& response) {
+/// More late answers than one request has tries are not waited for.
+constexpr std::size_t most_late_answers = 5;
+
+}  // namespace
+
+bool natpmp_client::answers(const natpmp_response& response) {
+  const request& asked = queue_.front().what;
   if (response.opcode != opcode_of(asked)) return false;
-  // A refusal carries nothing that could be trusted beyond its result.
-  if (response.result != natpmp_result::success || !response.grant) return true;
-  if (response.grant->internal_port != asked.map.internal_port) return false;
+  if (response.result != natpmp_result::success) {
+    // What follows the result is not to be trusted. A wrong guess here costs one repetition.
+    auto& late = late_answers_.at(static_cast<std::size_t>(response.opcode));
+    if (late == 0) return true;
+    --late;
+    return false;
+  }
+  if (!response.grant) return true;
+  const std::uint16_t port = response.grant->internal_port;
+  if (port != asked.map.internal_port && ports_asked_for_.test(port)) return false;
   const bool is_delete = response.grant->lifetime.count() == 0;
   return is_delete == (asked.why == map_purpose::remove);
 }
-
-}  // namespace
 
 void natpmp_client::start_next(time_point now) {
   if (queue_.empty() || queue_.front().tries) return;
@@ -27,8 +38,16 @@ void natpmp_client::start_next(time_point now) {
   if (next.wait_until) next.tries->extend(*next.wait_until);
 }
 
-natpmp_client::request natpmp_client::take_front(time_point now) {
+/// What was sent and not answered may be answered yet, when another request is in flight.
+void natpmp_client::expect_late_answers(const entry& gone, std::size_t answered) {
+  if (!gone.tries || gone.tries->tries() <= answered) return;
+  auto& late = late_answers_.at(static_cast<std::size_t>(opcode_of(gone.what)));
+  late = std::min(late + gone.tries->tries() - answered, most_late_answers);
+}
+
+natpmp_client::request natpmp_client::take_front(time_point now, std::size_t answered) {
   const request taken = queue_.front().what;
+  expect_late_answers(queue_.front(), answered);
   queue_.pop_front();
   start_next(now);
   return taken;
@@ -36,17 +55,25 @@ natpmp_client::request natpmp_client::take_front(time_point now) {
 
 void natpmp_client::ask(const request& what, const retransmit_schedule& schedule, time_point now) {
   forget(what.mapping);
-  queue_.push_back(entry{.what = what,
-                         .schedule = &schedule,
-                         .asked_at = now,
-                         .wait_until = std::nullopt,
-                         .tries = std::nullopt});
+  if (!what.is_address_question()) ports_asked_for_.set(what.map.internal_port);
+  // Mappings wait for the address, so that question goes before what is not sent yet.
+  const bool first = what.is_address_question();
+  const auto where = first ? queue_.begin() + (in_flight() ? 1 : 0) : queue_.end();
+  if (first && !queue_.empty() && !in_flight()) queue_.front().tries.reset();
+  queue_.insert(where, entry{.what = what,
+                             .schedule = &schedule,
+                             .asked_at = now,
+                             .wait_until = std::nullopt,
+                             .tries = std::nullopt});
   start_next(now);
 }
 
 bool natpmp_client::forget(mapping_id mapping) {
-  return std::erase_if(queue_,
-                       [&](const entry& each) { return each.what.mapping == mapping; }) > 0;
+  return std::erase_if(queue_, [&](const entry& each) {
+           if (each.what.mapping != mapping) return false;
+           expect_late_answers(each, 0);
+           return true;
+         }) > 0;
 }
 
 void natpmp_client::extend(mapping_id mapping, time_point until) {
@@ -58,8 +85,8 @@ void natpmp_client::extend(mapping_id mapping, time_point until) {
 }
 
 bool natpmp_client::is_open(mapping_id mapping) const {
-  return std::any_of(queue_.begin(), queue_.end(),
-                     [&](const entry& each) { return each.what.mapping == mapping; });
+  return std::ranges::any_of(queue_,
+                             [&](const entry& each) { return each.what.mapping == mapping; });
 }
 
 std::optional<mapping_id> natpmp_client::in_flight() const {
@@ -80,7 +107,7 @@ natpmp_client::action natpmp_client::due(time_point now, random_source& random) 
   start_next(now);
   if (queue_.empty()) return {};
   retransmit& tries = *queue_.front().tries;
-  if (now >= tries.gives_up_at()) return {.send = {}, .silent = take_front(now)};
+  if (now >= tries.gives_up_at()) return {.send = {}, .silent = take_front(now, 0)};
   const auto next = tries.next_try();
   if (!next || *next > now) return {};
   tries.tried(now, random);
@@ -91,13 +118,14 @@ natpmp_client::action natpmp_client::due(time_point now, random_source& random) 
 
 std::optional<natpmp_client::answer> natpmp_client::match(const natpmp_response& response,
                                                           time_point now) {
-  if (!in_flight() || !answers(queue_.front().what, response)) return std::nullopt;
-  return answer{.asked = take_front(now), .response = response};
+  if (!in_flight() || !answers(response)) return std::nullopt;
+  return answer{.asked = take_front(now, 1), .response = response};
 }
 
-std::optional<natpmp_client::request> natpmp_client::take_in_flight(time_point now) {
-  if (!in_flight()) return std::nullopt;
-  return take_front(now);
+std::optional<natpmp_client::request> natpmp_client::take_in_flight(natpmp_opcode answered,
+                                                                    time_point now) {
+  if (!in_flight() || opcode_of(queue_.front().what) != answered) return std::nullopt;
+  return take_front(now, 1);
 }
 
 }  // namespace damson

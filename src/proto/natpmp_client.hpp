@@ -3,6 +3,8 @@
 /// The client's side of NAT-PMP with one server: a queue of requests of which one is in flight
 /// (RFC 6886 section 3.1).
 
+#include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -63,12 +65,16 @@ class natpmp_client {
   std::optional<time_point> next_due() const;
   action due(time_point now, random_source& random);
 
-  /// Takes out the request in flight if the response answers it: the same opcode; for a grant the same
-  /// internal port and a lifetime above 0, for a delete a lifetime of 0.
+  /// Takes out the request in flight if the response answers it: the same opcode; a grant's
+  /// lifetime above 0, a delete's 0; and the same internal port, or one that was never asked for,
+  /// which some servers answer with. One that was asked for is a second answer to an earlier
+  /// request. Refusals name no request, so of one that was sent several times as many are taken for
+  /// second answers.
   std::optional<answer> match(const natpmp_response& response, time_point now);
 
-  /// Takes out the request in flight because the server answered it in another protocol.
-  std::optional<request> take_in_flight(time_point now);
+  /// Takes out the request in flight because the server answered it in another protocol, with this
+  /// opcode.
+  std::optional<request> take_in_flight(natpmp_opcode answered, time_point now);
 
   epoch_verdict observe_epoch(std::uint32_t epoch, time_point now) {
     return epoch_.observe(epoch, now);
@@ -78,16 +84,20 @@ class natpmp_client {
  private:
   struct entry {
     request what;
-    const retransmit_schedule* schedule;
+    const retransmit_schedule* schedule = nullptr;
     time_point asked_at;
     std::optional<time_point> wait_until;  ///< as extended
     std::optional<retransmit> tries;       ///< once it is in flight
   };
 
+  bool answers(const natpmp_response& response);
   void start_next(time_point now);
-  request take_front(time_point now);
+  void expect_late_answers(const entry& gone, std::size_t answered);
+  request take_front(time_point now, std::size_t answered);
 
   std::deque<entry> queue_;
+  std::bitset<65'536> ports_asked_for_;
+  std::array<std::size_t, 3> late_answers_{};  ///< by opcode: how many may still come
   natpmp_epoch epoch_;
 };
 

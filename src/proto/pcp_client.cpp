@@ -11,7 +11,8 @@ std::optional<time_point> next_of(const retransmit& tries) {
 
 /// Sends when a try is due, gives up when the wait is over, else does nothing.
 template <class Encode>
-pcp_client::action step(retransmit& tries, time_point now, random_source& random, Encode&& encode_it) {
+pcp_client::action step(retransmit& tries, time_point now, random_source& random,
+                        Encode&& encode_it) {
   if (now >= tries.gives_up_at()) return {.send = {}, .silent = true};
   const auto next = tries.next_try();
   if (!next || *next > now) return {};
@@ -19,29 +20,46 @@ pcp_client::action step(retransmit& tries, time_point now, random_source& random
   return {.send = encode_it(), .silent = false};
 }
 
+/// An error copies the request (RFC 6887 section 8.2), so it tells which of two it is about.
+bool refuses_another_request(const pcp_response& response, const endpoint& suggested,
+                             const std::optional<endpoint>& suggested_before) {
+  return response.result != pcp_result::success && suggested_before &&
+         *suggested_before != suggested && response.map->external == *suggested_before;
+}
+
 }  // namespace
 
-void pcp_client::close(exchange& what) noexcept {
-  if (std::exchange(what.open, false)) --open_;
+void pcp_client::close(exchange& what, stage as) noexcept {
+  if (std::exchange(what.at, as) == stage::open) --open_;
 }
 
 void pcp_client::ask(mapping_id mapping, map_purpose why, const pcp_map_request& request,
                      const retransmit_schedule& schedule, time_point now) {
+  std::optional<endpoint> suggested_before;
+  if (const auto found = exchanges_.find(mapping); found != exchanges_.end()) {
+    suggested_before = found->second.request.suggested_external;
+  }
   forget(mapping);
-  exchanges_.emplace(
-      mapping, exchange{.why = why, .request = request, .tries = retransmit{schedule, now}});
+  exchanges_.emplace(mapping, exchange{.why = why,
+                                       .request = request,
+                                       .tries = retransmit{schedule, now},
+                                       .at = stage::open,
+                                       .suggested_before = suggested_before});
   by_nonce_.emplace(request.nonce, mapping);
   ++open_;
 }
 
 void pcp_client::give_up(mapping_id mapping) {
-  if (const auto found = exchanges_.find(mapping); found != exchanges_.end()) close(found->second);
+  const auto found = exchanges_.find(mapping);
+  if (found != exchanges_.end() && found->second.at == stage::open) {
+    close(found->second, stage::given_up);
+  }
 }
 
 void pcp_client::forget(mapping_id mapping) {
   const auto found = exchanges_.find(mapping);
   if (found == exchanges_.end()) return;
-  close(found->second);
+  close(found->second, stage::answered);
   by_nonce_.erase(found->second.request.nonce);
   exchanges_.erase(found);
 }
@@ -54,21 +72,26 @@ void pcp_client::extend(mapping_id mapping, time_point until) {
 
 bool pcp_client::is_open(mapping_id mapping) const {
   const auto found = exchanges_.find(mapping);
-  return found != exchanges_.end() && found->second.open;
+  return found != exchanges_.end() && found->second.at == stage::open;
+}
+
+std::size_t pcp_client::tries(mapping_id mapping) const {
+  const auto found = exchanges_.find(mapping);
+  return found == exchanges_.end() ? 0 : found->second.tries.tries();
 }
 
 std::optional<time_point> pcp_client::next_due(mapping_id mapping) const {
   const auto found = exchanges_.find(mapping);
-  if (found == exchanges_.end() || !found->second.open) return std::nullopt;
+  if (found == exchanges_.end() || found->second.at != stage::open) return std::nullopt;
   return next_of(found->second.tries);
 }
 
 pcp_client::action pcp_client::due(mapping_id mapping, time_point now, random_source& random) {
   const auto found = exchanges_.find(mapping);
-  if (found == exchanges_.end() || !found->second.open) return {};
+  if (found == exchanges_.end() || found->second.at != stage::open) return {};
   exchange& what = found->second;
   const action todo = step(what.tries, now, random, [&] { return encode(what.request); });
-  if (todo.silent) close(what);
+  if (todo.silent) close(what, stage::given_up);
   return todo;
 }
 
@@ -84,9 +107,8 @@ std::optional<time_point> pcp_client::check_next_due() const {
 
 pcp_client::action pcp_client::check_due(time_point now, random_source& random) {
   if (!check_) return {};
-  const action todo = step(check_->tries, now, random, [&] {
-    return encode(pcp_announce_request{.client = check_->client});
-  });
+  const action todo = step(check_->tries, now, random,
+                           [&] { return encode(pcp_announce_request{.client = check_->client}); });
   if (todo.silent) check_.reset();
   return todo;
 }
@@ -96,6 +118,14 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
   const auto named = by_nonce_.find(response.map->nonce);
   if (named == by_nonce_.end()) return std::nullopt;
   exchange& what = exchanges_.at(named->second);
+  const bool deleted = response.result == pcp_result::success && response.lifetime.count() == 0;
+  const bool granted = response.result == pcp_result::success && response.lifetime.count() > 0;
+  // A delete can overtake the request that it is about, whose grant then needs another delete.
+  const bool overtaken = granted && what.why == map_purpose::remove;
+  if ((what.at == stage::answered && !overtaken) ||
+      refuses_another_request(response, what.request.suggested_external, what.suggested_before)) {
+    return std::nullopt;
+  }
   if (response.map->protocol_number != protocol_number(what.request.transport) ||
       response.map->internal_port != what.request.internal_port) {
     return std::nullopt;
@@ -103,17 +133,14 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
 
   answer found{.mapping = named->second,
                .asked = what.why,
-               .late = !what.open,
+               .late = what.at == stage::given_up,
                .result = response.result,
                .lifetime = response.lifetime,
                .external = response.map->external};
-  const bool deleted = response.result == pcp_result::success && response.lifetime.count() == 0;
-  const bool granted = response.result == pcp_result::success && response.lifetime.count() > 0;
-  const bool of_another_request = what.why == map_purpose::remove ? granted : deleted;
-  if (of_another_request) {
+  if (overtaken || (deleted && what.why != map_purpose::remove)) {
     found.late = true;
   } else {
-    close(what);
+    close(what, stage::answered);
   }
   return found;
 }

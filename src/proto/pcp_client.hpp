@@ -1,7 +1,7 @@
 #pragma once
 
-/// The client's side of PCP with one server: which requests are open, when to repeat them, and what an
-/// answer belongs to.
+/// The client's side of PCP with one server: which requests are open, when to repeat them, and what
+/// an answer belongs to.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,8 +22,9 @@ namespace damson {
 /// Sends nothing and holds no timer: whoever owns it sends what `due` and `check_due` give, and
 /// calls again at `next_due` and `check_next_due`.
 ///
-/// One MAP request per mapping is open at most. An answer is matched by nonce, transport and internal
-/// port, also after its request was given up, so that a grant that comes late is known for ours.
+/// One MAP request per mapping is open at most. An answer is matched by nonce, transport and
+/// internal port, also after its request was given up unanswered, so that a grant that comes
+/// late is known for ours. A request that was answered is over: a second answer matches nothing.
 class pcp_client {
  public:
   /// What to do now about a request: send these bytes, or stop waiting for its answer.
@@ -71,9 +72,12 @@ class pcp_client {
   /// Whether any request waits for an answer.
   bool any_open() const noexcept { return open_ > 0 || check_open(); }
 
+  /// How often the mapping's last request was sent; 0 when there is none.
+  std::size_t tries(mapping_id mapping) const;
+
   /// The mapping and request that a MAP response answers; empty when it answers none of ours.
-  /// Closes the request, unless it is a delete answered with a grant (that is a late answer to an earlier
-  /// request) or a create or renewal answered with a delete's lifetime of 0.
+  /// Closes the request, unless it is a delete answered with a grant (that is a late answer to an
+  /// earlier request) or a create or renewal answered with a delete's lifetime of 0.
   std::optional<answer> match(const pcp_response& response);
 
   /// To be called with the epoch of every response that was matched.
@@ -83,14 +87,18 @@ class pcp_client {
   void forget_epoch() noexcept { epoch_.forget(); }
 
  private:
+  enum class stage : std::uint8_t { open, given_up, answered };
+
   struct exchange {
     map_purpose why{};
     pcp_map_request request;
     retransmit tries;
-    bool open = true;
+    stage at = stage::open;
+    /// What the request before this one suggested: its refusal echoes that, and may come twice.
+    std::optional<endpoint> suggested_before;
   };
 
-  void close(exchange& what) noexcept;
+  void close(exchange& what, stage as) noexcept;
 
   std::unordered_map<mapping_id, exchange> exchanges_;
   std::unordered_map<pcp_nonce, mapping_id> by_nonce_;

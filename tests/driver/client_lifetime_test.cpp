@@ -57,6 +57,9 @@ class client_lifetime_test : public testing::Test {
     return io_->stopped();
   }
 
+  asio::awaitable<void> wait_for_ever();
+
+  bool waits_ = false;
   test_router router_;
   std::unique_ptr<asio::io_context> io_ = std::make_unique<asio::io_context>();
   std::unique_ptr<client> client_;
@@ -180,20 +183,18 @@ TEST_F(client_lifetime_test, the_context_ends_before_it_ever_ran) {
   EXPECT_TRUE(watch.expired());
 }
 
+asio::awaitable<void> client_lifetime_test::wait_for_ever() {
+  client client{co_await asio::this_coro::executor, router_.options()};
+  auto handle = co_await client.async_map(request_for_8080, asio::use_awaitable);
+  waits_ = true;
+  co_await handle.async_next_event(asio::use_awaitable);
+  ADD_FAILURE() << "nothing happened";
+}
+
 TEST_F(client_lifetime_test, the_context_ends_while_it_holds_client_and_handle) {
-  // A coroutine that waits for ever; its frame, with all in it, is destroyed with the context.
-  bool waits = false;
-  asio::co_spawn(
-      *io_,
-      [](const options& opts, bool& begun) -> asio::awaitable<void> {
-        client client{co_await asio::this_coro::executor, opts};
-        auto handle = co_await client.async_map(request_for_8080, asio::use_awaitable);
-        begun = true;
-        co_await handle.async_next_event(asio::use_awaitable);
-        ADD_FAILURE() << "nothing happened";
-      }(router_.options(), waits),
-      asio::detached);
-  ASSERT_TRUE(run_until(*io_, [&] { return waits; }));
+  // The frame of the coroutine, with all in it, is destroyed with the context.
+  asio::co_spawn(*io_, wait_for_ever(), asio::detached);
+  ASSERT_TRUE(run_until(*io_, [&] { return waits_; }));
   io_->poll();
   io_.reset();
 }

@@ -102,7 +102,7 @@ TEST_F(client_test, opens_a_port_and_gives_it_back) {
   std::optional<std::pair<error_code, removal>> released;
   std::move(handle).async_release(
       [&](error_code release_error, removal how) { released.emplace(release_error, how); });
-  EXPECT_FALSE(handle);
+  EXPECT_FALSE(handle);  // NOLINT(bugprone-use-after-move): what it is then
   ASSERT_TRUE(run_until(io_, [&] { return released.has_value(); }));
   EXPECT_FALSE(released->first);
   EXPECT_EQ(released->second, removal::deleted);
@@ -195,7 +195,7 @@ TEST_F(client_test, fails_at_once_where_nothing_listens) {
 }
 
 TEST_F(client_test, refuses_a_request_that_makes_no_sense) {
-  test_router router;
+  const test_router router;
   client client{io_, router.options()};
   const std::vector<map_request> requests{
       {.internal_port = 0},
@@ -211,7 +211,7 @@ TEST_F(client_test, refuses_a_request_that_makes_no_sense) {
 }
 
 TEST_F(client_test, tells_the_end_of_a_mapping) {
-  test_router router;
+  const test_router router;
   client client{io_, router.options()};
   auto handle = map(client).mapping;
   ASSERT_TRUE(handle);
@@ -426,6 +426,7 @@ TEST_F(client_test, may_be_called_from_any_thread) {
   {
     client client{pool, router.options()};
     std::vector<std::thread> callers;
+    callers.reserve(threads);
     for (unsigned caller = 0; caller < threads; ++caller) {
       callers.emplace_back([&, caller] {
         for (unsigned round = 0; round < rounds; ++round) {

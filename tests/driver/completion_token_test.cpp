@@ -51,6 +51,10 @@ class completion_token_test : public testing::Test {
     if (thrown) std::rethrow_exception(thrown);
   }
 
+  asio::awaitable<void> await_everything();
+  asio::awaitable<void> await_tuples();
+  asio::awaitable<void> await_deferred();
+
   /// A thread that runs the io_context, for callers who block.
   struct runner {
     explicit runner(asio::io_context& io)
@@ -119,11 +123,11 @@ TEST_F(completion_token_test, futures) {
   }
 }
 
-asio::awaitable<void> await_everything(test_router& router) {
-  client client{co_await asio::this_coro::executor, router.options()};
+asio::awaitable<void> completion_token_test::await_everything() {
+  client client{co_await asio::this_coro::executor, router_.options()};
   mapping handle = co_await client.async_map(request_for_8080, asio::use_awaitable);
   EXPECT_TRUE(handle);
-  EXPECT_THAT(router.rules(), SizeIs(1));
+  EXPECT_THAT(router_.rules(), SizeIs(1));
   const removal how = co_await std::move(handle).async_release(asio::use_awaitable);
   EXPECT_EQ(how, removal::deleted);
 
@@ -139,11 +143,11 @@ asio::awaitable<void> await_everything(test_router& router) {
   }
 }
 
-TEST_F(completion_token_test, awaitables) { run(await_everything(router_)); }
+TEST_F(completion_token_test, awaitables) { run(await_everything()); }
 
-asio::awaitable<void> await_tuples(test_router& router) {
+asio::awaitable<void> completion_token_test::await_tuples() {
   constexpr auto token = asio::as_tuple(asio::use_awaitable);
-  client client{co_await asio::this_coro::executor, router.options()};
+  client client{co_await asio::this_coro::executor, router_.options()};
   auto [error, handle] = co_await client.async_map(request_for_8080, token);
   EXPECT_FALSE(error);
   EXPECT_TRUE(handle);
@@ -160,24 +164,24 @@ asio::awaitable<void> await_tuples(test_router& router) {
   EXPECT_FALSE(close_error);
 }
 
-TEST_F(completion_token_test, tuples) { run(await_tuples(router_)); }
+TEST_F(completion_token_test, tuples) { run(await_tuples()); }
 
-asio::awaitable<void> await_deferred(test_router& router) {
-  client client{co_await asio::this_coro::executor, router.options()};
+asio::awaitable<void> completion_token_test::await_deferred() {
+  client client{co_await asio::this_coro::executor, router_.options()};
   auto map = client.async_map(request_for_8080, asio::deferred);
-  EXPECT_THAT(router.rules(), IsEmpty()) << "not begun yet";
+  EXPECT_THAT(router_.rules(), IsEmpty()) << "not begun yet";
   mapping handle = co_await std::move(map)(asio::use_awaitable);
   EXPECT_TRUE(handle);
   auto event = handle.async_next_event(asio::deferred);
   auto release = std::move(handle).async_release(asio::deferred);
-  EXPECT_THAT(router.rules(), SizeIs(1)) << "not begun yet";
+  EXPECT_THAT(router_.rules(), SizeIs(1)) << "not begun yet";
   EXPECT_EQ(co_await std::move(release)(asio::use_awaitable), removal::deleted);
   EXPECT_EQ((co_await std::move(event)(asio::use_awaitable)).kind, event_kind::removed);
   auto close = client.async_close(asio::deferred);
   co_await std::move(close)(asio::use_awaitable);
 }
 
-TEST_F(completion_token_test, deferred) { run(await_deferred(router_)); }
+TEST_F(completion_token_test, deferred) { run(await_deferred()); }
 
 TEST_F(completion_token_test, a_deferred_release_that_never_begins_still_gives_back) {
   client client{io_, router_.options()};

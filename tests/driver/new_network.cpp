@@ -49,7 +49,7 @@ std::optional<int> wait_for(pid_t child) {
 }  // namespace
 
 new_network_result in_new_network(const std::function<void()>& body) {
-  std::fflush(nullptr);
+  static_cast<void>(std::fflush(nullptr));
   const pid_t child = ::fork();
   if (child < 0) return {.unavailable = std::string{"cannot fork: "} + std::strerror(errno)};
   if (child == 0) {
@@ -59,7 +59,7 @@ new_network_result in_new_network(const std::function<void()>& body) {
       if (!testing::Test::HasFailure()) body();
       status = testing::Test::HasFailure() ? body_failed : body_passed;
     }
-    std::fflush(nullptr);
+    static_cast<void>(std::fflush(nullptr));
     ::_exit(status);
   }
   const auto status = wait_for(child);

@@ -51,7 +51,7 @@ test_router::test_router(const sim::profile& how) : address_(unused_loopback_add
 }
 
 test_router::~test_router() {
-  boost::asio::post(io_, [this] { gateway_.reset(); });
+  io_.stop();
   thread_.join();
 }
 

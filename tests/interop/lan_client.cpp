@@ -28,8 +28,8 @@ std::pair<damson::error_code, T> within_limit(std::string_view what, Start&& sta
     answer->set_value({error, std::move(result)});
   });
   auto future = answer->get_future();
-  if (future.wait_for(10s) != std::future_status::ready) {
-    throw lab::error("nothing came of " + std::string(what) + " within ten seconds");
+  if (future.wait_for(30s) != std::future_status::ready) {
+    throw lab::error("nothing came of " + std::string(what) + " within thirty seconds");
   }
   return future.get();
 }
@@ -55,7 +55,7 @@ class lan_client::loop {
   loop& operator=(const loop&) = delete;
   ~loop() {
     auto closed = client.async_close(asio::use_future);
-    EXPECT_EQ(closed.wait_for(10s), std::future_status::ready) << "the client does not close";
+    EXPECT_EQ(closed.wait_for(30s), std::future_status::ready) << "the client does not close";
     work.reset();
   }
 
@@ -72,9 +72,8 @@ lan_client::lan_client(const lab::network& net, const damson::options& opts)
 lan_client::~lan_client() = default;
 
 std::optional<damson::failure> lan_client::map(const damson::map_request& request) {
-  auto [error, mapping] = within_limit<damson::mapping>("async_map", [&](auto handler) {
-    loop_->client.async_map(request, std::move(handler));
-  });
+  auto [error, mapping] = within_limit<damson::mapping>(
+      "async_map", [&](auto handler) { loop_->client.async_map(request, std::move(handler)); });
   if (error) return mapping.why();
   loop_->mapping = std::move(mapping);
   lab::note("mapped: " + to_string(info().external) + " through " +
@@ -89,10 +88,9 @@ lab::endpoint lan_client::external() const {
 }
 
 damson::mapping_event lan_client::next_event() {
-  auto [error, event] =
-      within_limit<damson::mapping_event>("async_next_event", [&](auto handler) {
-        loop_->mapping.async_next_event(std::move(handler));
-      });
+  auto [error, event] = within_limit<damson::mapping_event>("async_next_event", [&](auto handler) {
+    loop_->mapping.async_next_event(std::move(handler));
+  });
   if (error) throw lab::error("no event: " + error.message());
   return event;
 }

@@ -11,7 +11,7 @@
 #include "lab/lab.hpp"
 
 /// A damson client on the LAN host, its loop on a thread there, for tests that read from top to
-/// bottom. Every call throws lab::error when nothing comes within ten seconds.
+/// bottom. Every call throws lab::error when nothing comes within thirty seconds.
 class lan_client {
  public:
   explicit lan_client(const lab::network& net, const damson::options& opts = {});

@@ -85,14 +85,13 @@ TEST_F(tool_test, a_restart_is_printed) {
   daemon.kill();
   net.flush_rules();
   daemon.start();
-  EXPECT_TRUE(contains(tool.read_line(15s).value_or(""), R"("event":"lost")"));
-  const std::string again = tool.read_line(15s).value_or("");
+  EXPECT_TRUE(contains(tool.read_line(30s).value_or(""), R"("event":"lost")"));
+  const std::string again = tool.read_line(30s).value_or("");
   EXPECT_TRUE(contains(again, R"("event":"mapped")")) << again;
   EXPECT_TRUE(contains(again, R"("regained":true)")) << again;
   tool.send_signal(SIGINT);
   EXPECT_EQ(tool.wait(5s), 0) << tool.err();
 }
-
 
 TEST_F(tool_test, a_closed_port_is_one_line_that_names_the_router) {
   const lab::network net;

@@ -52,11 +52,16 @@ class chaos : public scenario {
         w.release(*wanted_.begin());
         wanted_.erase(wanted_.begin());
         return;
-      case 5: return w.reboot_router(dice.uniform(0, 3) == 0);
-      case 6: return w.set_plugged(dice.uniform(0, 1) == 0);
-      case 7: return w.set_serving(dice.uniform(0, 1) == 0);
-      case 8: return w.set_network(dice.uniform(0, 1) == 0 ? home : network_facts{});
-      case 9: return w.suspend(std::chrono::seconds{dice.uniform(1, 4'000)});
+      case 5:
+        return w.reboot_router(dice.uniform(0, 3) == 0);
+      case 6:
+        return w.set_plugged(dice.uniform(0, 1) == 0);
+      case 7:
+        return w.set_serving(dice.uniform(0, 1) == 0);
+      case 8:
+        return w.set_network(dice.uniform(0, 1) == 0 ? home : network_facts{});
+      case 9:
+        return w.suspend(std::chrono::seconds{dice.uniform(1, 4'000)});
       case 10:
         return w.set_public_address(
             v4(198, 51, 100, static_cast<std::uint8_t>(dice.uniform(1, 250))));
@@ -68,14 +73,18 @@ class chaos : public scenario {
         how.refused_renewals = static_cast<std::uint32_t>(dice.uniform(0, 1));
         return;
       }
-      case 12: return w.set_network(world::one_route(second_router, world::host_address));
-      case 13: return w.set_network(world::one_route(world::router_address, other_own_address));
+      case 12:
+        return w.set_network(world::one_route(second_router, world::host_address));
+      case 13:
+        return w.set_network(world::one_route(world::router_address, other_own_address));
       case 14:
         if (wanted_.empty()) return;
         w.release(*wanted_.rbegin(), true);
         wanted_.erase(*wanted_.rbegin());
         return;
-      default: w.link().latency = std::chrono::milliseconds{dice.uniform(1, 200)}; return;
+      default:
+        w.link().latency = std::chrono::milliseconds{dice.uniform(1, 200)};
+        return;
     }
   }
 
@@ -104,10 +113,11 @@ class chaos : public scenario {
     return event.kind == event_kind::removed && event.how == removal::left_to_expire;
   }
 
-  /// The router may hold a lease of a time when the network was another one, or of a former mapping.
+  /// The router may hold a lease of a time when the network was another one, or of a former
+  /// mapping.
   static bool is_left_behind(const mapping_event& event) {
-    return is_left_to_expire(event) || (event.kind == event_kind::lost &&
-                                        event.why.reason == errc::network_changed);
+    return is_left_to_expire(event) ||
+           (event.kind == event_kind::lost && event.why.reason == errc::network_changed);
   }
 
   /// Ports that a router may hold a lease for that whoever asks next is not the owner of: left to
@@ -115,7 +125,8 @@ class chaos : public scenario {
   static ports possibly_owned(world& w) {
     ports out = ports_of(w, is_left_behind);
     if (!w.router().behaviour().speaks_pcp) return out;
-    for (const auto& sent : nat_pmp_maps(w)) out.insert({sent.map.transport, sent.map.internal_port});
+    for (const auto& sent : nat_pmp_maps(w))
+      out.insert({sent.map.transport, sent.map.internal_port});
     return out;
   }
 
@@ -127,10 +138,9 @@ class chaos : public scenario {
       if (excused.contains({last->event.info.transport, last->event.info.internal.port})) continue;
       // A second mapping of one port waits for the first to go, and is not up while that is.
       if (last->event.why.reason == errc::already_mapped) continue;
-      EXPECT_TRUE(last->event.kind == event_kind::mapped ||
-                  last->event.kind == event_kind::changed)
-          << "mapping " << static_cast<std::uint64_t>(id) << " is "
-          << to_string(last->event.kind) << ": " << to_string(last->event.why) << '\n'
+      EXPECT_TRUE(last->event.kind == event_kind::mapped || last->event.kind == event_kind::changed)
+          << "mapping " << static_cast<std::uint64_t>(id) << " is " << to_string(last->event.kind)
+          << ": " << to_string(last->event.why) << '\n'
           << story(w, last->event.info.internal.port);
     }
   }
@@ -158,7 +168,7 @@ class chaos : public scenario {
     std::istringstream lines(w.transcript());
     std::string out;
     for (std::string line; std::getline(lines, line);) {
-      if (line.find(inside) == line.npos && line.find(event) == line.npos) continue;
+      if (!line.contains(inside) && !line.contains(event)) continue;
       out += line + '\n';
     }
     constexpr std::size_t longest = 8'000;

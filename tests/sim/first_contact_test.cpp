@@ -62,7 +62,7 @@ TEST_F(first_contact, without_a_wish_the_internal_port_is_suggested) {
 TEST_F(first_contact, the_port_that_the_router_chose_is_the_truth) {
   scene what;
   what.router.external_port = port_policy::own_choice;
-  world& w = begin_mapped(what);
+  const world& w = begin_mapped(what);
   EXPECT_EQ(w.events()[0].event.info.external, (endpoint{wan_side, 40'000}));
 }
 

@@ -1,7 +1,7 @@
 // Packets that are not what they seem.
 //
-// Two worlds of the same scene are run, one of them attacked: packets and events must be the same to
-// the last byte and nanosecond, while the counters tell of the attack.
+// Two worlds of the same scene are run, one of them attacked: packets and events must be the same
+// to the last byte and nanosecond, while the counters tell of the attack.
 
 #include <array>
 #include <functional>
@@ -90,7 +90,8 @@ TEST_F(forgery, the_answer_that_the_others_differ_from_would_be_taken) {
 
 TEST_F(forgery, answers_that_match_nothing_asked_change_nothing) {
   const std::vector<std::pair<std::string, std::function<bytes(const bytes&)>>> damages = {
-      {"nonce", [](const bytes& r) { return changed(r, 24, std::to_integer<std::uint8_t>(~r[24])); }},
+      {"nonce",
+       [](const bytes& r) { return changed(r, 24, std::to_integer<std::uint8_t>(~r[24])); }},
       {"end of nonce",
        [](const bytes& r) { return changed(r, 35, std::to_integer<std::uint8_t>(~r[35])); }},
       {"protocol", [](const bytes& r) { return changed(r, 36, 17); }},
@@ -127,25 +128,24 @@ TEST_F(forgery, refusals_that_match_nothing_asked_change_nothing) {
 
 TEST_F(forgery, answers_from_strangers_change_nothing) {
   const std::array<endpoint, 4> strangers{{
-      {other_host, 5351},                // another host, the server's port
-      {lan_side, 5350},                  // the router, another port
-      {lan_side, 5352},                  //
-      {world::host_address, 5351},       // ourselves
+      {other_host, 5351},           // another host, the server's port
+      {lan_side, 5350},             // the router, another port
+      {lan_side, 5352},             //
+      {world::host_address, 5351},  // ourselves
   }};
   for (const endpoint& stranger : strangers) {
     SCOPED_TRACE(to_string(stranger));
-    expect_no_effect(slow_link(), 50ms,
-                     [&](world& w) { send(w, stranger, right_answer(w)); });
+    expect_no_effect(slow_link(), 50ms, [&](world& w) { send(w, stranger, right_answer(w)); });
   }
 }
 
 TEST_F(forgery, answers_that_nobody_waits_for_change_nothing) {
   expect_no_effect(scene{}, 10min, [](world& w) {
-    send(w, server, right_answer(w));                     // the mapping has been granted already
-    send(w, server, changed(right_answer(w), 3, 2));      // refused, would it be
+    send(w, server, right_answer(w));                 // the mapping has been granted already
+    send(w, server, changed(right_answer(w), 3, 2));  // refused, would it be
     send(w, server, packet({"00 82 0000 00000e10 1f90 270f 00001c20"}));  // NAT-PMP
-    send(w, server, packet({"00 80 0001 00000e10"}));     // a version refusal
-    send(w, server, packet({"00 80 0000 00000000 cb007142"}));  // another public address
+    send(w, server, packet({"00 80 0001 00000e10"}));                     // a version refusal
+    send(w, server, packet({"00 80 0000 00000000 cb007142"}));            // another public address
   });
 }
 
@@ -174,8 +174,9 @@ TEST_F(forgery, nat_pmp_answers_that_match_nothing_asked_change_nothing) {
     // 200 ms for the refusal of PCP; the NAT-PMP request is under way then, whichever comes first.
     expect_no_effect(what, 250ms, [&](world& w) {
       ASSERT_FALSE(w.sent(is_nat_pmp).empty());
-      bytes right = nat_pmp_maps(w).empty() ? packet({"00 82 0000 00000e10 1f90 270f 00001c20"})
-                                            : right_nat_pmp_answer(w);
+      const bytes right = nat_pmp_maps(w).empty()
+                              ? packet({"00 82 0000 00000e10 1f90 270f 00001c20"})
+                              : right_nat_pmp_answer(w);
       send(w, server, damage(right));
     });
   }

@@ -24,6 +24,31 @@ TEST_F(load, a_thousand_mappings_on_a_20_ms_path_take_well_under_a_second) {
   EXPECT_LE(w.sent_count(), 1'001U);  // and one question in NAT-PMP, perhaps
 }
 
+TEST_F(load, nat_pmp_mappings_wait_their_turn_longer_than_a_router_may_be_silent) {
+  scene what = with(nat_pmp_only_router());
+  what.link.latency = 10ms;
+  world& w = begin(what);
+  for (std::uint16_t i = 0; i < 700; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  w.run_for(20s);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 700U);
+  EXPECT_EQ(w.count_events(event_kind::failed), 0U);
+}
+
+TEST_F(load, of_nat_pmp_deletes_one_is_in_flight_to_the_end) {
+  scene what = with(nat_pmp_only_router());
+  what.link.latency = 10ms;
+  world& w = begin(what);
+  for (std::uint16_t i = 0; i < 300; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  w.run_for(20s);
+  ASSERT_EQ(w.count_events(event_kind::mapped), 300U);
+  const std::size_t before = w.sent_count();
+  w.close();
+  w.run_for(5s);
+  EXPECT_EQ(w.count_events(event_kind::removed), 300U);
+  EXPECT_LE(w.sent_count() - before, 102U);  // 2 s, 20 ms each
+  EXPECT_TRUE(w.closed());
+}
+
 TEST_F(load, a_thousand_mappings_live_a_day) {
   world& w = begin();
   for (std::uint16_t i = 0; i < 1'000; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));

@@ -12,7 +12,7 @@ constexpr ip_address second_wan = v4(203, 0, 113, 80);
 
 TEST_F(network, another_gateway_takes_the_mapping_over) {
   world& w = begin_mapped();
-  gateway& other = w.add_router(profile{}, second_router, second_wan);
+  const gateway& other = w.add_router(profile{}, second_router, second_wan);
   w.run_for(100s - w.now());
   w.set_network(world::one_route(second_router, world::host_address));
   w.run_for(10s);
@@ -49,6 +49,30 @@ TEST_F(network, the_same_network_again_changes_nothing) {
   w.run_for(1min);
   EXPECT_EQ(kinds(w), std::vector{event_kind::mapped});
   EXPECT_EQ(w.sent_count(), before);
+}
+
+TEST_F(network, a_channel_that_breaks_for_good_is_lost_at_once_and_opened_anew) {
+  world& w = begin_mapped();
+  w.run_for(100s - w.now());
+  w.tell(channel_failed{channel_id{1}, channel_error::cannot_open});
+  w.run_for(10s);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::lost, event_kind::mapped}));
+  EXPECT_EQ(w.events()[1].at, 100s);
+  EXPECT_EQ(w.events()[1].event.why.reason, errc::network_down);
+  EXPECT_LE(w.events()[2].at, 106s);
+  EXPECT_TRUE(router_holds(w, 8080));
+  w.run_for(24h);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
+TEST_F(network, a_channel_that_breaks_during_a_release_ends_it) {
+  world& w = begin_mapped();
+  w.set_plugged(false);
+  w.release(id_);
+  w.tell(channel_failed{channel_id{1}, channel_error::cannot_open});
+  w.run_for(1s);
+  ASSERT_EQ(w.count_events(event_kind::removed), 1U);
+  EXPECT_EQ(w.events().back().event.how, removal::left_to_expire);
 }
 
 TEST_F(network, that_goes_away_and_comes_back_brings_the_mapping_back) {

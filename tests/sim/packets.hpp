@@ -39,7 +39,7 @@ inline bytes packet(std::initializer_list<std::string_view> fields) {
   return out;
 }
 
-inline constexpr ip_address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
+constexpr ip_address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
   return ip_address{ip_address::v4_bytes{a, b, c, d}};
 }
 

@@ -34,14 +34,17 @@ bytes map(std::string_view lifetime, std::string_view internal, std::string_view
           std::string_view nonce = "0102030405060708090a0b0c", std::string_view protocol = "06",
           std::string_view client = "c0a80164", std::string_view options = "") {
   return packet({
-      "02",                                // version
-      "01",                                // request, MAP
-      "0000",                              // reserved
-      lifetime,                            //
-      "00000000 00000000 0000ffff", client,  // client address
-      nonce,                               //
-      protocol, "000000",                  // protocol, reserved
-      internal, external,                  // internal port, suggested external port
+      "02",      // version
+      "01",      // request, MAP
+      "0000",    // reserved
+      lifetime,  //
+      "00000000 00000000 0000ffff",
+      client,  // client address
+      nonce,   //
+      protocol,
+      "000000",  // protocol, reserved
+      internal,
+      external,                               // internal port, suggested external port
       "00000000 00000000 0000ffff 00000000",  // suggested external address
       options,
   });
@@ -262,9 +265,9 @@ TEST_F(pcp_server, treats_options_by_their_range) {
   const auto with = [&](std::string_view options) {
     return map("00001c20", "1f90", "0050", nonce, "06", "c0a80164", options);
   };
-  EXPECT_EQ(ask(with("7e 00 0000"))[3], std::byte{5});           // unknown, mandatory
-  EXPECT_EQ(ask(with("03 00 0014"))[3], std::byte{6});           // longer than the packet
-  EXPECT_EQ(ask(with("02 00 0004 00000000"))[3], std::byte{6});  // PREFER_FAILURE with data
+  EXPECT_EQ(ask(with("7e 00 0000"))[3], std::byte{5});             // unknown, mandatory
+  EXPECT_EQ(ask(with("03 00 0014"))[3], std::byte{6});             // longer than the packet
+  EXPECT_EQ(ask(with("02 00 0004 00000000"))[3], std::byte{6});    // PREFER_FAILURE with data
   EXPECT_EQ(ask(with("02 00 0000 02 00 0000"))[3], std::byte{6});  // twice
   EXPECT_TRUE(router_.rules().empty());
   EXPECT_EQ(ask(with("fe 00 0001 2a000000"))[3], std::byte{0});  // unknown, optional
@@ -336,8 +339,8 @@ TEST_F(pcp_server, leaves_alone_what_others_made) {
 }
 
 TEST_F(pcp_server, reads_ipv6_clients) {
-  const ip_address lan_v6{ip_address::v6_bytes{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
-                          2};
+  const ip_address lan_v6{
+      ip_address::v6_bytes{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 2};
   const ip_address host_v6{
       ip_address::v6_bytes{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x64}};
   gateway router{profile{}, lan_v6, wan_side, start};

@@ -39,6 +39,22 @@ TEST_F(refusal, for_a_taken_port_that_arrives_twice_refuses_one_request_only) {
   EXPECT_EQ(w.router().rules().size(), 2U);
 }
 
+TEST_F(refusal, in_nat_pmp_that_arrives_twice_is_not_for_the_next_request) {
+  scene what = with(nat_pmp_only_router());
+  what.link.latency = 150ms;  // so the request goes out twice, and is refused twice
+  what.router.refuses_nat_pmp_maps_with = nat_pmp_result::not_authorized;
+  world& w = begin(what);
+  const mapping_id refused = w.create(request(8081));
+  const mapping_id granted = w.create(request(8082));
+  // 300 ms: the first request is sent, and again at 550 ms; 600 ms: its refusal is here.
+  w.run_for(720ms);
+  ASSERT_EQ(w.count_events(event_kind::failed), 1U);
+  w.router().behaviour().refuses_nat_pmp_maps_with.reset();
+  w.run_for(5s);
+  EXPECT_EQ(w.last_event(refused)->event.kind, event_kind::failed);
+  EXPECT_EQ(w.last_event(granted)->event.kind, event_kind::mapped);
+}
+
 TEST_F(refusal, that_arrives_after_the_grant_does_not_lose_the_mapping) {
   scene what;
   what.router.taken_port_is_no_resources = true;
@@ -125,8 +141,8 @@ TEST_F(refusal, by_policy_is_tried_again_as_the_owner_may_change_it) {
 }
 
 TEST_F(refusal, with_a_lifetime_of_0_does_not_make_us_hammer) {
-  for (const auto result : {pcp_result::no_resources, pcp_result::network_failure,
-                            pcp_result::user_exceeded_quota}) {
+  for (const auto result :
+       {pcp_result::no_resources, pcp_result::network_failure, pcp_result::user_exceeded_quota}) {
     scene what;
     what.router.refuses_maps_with = result;
     what.router.error_lifetime = 0;
@@ -159,9 +175,8 @@ TEST_F(refusal, for_lack_of_resources_is_tried_again_once_a_recheck_period) {
 
 TEST_F(refusal, is_not_made_longer_by_failures_before_it) {
   // Silence is no refusal: the first refusal after a day of it waits as long as any first one.
-  for (const auto& [result, pause] :
-       {std::pair{pcp_result::no_resources, nanoseconds{30s}},
-        std::pair{pcp_result::not_authorized, nanoseconds{30min}}}) {
+  for (const auto& [result, pause] : {std::pair{pcp_result::no_resources, nanoseconds{30s}},
+                                      std::pair{pcp_result::not_authorized, nanoseconds{30min}}}) {
     SCOPED_TRACE(static_cast<int>(result));
     scene what;
     what.router.refuses_maps_with = result;
@@ -180,10 +195,9 @@ TEST_F(refusal, is_not_made_longer_by_failures_before_it) {
 }
 
 TEST_F(refusal, of_the_long_kind_with_a_lifetime_of_0_waits_half_an_hour) {
-  for (const auto result :
-       {pcp_result::not_authorized, pcp_result::malformed_request, pcp_result::unsupported_opcode,
-        pcp_result::unsupported_protocol, pcp_result::cannot_provide_external,
-        pcp_result::address_mismatch}) {
+  for (const auto result : {pcp_result::not_authorized, pcp_result::malformed_request,
+                            pcp_result::unsupported_opcode, pcp_result::unsupported_protocol,
+                            pcp_result::cannot_provide_external, pcp_result::address_mismatch}) {
     SCOPED_TRACE(static_cast<int>(result));
     scene what;
     what.router.refuses_maps_with = result;
@@ -256,8 +270,8 @@ TEST_F(refusal, that_repeats_port_and_lifetime_is_no_success) {
     scene what;
     what.router = nat_pmp_only_router();
     what.router.refuses_nat_pmp_maps_with = nat_pmp_result::not_authorized;
-    what.router.nat_pmp_errors_echo_request = true;
-    what.router.nat_pmp_errors_are_short = cut_short;
+    what.router.nat_pmp_errors_echo_request = true;
+    what.router.nat_pmp_errors_are_short = cut_short;
     world& w = begin(what);
     w.create(request());
     w.run_for(1min);

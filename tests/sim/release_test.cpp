@@ -145,6 +145,36 @@ TEST_F(release, of_a_mapping_whose_lease_has_ended_needs_nothing) {
   EXPECT_NE(w.events().back().event.how, removal::deleted);
 }
 
+TEST_F(release, of_a_mapping_in_a_network_that_is_gone_leaves_it_to_expire) {
+  world& w = begin_mapped();
+  w.run_for(10s - w.now());
+  w.set_network({});
+  w.run_for(10s);
+  w.release(id_);
+  w.run_for(3s);
+  ASSERT_EQ(kinds(w).back(), event_kind::removed);
+  ASSERT_TRUE(router_holds(w, 8080));
+  EXPECT_EQ(w.events().back().event.how, removal::left_to_expire);
+}
+
+TEST_F(release, of_what_may_have_been_granted_unheard_leaves_it_to_expire) {
+  world& w = begin();
+  // The router grants, and its answers are lost; then its server stops.
+  w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+    if (record.way == direction::to_host) return std::nullopt;
+    return 1ms;
+  };
+  const mapping_id id = w.create(request(protocol_filter::pcp_only));
+  w.run_for(4s);
+  w.set_serving(false);
+  w.run_for(1min);
+  w.release(id);
+  w.run_for(3s);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::failed, event_kind::removed}));
+  ASSERT_TRUE(router_holds(w, 8080));
+  EXPECT_EQ(w.events()[1].event.how, removal::left_to_expire);
+}
+
 TEST_F(release, can_leave_the_mapping_to_its_lease) {
   world& w = begin_mapped();
   w.release(id_, true);
@@ -168,8 +198,8 @@ TEST_F(release, while_the_grant_is_on_its_way_leaves_nothing_behind) {
     w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
       return record.way == direction::to_host ? 500ms : 1ms;
     };
-    const mapping_id id = w.create(request(pcp ? protocol_filter::pcp_only
-                                               : protocol_filter::nat_pmp_only));
+    const mapping_id id =
+        w.create(request(pcp ? protocol_filter::pcp_only : protocol_filter::nat_pmp_only));
     w.run_for(100ms);
     ASSERT_TRUE(router_holds(w, 8080) || !pcp);
     w.release(id);

@@ -154,6 +154,23 @@ TEST_F(restart, that_kept_the_mappings_is_mended_all_the_same) {
   expect_regained(w, 110s + 10ms, 5s + 10ms);
 }
 
+TEST_F(restart, that_kept_the_mappings_brings_each_back_by_the_protocol_that_made_it) {
+  // PCP is not heard at first, so NAT-PMP makes the mapping; for PCP it is somebody else's.
+  world& w = begin();
+  w.courier = [&w](const packet_record& record) -> std::optional<nanoseconds> {
+    if (is_pcp(record.datagram.bytes) && w.now() < 10s) return std::nullopt;
+    return 1ms;
+  };
+  w.create(request());
+  w.run_for(100s);
+  ASSERT_EQ(kinds(w), std::vector{event_kind::mapped});
+  ASSERT_EQ(w.events()[0].event.info.protocol, protocol::nat_pmp);
+  w.set_public_address(v4(203, 0, 113, 9));  // the epoch starts again, mappings stay
+  w.run_for(60s);
+  EXPECT_EQ(w.events().back().event.kind, event_kind::mapped);
+  EXPECT_EQ(w.events().back().event.info.external, (endpoint{v4(203, 0, 113, 9), 8080}));
+}
+
 TEST_F(restart, of_a_router_with_many_mappings_mends_all_of_them) {
   world& w = begin();
   for (std::uint16_t port = 8000; port < 8100; ++port) w.create(request(port));

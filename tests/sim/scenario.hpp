@@ -22,9 +22,12 @@
 
 namespace damson {
 
-inline void PrintTo(event_kind kind, std::ostream* out) { *out << to_string(kind); }
-inline void PrintTo(removal how, std::ostream* out) { *out << to_string(how); }
-inline void PrintTo(errc reason, std::ostream* out) { *out << describe(reason); }
+// For the reports of failed expectations.
+inline std::ostream& operator<<(std::ostream& out, event_kind kind) {
+  return out << to_string(kind);
+}
+inline std::ostream& operator<<(std::ostream& out, removal how) { return out << to_string(how); }
+inline std::ostream& operator<<(std::ostream& out, errc reason) { return out << describe(reason); }
 
 }  // namespace damson
 

@@ -16,8 +16,8 @@
 namespace lab {
 namespace {
 
-constexpr milliseconds start_limit{5'000};
-constexpr milliseconds stop_limit{5'000};
+constexpr milliseconds start_limit{30'000};
+constexpr milliseconds stop_limit{30'000};
 constexpr milliseconds poll_interval{2};
 constexpr milliseconds answer_limit{500};
 constexpr std::uint16_t pcp_port = 5351;

@@ -48,7 +48,7 @@ class miniupnpd {
 
   /// Its PCP epoch in seconds, asked for by a bare ANNOUNCE request from the LAN host (RFC 6887
   /// section 14.1). Nothing when no valid answer comes within the limit.
-  std::optional<std::uint32_t> pcp_epoch(milliseconds limit = milliseconds{500}) const;
+  std::optional<std::uint32_t> pcp_epoch(milliseconds limit = milliseconds{3000}) const;
 
   /// Waits until the PCP epoch has reached this value. A client cannot see the restart of a daemon
   /// whose epoch fell by no more than a second, so a reboot test lets it come to 3 first.

@@ -12,7 +12,7 @@
 namespace lab {
 namespace {
 
-constexpr milliseconds link_limit{5'000};
+constexpr milliseconds link_limit{30'000};
 constexpr milliseconds poll_interval{1};
 
 // The chains that miniupnpd is told to fill (see miniupnpd.cpp) and those that lead to them.

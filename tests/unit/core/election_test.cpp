@@ -1,5 +1,7 @@
 #include "core/election.hpp"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 namespace {
@@ -56,7 +58,7 @@ constexpr auto only_nat_pmp = protocol_filter::nat_pmp_only;
 constexpr auto only_pcp = protocol_filter::pcp_only;
 
 // clang-format off
-constexpr moment moments[] = {
+constexpr auto moments = std::to_array<moment>({
   // name                                   filter        pcp    head   asked  nat-pmp pcp      nat-pmp
   //                                                      failed start         failed
   {"everything open",                       any,          false, false, false, false, unknown, unknown, move::wait},
@@ -77,7 +79,7 @@ constexpr moment moments[] = {
   {"nat-pmp only, failed",                  only_nat_pmp, false, false, false, true,  unknown, unknown, move::give_up},
   {"pcp only, silent so far",               only_pcp,     false, true,  false, false, unknown, present, move::wait},
   {"pcp only, failed",                      only_pcp,     true,  true,  false, false, unknown, present, move::give_up},
-};
+});
 // clang-format on
 
 TEST(election, next_move_follows_the_table) {
@@ -97,12 +99,11 @@ TEST(election, the_reason_that_says_most_decides) {
   struct row {
     errc pcp, nat_pmp, expected;
   };
-  for (const row& each :
-       {row{errc::no_answer, errc::no_answer, errc::no_answer},
-        row{errc::version_refused, errc::no_answer, errc::no_answer},
-        row{errc::version_refused, errc::network_failure, errc::network_failure},
-        row{errc::not_authorized, errc::port_closed, errc::not_authorized},
-        row{errc::port_closed, errc::no_answer, errc::port_closed}}) {
+  for (const row& each : {row{errc::no_answer, errc::no_answer, errc::no_answer},
+                          row{errc::version_refused, errc::no_answer, errc::no_answer},
+                          row{errc::version_refused, errc::network_failure, errc::network_failure},
+                          row{errc::not_authorized, errc::port_closed, errc::not_authorized},
+                          row{errc::port_closed, errc::no_answer, errc::port_closed}}) {
     mapping what;
     what.pcp.failed = failed(protocol::pcp, each.pcp);
     what.nat_pmp.failed = failed(protocol::nat_pmp, each.nat_pmp);
@@ -122,22 +123,39 @@ TEST(election, the_account_has_an_entry_for_each_protocol_that_is_allowed) {
   EXPECT_EQ(why.protocols[2].reason, errc::not_supported);
 }
 
-TEST(election, pauses_double_up_to_the_recheck_period) {
-  const failure why{errc::no_answer, {failed(protocol::pcp, errc::no_answer)}};
-  EXPECT_EQ(retry_pause(why, 1, 300s), 5s);
-  EXPECT_EQ(retry_pause(why, 2, 300s), 10s);
-  EXPECT_EQ(retry_pause(why, 3, 300s), 20s);
-  EXPECT_EQ(retry_pause(why, 7, 300s), 300s);
-  EXPECT_EQ(retry_pause(why, 4'000'000'000U, 300s), 300s);
-  EXPECT_EQ(retry_pause(why, 1, 2s), 2s);
-}
+struct pause_case {
+  const char* what;
+  std::optional<std::chrono::seconds> asked_for;
+  unsigned failures;
+  std::chrono::nanoseconds recheck_period, shortest, longest;
+};
 
-TEST(election, pauses_after_a_refusal_are_the_routers_doubled_up_to_a_day) {
-  failure why{errc::not_authorized, {failed(protocol::pcp, errc::not_authorized)}};
-  why.protocols[0].retry_after = 1800s;
-  EXPECT_EQ(retry_pause(why, 1, 300s), 1800s);
-  EXPECT_EQ(retry_pause(why, 2, 300s), 3600s);
-  EXPECT_EQ(retry_pause(why, 30, 300s), 24h);
+constexpr auto pauses = std::to_array<pause_case>({
+    {"silence", {}, 1, 300s, 4375ms, 5s},
+    {"silence again", {}, 2, 300s, 8750ms, 10s},
+    {"silence for long", {}, 7, 300s, 262'500ms, 300s},
+    {"silence for ever", {}, 4'000'000'000U, 300s, 262'500ms, 300s},
+    {"a short recheck period", {}, 1, 2s, 1750ms, 2s},
+    {"a long refusal", 1800s, 1, 300s, 1800s, 2025s},
+    {"a long refusal again", 1800s, 2, 300s, 3600s, 4050s},
+    {"a long refusal for ever", 1800s, 30, 300s, 24h, 27h},
+    {"a short refusal", 30s, 1, 300s, 30s, 33'750ms},
+    {"a short refusal again", 30s, 2, 300s, 60s, 67'500ms},
+    {"a short refusal for long", 30s, 9, 300s, 300s, 300s},
+});
+
+TEST(election, pauses_follow_the_table) {
+  damson::random_source random(std::array<std::uint64_t, 4>{1, 2, 3, 4});
+  for (const pause_case& each : pauses) {
+    failure why{errc::no_answer, {failed(protocol::pcp, errc::no_answer)}};
+    why.protocols[0].retry_after = each.asked_for;
+    EXPECT_EQ(damson::core::was_refused(why), each.asked_for.has_value());
+    for (int i = 0; i < 100; ++i) {
+      const auto pause = retry_pause(why, each.failures, each.recheck_period, random);
+      EXPECT_GE(pause, each.shortest) << each.what;
+      EXPECT_LE(pause, each.longest) << each.what;
+    }
+  }
 }
 
 }  // namespace

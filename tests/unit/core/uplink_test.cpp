@@ -21,7 +21,10 @@ interface_address on(std::uint32_t index, const char* text, std::uint8_t prefix 
 }
 
 default_route via(const char* gateway, std::uint32_t index, std::uint32_t metric = 0) {
-  return {.gateway = address(gateway), .interface_index = index, .metric = metric, .preferred_source = {}};
+  return {.gateway = address(gateway),
+          .interface_index = index,
+          .metric = metric,
+          .preferred_source = {}};
 }
 
 TEST(uplink, is_the_route_with_the_lowest_metric) {

@@ -67,6 +67,8 @@ constexpr std::array pcp_cases{
     epoch_case{"a fifteenth ahead", 1'000, 148s, 1'160, valid},
     // 161 - 10 = 151 > 150
     epoch_case{"more than a fifteenth ahead", 1'000, 148s, 1'161, restarted},
+    // 240 - 15 = 225 > 222 + 2
+    epoch_case{"just more than a fifteenth ahead", 1'000, 222s, 1'240, restarted},
     epoch_case{"a jump from nothing", 0, 0s, last_second, restarted},
 
     // the server's clock behind: server + 2 < client - client / 16

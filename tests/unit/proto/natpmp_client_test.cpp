@@ -25,24 +25,24 @@ natpmp_client::request map_of(std::uint64_t id, std::uint16_t internal_port,
 
 natpmp_response granted(std::uint16_t internal_port, std::chrono::seconds lifetime = 3600s,
                         natpmp_opcode opcode = natpmp_opcode::map_udp) {
-  return {.opcode = opcode,
-          .result = natpmp_result::success,
-          .epoch = 17,
-          .external_address = {},
-          .grant = natpmp_grant{.internal_port = internal_port,
-                                .external_port = internal_port,
-                                .lifetime = lifetime}};
+  return {
+      .opcode = opcode,
+      .result = natpmp_result::success,
+      .epoch = 17,
+      .external_address = {},
+      .grant = natpmp_grant{
+          .internal_port = internal_port, .external_port = internal_port, .lifetime = lifetime}};
 }
 
 class natpmp_client_test : public testing::Test {
  protected:
   void ask(const natpmp_client::request& what) {
-    client.ask(what, schedules::first_contact, start);
+    client_.ask(what, schedules::first_contact, start);
   }
-  std::size_t bytes_due(time_point now) { return client.due(now, random).send.size(); }
+  std::size_t bytes_due(time_point now) { return client_.due(now, random_).send.size(); }
 
-  random_source random{seed};
-  natpmp_client client;
+  random_source random_{seed};
+  natpmp_client client_;
 };
 
 TEST_F(natpmp_client_test, sends_one_request_and_waits_for_its_answer) {  // RFC 6886 section 3.1
@@ -50,60 +50,109 @@ TEST_F(natpmp_client_test, sends_one_request_and_waits_for_its_answer) {  // RFC
   ask(map_of(1, 8080));
   ask(map_of(2, 8081));
   EXPECT_EQ(bytes_due(start), 2U);
-  EXPECT_EQ(client.in_flight(), mapping_id::none);
+  EXPECT_EQ(client_.in_flight(), mapping_id::none);
   EXPECT_EQ(bytes_due(start), 0U);
-  EXPECT_FALSE(client.match(granted(8080), start)) << "not in flight yet";
+  EXPECT_FALSE(client_.match(granted(8080), start)) << "not in flight yet";
 
-  const auto address = client.match({.opcode = natpmp_opcode::address,
-                                     .result = natpmp_result::success,
-                                     .epoch = 17,
-                                     .external_address = ip_address{},
-                                     .grant = {}},
-                                    start + 1ms);
+  const auto address = client_.match({.opcode = natpmp_opcode::address,
+                                      .result = natpmp_result::success,
+                                      .epoch = 17,
+                                      .external_address = ip_address{},
+                                      .grant = {}},
+                                     start + 1ms);
   ASSERT_TRUE(address);
   EXPECT_TRUE(address->asked.is_address_question());
   EXPECT_EQ(bytes_due(start + 1ms), 12U);
-  EXPECT_EQ(client.in_flight(), mapping_id{1});
-  ASSERT_TRUE(client.match(granted(8080), start + 2ms));
+  EXPECT_EQ(client_.in_flight(), mapping_id{1});
+  ASSERT_TRUE(client_.match(granted(8080), start + 2ms));
   EXPECT_EQ(bytes_due(start + 2ms), 12U);
-  EXPECT_EQ(client.in_flight(), mapping_id{2});
+  EXPECT_EQ(client_.in_flight(), mapping_id{2});
 }
 
 TEST_F(natpmp_client_test, matches_opcode_internal_port_and_kind_of_grant) {
+  ask(map_of(7, 8079));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_TRUE(client_.match(granted(8079), start));
   ask(map_of(1, 8080));
   EXPECT_EQ(bytes_due(start), 12U);
-  EXPECT_FALSE(client.match(granted(8081), start)) << "another port (Q-50)";
-  EXPECT_FALSE(client.match(granted(8080, 3600s, natpmp_opcode::map_tcp), start)) << "TCP (Q-60)";
-  EXPECT_FALSE(client.match(granted(8080, 0s), start)) << "a delete's";
-  EXPECT_TRUE(client.is_open(mapping_id{1}));
-  EXPECT_TRUE(client.match(granted(8080), start));
-  EXPECT_FALSE(client.any_open());
+  EXPECT_FALSE(client_.match(granted(8079), start)) << "an earlier request's second answer";
+  EXPECT_FALSE(client_.match(granted(8080, 3600s, natpmp_opcode::map_tcp), start)) << "TCP (Q-60)";
+  EXPECT_FALSE(client_.match(granted(8080, 0s), start)) << "a delete's";
+  EXPECT_TRUE(client_.is_open(mapping_id{1}));
+  EXPECT_TRUE(client_.match(granted(8080), start));
+  EXPECT_FALSE(client_.any_open());
+}
+
+TEST_F(natpmp_client_test,
+       takes_an_answer_with_an_internal_port_that_was_never_asked_for) {
+  ask(map_of(1, 8080));
+  EXPECT_EQ(bytes_due(start), 12U);
+  const auto found = client_.match(granted(0), start);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->asked.mapping, mapping_id{1});
 }
 
 TEST_F(natpmp_client_test, a_late_grant_is_no_answer_to_a_delete) {
   ask(map_of(1, 8080, map_purpose::remove));
   EXPECT_EQ(bytes_due(start), 12U);
-  EXPECT_FALSE(client.match(granted(8080), start));
-  EXPECT_TRUE(client.match(granted(8080, 0s), start));
+  EXPECT_FALSE(client_.match(granted(8080), start));
+  EXPECT_TRUE(client_.match(granted(8080, 0s), start));
 }
 
 TEST_F(natpmp_client_test, a_refusal_needs_no_grant) {
   ask(map_of(1, 8080));
   EXPECT_EQ(bytes_due(start), 12U);
-  const auto found = client.match({.opcode = natpmp_opcode::map_udp,
-                                   .result = natpmp_result::not_authorized,
-                                   .epoch = 17,
-                                   .external_address = {},
-                                   .grant = {}},
-                                  start);
+  const auto found = client_.match({.opcode = natpmp_opcode::map_udp,
+                                    .result = natpmp_result::not_authorized,
+                                    .epoch = 17,
+                                    .external_address = {},
+                                    .grant = {}},
+                                   start);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->asked.mapping, mapping_id{1});
 }
 
+natpmp_response refused() {
+  return {.opcode = natpmp_opcode::map_udp,
+          .result = natpmp_result::not_authorized,
+          .epoch = 17,
+          .external_address = {},
+          .grant = {}};
+}
+
+TEST_F(natpmp_client_test, the_second_refusal_of_one_request_is_not_for_the_next) {
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_EQ(bytes_due(start + 250ms), 12U) << "sent again";
+  ASSERT_TRUE(client_.match(refused(), start + 300ms));
+  EXPECT_EQ(bytes_due(start + 300ms), 12U);
+  EXPECT_EQ(client_.in_flight(), mapping_id{2});
+  EXPECT_FALSE(client_.match(refused(), start + 550ms)) << "of the first request";
+  EXPECT_TRUE(client_.match(granted(8081), start + 600ms));
+}
+
+TEST_F(natpmp_client_test, the_address_question_goes_before_what_is_not_sent) {
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  ask({});
+  EXPECT_EQ(bytes_due(start), 2U) << "nothing was sent yet";
+  ask(map_of(3, 8082));
+  EXPECT_EQ(client_.in_flight(), mapping_id::none);
+
+  natpmp_client another;
+  another.ask(map_of(1, 8080), schedules::first_contact, start);
+  EXPECT_EQ(another.due(start, random_).send.size(), 12U);
+  another.ask(map_of(2, 8081), schedules::first_contact, start);
+  another.ask({}, schedules::first_contact, start);
+  ASSERT_TRUE(another.match(granted(8080), start));
+  EXPECT_EQ(another.due(start, random_).send.size(), 2U);
+}
+
 TEST_F(natpmp_client_test, nothing_matches_before_it_is_sent) {
   ask(map_of(1, 8080));
-  EXPECT_FALSE(client.in_flight());
-  EXPECT_FALSE(client.match(granted(8080), start));
+  EXPECT_FALSE(client_.in_flight());
+  EXPECT_FALSE(client_.match(granted(8080), start));
 }
 
 TEST_F(natpmp_client_test, silence_makes_way_for_the_next) {
@@ -112,16 +161,16 @@ TEST_F(natpmp_client_test, silence_makes_way_for_the_next) {
   int sent = 0;
   std::optional<natpmp_client::request> silent;
   while (!silent) {
-    const auto at = client.next_due();
+    const auto at = client_.next_due();
     ASSERT_TRUE(at);
-    auto todo = client.due(*at, random);
+    auto todo = client_.due(*at, random_);
     if (!todo.send.empty()) ++sent;
     silent = todo.silent;
   }
   EXPECT_EQ(sent, 5);
   EXPECT_EQ(silent->mapping, mapping_id{1});
   EXPECT_EQ(bytes_due(start + 4s), 12U);
-  EXPECT_EQ(client.in_flight(), mapping_id{2});
+  EXPECT_EQ(client_.in_flight(), mapping_id{2});
 }
 
 TEST_F(natpmp_client_test, a_mapping_has_one_request_at_a_time) {
@@ -129,29 +178,29 @@ TEST_F(natpmp_client_test, a_mapping_has_one_request_at_a_time) {
   EXPECT_EQ(bytes_due(start), 12U);
   ask(map_of(1, 8080, map_purpose::remove));
   EXPECT_EQ(bytes_due(start), 12U);
-  EXPECT_TRUE(client.match(granted(8080, 0s), start));
-  EXPECT_FALSE(client.any_open());
+  EXPECT_TRUE(client_.match(granted(8080, 0s), start));
+  EXPECT_FALSE(client_.any_open());
 }
 
 TEST_F(natpmp_client_test, what_is_forgotten_is_neither_sent_nor_matched) {
   ask(map_of(1, 8080));
   ask(map_of(2, 8081));
   EXPECT_EQ(bytes_due(start), 12U);
-  EXPECT_TRUE(client.forget(mapping_id{1}));
-  EXPECT_FALSE(client.forget(mapping_id{1}));
+  EXPECT_TRUE(client_.forget(mapping_id{1}));
+  EXPECT_FALSE(client_.forget(mapping_id{1}));
   EXPECT_EQ(bytes_due(start), 12U);
-  EXPECT_FALSE(client.match(granted(8080), start));
-  EXPECT_TRUE(client.match(granted(8081), start));
+  EXPECT_FALSE(client_.match(granted(8080), start));
+  EXPECT_TRUE(client_.match(granted(8081), start));
 }
 
 TEST_F(natpmp_client_test, a_server_that_answers_in_pcp_ends_the_request_in_flight) {
   ask({});
-  EXPECT_FALSE(client.take_in_flight(start)) << "not sent yet";
+  EXPECT_FALSE(client_.take_in_flight(natpmp_opcode::address, start)) << "not sent yet";
   EXPECT_EQ(bytes_due(start), 2U);
-  const auto taken = client.take_in_flight(start);
+  const auto taken = client_.take_in_flight(natpmp_opcode::address, start);
   ASSERT_TRUE(taken);
   EXPECT_TRUE(taken->is_address_question());
-  EXPECT_FALSE(client.any_open());
+  EXPECT_FALSE(client_.any_open());
 }
 
 }  // namespace

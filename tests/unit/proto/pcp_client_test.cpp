@@ -43,12 +43,12 @@ pcp_response answer_to(const pcp_map_request& asked) {
 class pcp_client_test : public testing::Test {
  protected:
   void ask(mapping_id id, map_purpose why, const pcp_map_request& what) {
-    client.ask(id, why, what, schedules::first_contact, start);
-    EXPECT_FALSE(client.due(id, start, random).send.empty());
+    client_.ask(id, why, what, schedules::first_contact, start);
+    EXPECT_FALSE(client_.due(id, start, random_).send.empty());
   }
 
-  random_source random{seed};
-  pcp_client client;
+  random_source random_{seed};
+  pcp_client client_;
 };
 
 TEST_F(pcp_client_test, matches_an_answer_by_nonce_transport_and_internal_port) {
@@ -71,64 +71,64 @@ TEST_F(pcp_client_test, matches_an_answer_by_nonce_transport_and_internal_port) 
   for (const row& each : rows) {
     pcp_response spoilt = answer_to(request(1));
     each.spoil(spoilt);
-    EXPECT_FALSE(client.match(spoilt)) << each.what;
-    EXPECT_TRUE(client.is_open(first)) << each.what;
-    EXPECT_TRUE(client.is_open(second)) << each.what;
+    EXPECT_FALSE(client_.match(spoilt)) << each.what;
+    EXPECT_TRUE(client_.is_open(first)) << each.what;
+    EXPECT_TRUE(client_.is_open(second)) << each.what;
   }
 
-  const auto found = client.match(answer_to(request(1)));
+  const auto found = client_.match(answer_to(request(1)));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->mapping, first);
   EXPECT_FALSE(found->late);
   EXPECT_EQ(found->lifetime, 3600s);
-  EXPECT_FALSE(client.is_open(first));
-  EXPECT_TRUE(client.is_open(second));
+  EXPECT_FALSE(client_.is_open(first));
+  EXPECT_TRUE(client_.is_open(second));
 }
 
 TEST_F(pcp_client_test, knows_an_answer_after_its_request_was_given_up) {
   ask(first, map_purpose::create, request(1));
-  client.give_up(first);
-  EXPECT_FALSE(client.any_open());
-  EXPECT_FALSE(client.next_due(first));
-  const auto found = client.match(answer_to(request(1)));
+  client_.give_up(first);
+  EXPECT_FALSE(client_.any_open());
+  EXPECT_FALSE(client_.next_due(first));
+  const auto found = client_.match(answer_to(request(1)));
   ASSERT_TRUE(found);
   EXPECT_TRUE(found->late);
 
-  client.forget(first);
-  EXPECT_FALSE(client.match(answer_to(request(1))));
+  client_.forget(first);
+  EXPECT_FALSE(client_.match(answer_to(request(1))));
 }
 
 TEST_F(pcp_client_test, a_late_grant_is_no_answer_to_a_delete) {
   ask(first, map_purpose::remove, request(1));
-  const auto grant = client.match(answer_to(request(1)));
+  const auto grant = client_.match(answer_to(request(1)));
   ASSERT_TRUE(grant);
   EXPECT_TRUE(grant->late);
-  EXPECT_TRUE(client.is_open(first)) << "the delete goes on";
+  EXPECT_TRUE(client_.is_open(first)) << "the delete goes on";
 
   auto gone = answer_to(request(1));
   gone.lifetime = 0s;
-  const auto deleted = client.match(gone);
+  const auto deleted = client_.match(gone);
   ASSERT_TRUE(deleted);
   EXPECT_FALSE(deleted->late);
-  EXPECT_FALSE(client.is_open(first));
+  EXPECT_FALSE(client_.is_open(first));
 }
 
 TEST_F(pcp_client_test, a_late_answer_to_a_delete_is_no_grant) {
   ask(first, map_purpose::create, request(1));
   auto gone = answer_to(request(1));
   gone.lifetime = 0s;
-  const auto deleted = client.match(gone);
+  const auto deleted = client_.match(gone);
   ASSERT_TRUE(deleted);
   EXPECT_TRUE(deleted->late);
-  EXPECT_TRUE(client.is_open(first));
+  EXPECT_TRUE(client_.is_open(first));
 }
 
 TEST_F(pcp_client_test, repeats_until_the_schedule_ends) {
   ask(first, map_purpose::create, request(1));
   int sent = 1;
   bool silent = false;
-  while (const auto at = client.next_due(first)) {
-    const auto todo = client.due(first, *at, random);
+  while (const auto at = client_.next_due(first)) {
+    const auto todo = client_.due(first, *at, random_);
     if (!todo.send.empty()) ++sent;
     silent = silent || todo.silent;
     EXPECT_LE(*at, start + 4s);
@@ -140,20 +140,20 @@ TEST_F(pcp_client_test, repeats_until_the_schedule_ends) {
 TEST_F(pcp_client_test, one_request_of_a_mapping_is_open_at_a_time) {
   ask(first, map_purpose::create, request(1));
   ask(first, map_purpose::renew, request(1));
-  const auto found = client.match(answer_to(request(1)));
+  const auto found = client_.match(answer_to(request(1)));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->asked, map_purpose::renew);
-  EXPECT_FALSE(client.any_open());
+  EXPECT_FALSE(client_.any_open());
 }
 
 TEST_F(pcp_client_test, the_check_is_one_announce_request_until_it_is_answered) {
-  EXPECT_FALSE(client.check_next_due());
-  client.check(ip_address{ip_address::v4_bytes{192, 168, 1, 20}}, start);
-  EXPECT_EQ(client.check_due(start, random).send.size(), pcp_header_bytes);
-  EXPECT_TRUE(client.check_due(start, random).send.empty());
-  EXPECT_TRUE(client.any_open());
-  client.stop_check();
-  EXPECT_FALSE(client.check_next_due());
+  EXPECT_FALSE(client_.check_next_due());
+  client_.check(ip_address{ip_address::v4_bytes{192, 168, 1, 20}}, start);
+  EXPECT_EQ(client_.check_due(start, random_).send.size(), pcp_header_bytes);
+  EXPECT_TRUE(client_.check_due(start, random_).send.empty());
+  EXPECT_TRUE(client_.any_open());
+  client_.stop_check();
+  EXPECT_FALSE(client_.check_next_due());
 }
 
 }  // namespace

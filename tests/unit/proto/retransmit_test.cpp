@@ -81,6 +81,17 @@ TEST(retransmit, a_late_try_moves_the_next_ones_instead_of_making_a_burst) {
   EXPECT_EQ(tries.gives_up_at(), start + 4s);
 }
 
+TEST(retransmit, no_try_is_made_at_the_end_itself) {
+  auto random = make_random();
+  retransmit tries{schedules::first_contact, start};
+  for (const milliseconds at : {0ms, 250ms, 750ms, 1'999ms}) tries.tried(start + at, random);
+  EXPECT_EQ(tries.next_try(), start + 3'999ms);
+
+  retransmit late{schedules::first_contact, start};
+  for (const milliseconds at : {0ms, 250ms, 750ms, 2'000ms}) late.tried(start + at, random);
+  EXPECT_EQ(late.next_try(), std::nullopt);
+}
+
 TEST(retransmit, a_host_that_slept_makes_no_try_after_the_end) {
   auto random = make_random();
   retransmit tries{schedules::first_contact, start};
