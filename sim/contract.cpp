@@ -114,7 +114,7 @@ void contract_watch::on_event(const mapping_event& event) {
   bool& ever_up = ever_up_[id];
   switch (event.kind) {
     case event_kind::mapped:
-      if (state == mapping_state::up) fail(name + ", which is mapped already");
+      if (state == mapping_state::up && !event.regained) fail(name + ", which is mapped already");
       if (event.regained != ever_up) fail(name + ": regained is wrong");
       if (event.info.internal.port == 0 || event.info.external.port == 0) {
         fail(name + ": a port is 0");

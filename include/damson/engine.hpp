@@ -124,8 +124,8 @@ struct datagram_received {
 /// Names an HTTP exchange that the engine asked for; never used again.
 enum class http_id : std::uint64_t {};
 
-/// A whole answer. `local` and `peer` are the endpoints really used; `location` is the field of that
-/// name, empty where there is none; `content_type` likewise.
+/// A whole answer. `local` and `peer` are the endpoints really used; `location` is the field of
+/// that name, empty where there is none; `content_type` likewise.
 struct http_response {
   http_id id{};
   std::uint16_t status = 0;
@@ -171,9 +171,9 @@ struct release_mapping {
 /// more. What is created meanwhile fails with `errc::closed` and is removed at once.
 struct close_engine {};
 
-using input = std::variant<time_passed, network_changed, channel_opened, channel_failed,
-                           datagram_received, http_response, http_failed, create_mapping,
-                           release_mapping, close_engine>;
+using input =
+    std::variant<time_passed, network_changed, channel_opened, channel_failed, datagram_received,
+                 http_response, http_failed, create_mapping, release_mapping, close_engine>;
 
 // ---------------------------------------------------------------------------------------------
 // Outputs
@@ -221,9 +221,10 @@ struct send_datagram {
   std::optional<endpoint> to{};
 };
 
-/// One HTTP/1.1 exchange over a connection of its own: connect to `remote` from `local` (unspecified: the
-/// system's choice), send `head_and_body` as it is in one piece, read one answer (any transfer coding), close.
-/// Redirects are not followed. Answer with `http_response` or `http_failed`, never both.
+/// One HTTP/1.1 exchange over a connection of its own: connect to `remote` from `local`
+/// (unspecified: the system's choice), send `head_and_body` as it is in one piece, read one answer
+/// (any transfer coding), close. Redirects are not followed. Answer with `http_response` or
+/// `http_failed`, never both.
 struct send_http {
   http_id id{};
   endpoint remote;
@@ -246,8 +247,13 @@ struct mapping_info {
   endpoint internal;
   /// As the router says; an unspecified address where it granted the port but does not know (yet).
   endpoint external;
-  /// As granted; 0 s for `direct`, which has none.
+  /// As granted; 0 s for `direct` and where `permanent`, which have none.
   std::chrono::seconds lifetime{};
+  /// A UPnP router that knows no leases keeps it until it is deleted.
+  bool permanent = false;
+  /// The entry was read back from the router (UPnP); the answers of PCP and NAT-PMP are taken as
+  /// they are. Whether packets get through is a third thing, which only a peer outside can tell.
+  bool verified = false;
   /// Who granted it; unspecified for `direct`.
   ip_address gateway;
   /// From creation to the first `mapped`.
@@ -257,7 +263,8 @@ struct mapping_info {
 };
 
 enum class event_kind : std::uint8_t {
-  mapped,   ///< the port is open: the first time, or again after `lost`
+  mapped,   ///< the port is open: the first time, again after `lost`, or still, as the first
+            ///< confirmation after the router was out of reach or has restarted
   changed,  ///< address or port is another one now
   lost,     ///< the port is not open any more as far as is known; work on it goes on
   failed,   ///< could not be opened; work on it goes on until it is released
@@ -277,13 +284,39 @@ enum class removal : std::uint8_t {
 /// "deleted", "already gone", "left to expire".
 std::string_view to_string(removal) noexcept;
 
+/// How far one protocol got before a mapping was made.
+enum class protocol_standing : std::uint8_t {
+  not_asked,  ///< the mapping was made before it was its turn
+  asked,      ///< nothing was heard until then
+  answered,   ///< it is there, and another one was taken
+  taken,      ///< it made the mapping
+  failed,     ///< see `protocol_report::why`
+};
+
+/// "not asked", "asked", "answered", "taken", "failed".
+std::string_view to_string(protocol_standing) noexcept;
+
+/// One line of the account of how a mapping came about.
+struct protocol_report {
+  damson::protocol protocol{};
+  protocol_standing standing{};
+  std::optional<protocol_failure> why;  ///< failed
+  /// From the attempt's beginning to the protocol's first answer, or to its failure; empty where
+  /// neither came.
+  std::optional<std::chrono::nanoseconds> answered_after;
+
+  friend bool operator==(const protocol_report&, const protocol_report&) = default;
+};
+
 /// What the program is told. Which members mean something depends on `kind`.
 struct mapping_event {
   event_kind kind{};
   mapping_info info{};    ///< all kinds; before the first grant only the request's own facts
-  bool regained = false;  ///< mapped: after `lost`
+  bool regained = false;  ///< mapped: not the first time
   failure why{};          ///< failed and lost
   removal how{};          ///< removed
+  /// mapped: one entry for each protocol that the request allows, in the order of preference.
+  std::vector<protocol_report> report{};
 };
 
 /// The last output of an engine that was told to close.

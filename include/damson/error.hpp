@@ -35,10 +35,11 @@ enum class errc : std::uint8_t {
   quota_exceeded,     ///< the router's quota for this host is used up
   external_not_available,  ///< the wanted external address or port cannot be had
   address_mismatch,        ///< there is another NAT between this host and the router
-  lease_not_supported,  ///< the router grants permanent mappings only, which the request forbids
+  lease_not_supported,     ///< the router makes permanent mappings only, which the request forbids
   unusable_answer,    ///< the router granted something that cannot be used (port 0, lifetime 0)
   lease_expired,      ///< the lease ran out and no renewal was answered
   gateway_restarted,  ///< the router lost its state (epoch, RFC 6887 section 8.5)
+  mapping_gone,       ///< the router was asked and no longer has the mapping
   network_changed,    ///< the router or the host's address is another one now
   protocol_excluded,  ///< the request does not allow this protocol
   not_tried,          ///< a better protocol decided before this one was asked
@@ -76,8 +77,9 @@ std::string_view describe(errc) noexcept;
 struct protocol_failure {
   damson::protocol protocol{};
   errc reason{};
-  /// The router's own number: a PCP or NAT-PMP result code.
-  std::optional<std::uint16_t> result_code{};
+  /// The router's own number: a PCP or NAT-PMP result code, or a UPnP error code, which may be
+  /// negative.
+  std::optional<std::int32_t> result_code{};
   /// The server that was asked; unspecified when none was.
   endpoint server{};
   /// Not before this has passed will the same request be sent again by itself.

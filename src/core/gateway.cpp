@@ -45,7 +45,7 @@ map_outcome outcome_of(const pcp_client::answer& answer) {
   const auto floor = is_short_lifetime(answer.result) ? short_error_floor : long_error_floor;
   return {.what = map_outcome::kind::refused,
           .reason = to_errc(answer.result),
-          .result_code = static_cast<std::uint16_t>(answer.result),
+          .result_code = static_cast<std::int32_t>(answer.result),
           .retry_after = std::clamp(answer.lifetime, floor, longest_error)};
 }
 
@@ -61,16 +61,16 @@ map_outcome outcome_of(const natpmp_response& response) {
                         response.result == natpmp_result::out_of_resources;
   return {.what = map_outcome::kind::refused,
           .reason = to_errc(response.result),
-          .result_code = static_cast<std::uint16_t>(response.result),
+          .result_code = static_cast<std::int32_t>(response.result),
           .retry_after = is_short ? short_error_floor : long_error_floor};
 }
 
 }  // namespace
 
-gateway::gateway(uplink where, channel_id requests, channel_id announcements)
-    : where_(std::move(where)), requests_(requests), announcements_(announcements) {}
-
-void gateway::open(context& ctx) {
+void gateway::open(context& ctx, const network_facts& facts) {
+  look_around(ctx, facts);
+  requests_ = ctx.new_channel();
+  announcements_ = ctx.new_channel();
   ctx.outputs.emplace_back(open_channel{
       .channel = requests_,
       .what = connected_channel{.local = where_.local, .remote = server()},
@@ -80,17 +80,48 @@ void gateway::open(context& ctx) {
 void gateway::close(context& ctx) {
   if (!never_opened_) ctx.outputs.emplace_back(close_channel{requests_});
   if (ready_) ctx.outputs.emplace_back(close_channel{announcements_});
+  if (igd_) igd_->close(ctx);
   for (const timer each :
        {timer::nat_pmp_try, timer::check_try, timer::hint, timer::address_retry}) {
     ctx.timers.cancel({each});
   }
 }
 
-bool gateway::owns(channel_id channel) const noexcept {
-  return channel == requests_ || channel == announcements_;
+void gateway::look_around(context& ctx, const network_facts& facts) {
+  own_addresses_ = facts.addresses;
+  if (igd_) igd_->move_to(place_for_search(ctx));
 }
 
-void gateway::forget_what_it_speaks() noexcept {
+search_place gateway::place_for_search(context& ctx) const {
+  search_place place{
+      .gateway = *where_.gateway, .on_link = {}, .own_addresses = {}, .user_addresses = {}};
+  for (const interface_address& each : own_addresses_) {
+    place.own_addresses.push_back(each.address);
+    const bool on_this_link =
+        where_.interface_index == 0 || each.interface_index == where_.interface_index;
+    if (on_this_link && each.address.family() == where_.gateway->family()) {
+      place.on_link.push_back({each.address, each.prefix_length});
+    }
+  }
+  if (ctx.opts.gateway) place.user_addresses.push_back(*ctx.opts.gateway);
+  return place;
+}
+
+bool gateway::owns(channel_id channel) const noexcept {
+  return channel == requests_ || channel == announcements_ || (igd_ && igd_->owns(channel));
+}
+
+std::vector<any_gateway_event> gateway::take_events() {
+  auto all = std::exchange(events_, {});
+  if (igd_) {
+    auto more = igd_->take_events();
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
+void gateway::forget_what_it_speaks(context& ctx) {
+  igd_->forget_device(ctx);
   pcp_availability_ = availability::unknown;
   nat_pmp_availability_ = availability::unknown;
 }
@@ -164,6 +195,7 @@ void gateway::forget(context& ctx, mapping_id mapping) {
   pcp_.forget(mapping);
   pump_pcp(ctx, mapping);
   forget_nat_pmp(ctx, mapping);
+  if (igd_) igd_->forget(ctx, mapping);
 }
 
 bool gateway::must_wait_for_address(context& ctx) {
@@ -246,6 +278,8 @@ void gateway::on_timer(context& ctx, const timer_key& due) {
       return check(ctx);
     case timer::address_retry:
       return ask_address(ctx);
+    case timer::igd:
+      return igd_->on_timer(ctx);
     default:
       return;
   }
@@ -255,9 +289,11 @@ void gateway::on_timer(context& ctx, const timer_key& due) {
 // Hearing
 
 void gateway::on_opened(context& ctx, const channel_opened& what) {
+  if (igd_ && igd_->owns(what.channel)) return igd_->on_opened(ctx);
   if (what.channel != requests_ || ready_) return;
   ready_ = true;
   local_ = what.local.address;
+  igd_.emplace(ctx, where_, place_for_search(ctx), local_);
   ctx.outputs.emplace_back(open_channel{
       .channel = announcements_,
       .what = multicast_channel{.group = {all_hosts, pcp_client_port},
@@ -268,6 +304,7 @@ void gateway::on_opened(context& ctx, const channel_opened& what) {
 }
 
 void gateway::on_failed(context& ctx, const channel_failed& what) {
+  if (igd_ && igd_->owns(what.channel)) return igd_->on_failed(ctx, what);
   if (what.channel == announcements_) {
     // Others may hold the port and not share it: the recheck does without announcements.
     ctx.log.log(log_level::info, "announcements on port ", pcp_client_port, " cannot be heard");
@@ -292,7 +329,16 @@ void gateway::end_questions() {
   }
 }
 
+bool gateway::on_response(context& ctx, const http_response& what) {
+  return igd_ && igd_->on_response(ctx, what);
+}
+
+bool gateway::on_failed(context& ctx, const http_failed& what) {
+  return igd_ && igd_->on_failed(ctx, what);
+}
+
 void gateway::on_datagram(context& ctx, const datagram_received& what) {
+  if (igd_ && igd_->owns(what.channel)) return igd_->on_datagram(ctx, what);
   ++ctx.counters.datagrams_received;
   if (what.from.address != server().address || what.from.port != server().port) {
     ++ctx.counters.datagrams_stranger;

@@ -1,6 +1,7 @@
 #pragma once
 
-/// How one port is opened on an UPnP gateway: which action comes next, by what the last one brought.
+/// How one port is opened on an UPnP gateway: which action comes next, by what the last one
+/// brought.
 ///
 /// Gateways refuse for many reasons and with few numbers, so opening a port is a ladder: another
 /// external port, another lease, another action, each at most a few times. The quirk catalogue's
@@ -15,6 +16,7 @@
 #include <damson/types.hpp>
 
 #include "base/random.hpp"
+#include "wire/upnp_refusal.hpp"
 
 namespace damson {
 
@@ -52,14 +54,20 @@ struct done {
 struct entry {
   ip_address internal_client;
   std::uint16_t internal_port = 0;
+  std::optional<std::chrono::seconds>
+      lease;  ///< what is left of it; 0 s or empty: not told (Q-184)
 };
-/// An UPnP error number, signed because vendors use negative ones.
+/// The gateway refused.
 struct fault {
-  std::int32_t code = 0;
+  upnp_refusal what{};
+  std::int32_t code = 0;  ///< signed because vendors use negative ones (Q-186)
 };
+/// A success whose content cannot be read.
+struct unreadable {};
 }  // namespace igd_result
 
-using any_igd_result = std::variant<igd_result::done, igd_result::entry, igd_result::fault>;
+using any_igd_result =
+    std::variant<igd_result::done, igd_result::entry, igd_result::fault, igd_result::unreadable>;
 
 /// What one device is known to do; learnt by one mapping, used by all.
 struct igd_habits {
@@ -75,19 +83,29 @@ struct igd_wish {
   std::uint16_t external_port = 0;  ///< suggested, 1..65535
   std::chrono::seconds lease{};     ///< 1 s or more
   bool allow_permanent = true;
+  /// The port is held already and its lease is to be extended: with AddPortMapping on the same port
+  /// first, whatever the version, and another port only when that fails.
+  bool renewal = false;
+  /// renewal: the lease of the last grant, if it is known (0 s: it is not). A router that shortens
+  /// leases is told by it from one that does not extend them.
+  std::chrono::seconds held_lease{};
+  /// renewal: a second port that may be held, left over from a climb that was broken off (its
+  /// `may_also_hold`), to be given back once a port is granted; 0: none.
+  std::uint16_t also_held = 0;
 };
 
 /// A port that is open.
 struct igd_grant {
   std::uint16_t external_port = 0;
-  std::chrono::seconds lease{};  ///< as asked; 0 s is a permanent one
-  bool verified = false;         ///< the entry was read back
+  std::chrono::seconds
+      lease{};            ///< as asked, or as read back where that is shorter; 0 s: permanent
+  bool verified = false;  ///< the entry was read back
 };
 
 /// Why it is not.
 struct igd_refusal {
   errc reason{};
-  std::int32_t code = 0;  ///< the last error number; 0 where there was none
+  std::optional<std::int32_t> code;  ///< the last error number of an add, if that was refused
 };
 
 /// Climbs the ladder for one mapping. A value: whoever owns it sends `next()` and hands in the
@@ -108,49 +126,97 @@ class igd_mapping {
   /// What was learnt about the device.
   const igd_habits& habits() const noexcept { return habits_; }
 
-  /// The external port whose entry we may have made, so that it can be deleted; 0: none.
-  std::uint16_t may_hold() const noexcept { return may_hold_; }
+  /// The external port whose entry we may have made and not deleted, so that it can be deleted; 0:
+  /// none. For a renewal the port held so far counts as made, also after a refusal.
+  std::uint16_t may_hold() const noexcept { return held_here_ != 0 ? held_here_ : held_before_; }
+
+  /// A second such port: the one that a renewal was to extend, from when another one is tried until
+  /// that one works and the old one is deleted; 0: none. Left after a grant only when the
+  /// gateway refuses to delete it.
+  std::uint16_t may_also_hold() const noexcept { return held_here_ != 0 ? held_before_ : 0; }
 
  private:
   enum class step : std::uint8_t {
     look_before,  ///< is the port somebody else's? (Q-182)
     add,
-    look_at_conflict,  ///< whose entry is in the way? (Q-168)
-    remove_stale,      ///< ours, but with another internal port (Q-168)
-    verify,            ///< is it really there? (Q-192, Q-210)
+    look_at_conflict,      ///< whose entry is in the way? (Q-168)
+    remove_to_replace,     ///< ours, but stale or not extended (Q-168, Q-193)
+    verify,                ///< is it really there? (Q-192, Q-210)
+    remove_before_moving,  ///< what may be at this port goes first (Q-181)
+    look_at_old,           ///< is what the renewal held still ours? (Q-143)
+    remove_old,            ///< a renewal has moved (Q-181)
   };
 
+  void ask(step, const any_igd_action&);
   void start_adding();
   void add();
+  void add_here();
   void verify();
-  void take_another_port(random_source& random, std::int32_t code);
-  void refuse(errc reason, std::int32_t code) noexcept;
+  void leave_port(errc reason, random_source& random);
+  void move_to(std::uint16_t port);
+  void arrive();
+  void replace();
+  void grant(const igd_grant&);
+  void grant_unverified();
+  void refuse(errc reason) noexcept;
   bool retry_permanently();
-  bool is_ours(const igd_result::entry& found) const noexcept;
+  bool retry_with_finite_lease();
+  std::uint16_t random_port(random_source& random) const;
 
+  bool is_ours(const igd_result::entry&) const noexcept;
+  bool is_right(const igd_result::entry&) const noexcept;
+  bool is_held_port() const noexcept;
+  bool was_not_extended(std::chrono::seconds left) const noexcept;
+  void learn_from_query(const any_igd_result& result) noexcept;
+
+  void climb(const any_igd_result& result, random_source& random);
   void on_look_before(const any_igd_result& result, random_source& random);
   void on_added(const any_igd_result& result, random_source& random);
-  void on_add_fault(std::int32_t code, random_source& random);
+  void on_add_fault(const igd_result::fault&, random_source& random);
+  void on_lease_refused();
+  void on_same_ports_required();
+  void on_not_authorized(random_source& random);
+  void on_action_failed(random_source& random);
   void on_conflict_seen(const any_igd_result& result, random_source& random);
+  void on_removed_to_replace(const any_igd_result& result, random_source& random);
   void on_verified(const any_igd_result& result, random_source& random);
+  void on_missing();
+  void on_right_entry(const igd_result::entry&);
+  void on_removed_before_moving(const any_igd_result& result);
+  void on_old_seen(const any_igd_result& result);
+  void on_old_removed(const any_igd_result& result);
 
   igd_wish wish_;
   igd_habits habits_;
   step step_ = step::add;
   any_igd_action next_;
-  std::uint16_t port_ = 0;
-  std::chrono::seconds lease_{};
   std::optional<igd_grant> granted_;
   std::optional<igd_refusal> refused_;
-  std::uint16_t may_hold_ = 0;
-  std::int32_t conflict_ = 0;
   unsigned actions_ = 0;
-  unsigned other_ports_ = 0;
-  unsigned leases_refused_ = 0;
-  bool stale_removed_ = false;
-  bool equal_ports_ = false;
-  bool high_port_tried_ = false;
-  bool catch_all_port_tried_ = false;
+
+  std::uint16_t port_ = 0;
+  std::chrono::seconds lease_{};
+  upnp_refusal last_refusal_ = upnp_refusal::conflict;
+  std::optional<std::int32_t> last_code_;
+
+  std::uint16_t held_here_ = 0;          ///< 0 or `port_`
+  std::uint16_t held_before_add_ = 0;    ///< what it was before the add that is under way
+  std::uint16_t held_before_ = 0;        ///< the renewal's port, after it was left
+  std::uint16_t next_port_ = 0;          ///< where `remove_before_moving` leads
+  std::optional<igd_grant> if_kept_;     ///< when what is to be replaced cannot be deleted
+  std::optional<igd_grant> after_move_;  ///< to be granted when the old port is given back
+
+  bool keeps_port_ = false;    ///< AddAnyPortMapping, which may move, is out of the question
+  bool port_untold_ = false;   ///< AddAnyPortMapping did not say which (Q-179)
+  bool equal_ports_ = false;   ///< Q-169
+  unsigned other_ports_ = 0;   ///< Q-168
+  unsigned other_leases_ = 0;  ///< Q-161
+  bool permanent_tried_ = false;
+  bool wished_lease_refused_ = false;
+  bool finite_dropped_ = false;
+  bool failed_port_tried_ = false;
+  bool failed_renewal_repeated_ = false;
+  bool replaced_ = false;
 };
 
 }  // namespace damson

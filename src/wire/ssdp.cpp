@@ -120,7 +120,7 @@ std::string_view to_string(search_target value) noexcept {
   return "unknown target";
 }
 
-std::vector<std::byte> encode(const ssdp_search& search) {
+std::vector<std::byte> encode(const search_request& search) {
   std::string text = "M-SEARCH * HTTP/1.1\r\nHOST: ";
   text += host_header(search.destination);
   text += "\r\nMAN: \"ssdp:discover\"\r\nMX: ";

@@ -60,15 +60,15 @@ std::string_view to_string(search_target) noexcept;
 
 /// An M-SEARCH. Spelled for the strictest readers known: quoted MAN, MX even to one device, HOST
 /// with its port, one empty line and nothing after it.
-struct ssdp_search {
+struct search_request {
   search_target target{};
   /// Where it is sent: a group, or one device. The scope of the address is not sent.
   endpoint destination;
 
-  friend bool operator==(const ssdp_search&, const ssdp_search&) = default;
+  friend bool operator==(const search_request&, const search_request&) = default;
 };
 
-std::vector<std::byte> encode(const ssdp_search&);
+std::vector<std::byte> encode(const search_request&);
 
 enum class ssdp_kind : std::uint8_t {
   answer,  ///< to a search

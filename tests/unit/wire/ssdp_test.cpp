@@ -33,7 +33,7 @@ void expect_error(std::string_view text, decode_error expected) {
 // ----------------------------------------------------------------------------------------
 
 TEST(ssdp_encode, q_076_search_of_the_group_as_the_strictest_reader_wants_it) {
-  EXPECT_EQ(text_of(encode(ssdp_search{search_target::gateway_1, {ssdp_group_v4, ssdp_port}})),
+  EXPECT_EQ(text_of(encode(search_request{search_target::gateway_1, {ssdp_group_v4, ssdp_port}})),
             "M-SEARCH * HTTP/1.1\r\n"
             "HOST: 239.255.255.250:1900\r\n"  // with its port
             "MAN: \"ssdp:discover\"\r\n"      // in quotes
@@ -44,7 +44,7 @@ TEST(ssdp_encode, q_076_search_of_the_group_as_the_strictest_reader_wants_it) {
 
 TEST(ssdp_encode, q_073_search_of_one_device_names_it_and_keeps_mx) {
   const endpoint gateway{*ip_address::parse("192.168.1.1"), ssdp_port};
-  EXPECT_EQ(text_of(encode(ssdp_search{search_target::root_device, gateway})),
+  EXPECT_EQ(text_of(encode(search_request{search_target::root_device, gateway})),
             "M-SEARCH * HTTP/1.1\r\n"
             "HOST: 192.168.1.1:1900\r\n"
             "MAN: \"ssdp:discover\"\r\n"
@@ -55,7 +55,7 @@ TEST(ssdp_encode, q_073_search_of_one_device_names_it_and_keeps_mx) {
 
 TEST(ssdp_encode, q_084_groups_of_ipv6_in_brackets_and_without_scope) {
   const ip_address scoped{ssdp_group_link_local.to_v6(), 3};
-  EXPECT_EQ(text_of(encode(ssdp_search{search_target::ip_connection_2, {scoped, ssdp_port}})),
+  EXPECT_EQ(text_of(encode(search_request{search_target::ip_connection_2, {scoped, ssdp_port}})),
             "M-SEARCH * HTTP/1.1\r\n"
             "HOST: [ff02::c]:1900\r\n"
             "MAN: \"ssdp:discover\"\r\n"
