@@ -35,8 +35,8 @@ using host_clock = std::chrono::steady_clock;
 
 class socket_gateway::server : public std::enable_shared_from_this<server> {
  public:
-  server(const asio::any_io_executor& executor, gateway model)
-      : executor_(executor),
+  server(asio::any_io_executor executor, gateway model)
+      : executor_(std::move(executor)),
         model_(std::move(model)),
         web_(executor_, [this](const endpoint& from,
                                std::string_view request) { return visited(from, request); }),
@@ -47,7 +47,8 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
   void stop() {
     for (auto* const port : {&mapping_port_, &search_port_, &group_}) port->reset();
     web_.close();
-    timer_.cancel();
+    error_code ignored;
+    timer_.cancel(ignored);
     stopped_ = true;
   }
 

@@ -4,22 +4,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 #include "sim/message_text.hpp"
@@ -39,7 +33,6 @@ constexpr std::size_t head_limit = 16'384;
 constexpr std::uint32_t body_limit = 65'536;
 constexpr std::size_t connection_limit = 32;
 constexpr std::chrono::seconds patience{30};
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
 std::size_t declared_body(std::string_view head) {
   const auto message = read_message(head);
@@ -48,6 +41,7 @@ std::size_t declared_body(std::string_view head) {
   return length == nullptr ? 0 : read_decimal(*length, body_limit).value_or(0);
 }
 
+/// One request and its answer. Pending operations keep it alive.
 class connection : public std::enable_shared_from_this<connection> {
  public:
   connection(tcp::socket socket, const tcp::endpoint& client)
@@ -56,54 +50,92 @@ class connection : public std::enable_shared_from_this<connection> {
         deadline_(socket_.get_executor()),
         pause_(socket_.get_executor()) {}
 
-  /// Whoever spawns it keeps both the connection and the visitor alive.
-  asio::awaitable<void> run(const socket_web_server::visitor* ask) {
+  /// `end` is called once, unless the executor ends first; never before this returns.
+  void start(socket_web_server::visitor ask, std::function<void()> end) {
+    ask_ = std::move(ask);
+    end_ = std::move(end);
     end_after(patience);
-    const auto text = co_await request();
-    if (!text || !socket_.is_open()) co_return;
-    const auto reply = (*ask)(client_, *text);
-    end_after(patience + reply.after);
-    if (reply.after > std::chrono::milliseconds::zero()) {
-      pause_.expires_after(reply.after);
-      std::ignore = co_await pause_.async_wait(as_result);
-    }
-    if (socket_.is_open()) co_await send(reply.text);
-    cut();
+    asio::async_read_until(socket_, asio::dynamic_buffer(text_, head_limit), head_end,
+                           [self = shared_from_this()](const error_code& error, std::size_t head) {
+                             if (error == asio::error::eof || error == asio::error::not_found)
+                               self->answer();
+                             else
+                               self->read_body(error, head);
+                           });
   }
 
   void cut() {
     error_code ignored;
     std::ignore = socket_.close(ignored);
-    deadline_.cancel();
-    pause_.cancel();
+    deadline_.cancel(ignored);
+    pause_.cancel(ignored);
   }
 
  private:
-  /// Empty where the connection broke.
-  asio::awaitable<std::optional<std::string>> request() {
-    std::string text;
-    const auto [error, head] = co_await asio::async_read_until(
-        socket_, asio::dynamic_buffer(text, head_limit), head_end, as_result);
-    if (error == asio::error::eof || error == asio::error::not_found) co_return text;
-    if (error) co_return std::nullopt;
-    const std::size_t whole = head + declared_body(std::string_view{text}.substr(0, head));
-    const std::size_t got = text.size();
-    if (whole <= got) co_return text;
-    text.resize(whole);
-    const auto [failure, more] =
-        co_await asio::async_read(socket_, asio::buffer(text) + got, as_result);
-    if (failure && failure != asio::error::eof) co_return std::nullopt;
-    text.resize(got + more);
-    co_return text;
+  void read_body(const error_code& error, std::size_t head) {
+    if (error) {
+      finish();
+      return;
+    }
+    const std::size_t whole = head + declared_body(std::string_view{text_}.substr(0, head));
+    const std::size_t got = text_.size();
+    if (whole <= got) {
+      answer();
+      return;
+    }
+    text_.resize(whole);
+    asio::async_read(socket_, asio::buffer(text_) + got,
+                     [self = shared_from_this(), got](const error_code& failure, std::size_t more) {
+                       self->text_.resize(got + more);
+                       if (!failure || failure == asio::error::eof)
+                         self->answer();
+                       else
+                         self->finish();
+                     });
+  }
+
+  void answer() {
+    if (!socket_.is_open()) {
+      finish();
+      return;
+    }
+    auto [text, after] = ask_(client_, text_);
+    text_ = std::move(text);
+    end_after(patience + after);
+    pause_.expires_after(after);
+    pause_.async_wait([self = shared_from_this()](const error_code& /*error*/) { self->send(); });
+  }
+
+  void send() {
+    if (!socket_.is_open()) {
+      finish();
+      return;
+    }
+    asio::async_write(socket_, asio::buffer(text_),
+                      [self = shared_from_this()](const error_code& error, std::size_t /*length*/) {
+                        error_code ignored;
+                        std::ignore = self->socket_.shutdown(tcp::socket::shutdown_send, ignored);
+                        self->wait_for_end(error);
+                      });
   }
 
   /// Closing while there is something unread would reset the connection, and the answer with it.
-  asio::awaitable<void> send(std::string_view text) {
-    auto [error, length] = co_await asio::async_write(socket_, asio::buffer(text), as_result);
-    if (!error) std::ignore = socket_.shutdown(tcp::socket::shutdown_send, error);
-    std::array<char, 1'024> unwanted{};
-    while (!error)
-      std::tie(error, length) = co_await socket_.async_read_some(asio::buffer(unwanted), as_result);
+  void wait_for_end(const error_code& error) {
+    if (error) {
+      finish();
+      return;
+    }
+    socket_.async_read_some(
+        asio::buffer(unwanted_),
+        [self = shared_from_this()](const error_code& failure, std::size_t /*length*/) {
+          self->wait_for_end(failure);
+        });
+  }
+
+  void finish() {
+    cut();
+    const auto end = std::exchange(end_, nullptr);
+    if (end) end();
   }
 
   void end_after(std::chrono::milliseconds time) {
@@ -116,6 +148,10 @@ class connection : public std::enable_shared_from_this<connection> {
 
   tcp::socket socket_;
   endpoint client_;
+  socket_web_server::visitor ask_;
+  std::function<void()> end_;
+  std::string text_;  ///< the request, then the answer
+  std::array<char, 1'024> unwanted_{};
   asio::steady_timer deadline_;
   asio::steady_timer pause_;
 };
@@ -171,12 +207,12 @@ class socket_web_server::server : public std::enable_shared_from_this<server> {
     if (error) return;
     const auto one = std::make_shared<connection>(std::move(socket), client);
     connections_.push_back(one);
-    asio::co_spawn(acceptor_.get_executor(), one->run(&ask_),
-                   [self = shared_from_this(), one](const std::exception_ptr& failure) {
-                     std::erase(self->connections_, one);
-                     self->accept();
-                     if (failure) std::rethrow_exception(failure);
-                   });
+    one->start(ask_, [weak = weak_from_this(), one = one.get()] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      std::erase_if(self->connections_, [one](const auto& each) { return each.get() == one; });
+      self->accept();
+    });
   }
 
   visitor ask_;

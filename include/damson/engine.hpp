@@ -12,10 +12,9 @@
 ///  1. one `handle`, then `poll` until it is empty, then `deadline`;
 ///  2. `now` never decreases, and after a drain `deadline()` is empty or later than `now`;
 ///  3. an input that fails validation changes counters and nothing else (the one answer without
-///     anything but an opcode to match is a PCP server's clipped one to NAT-PMP);
-///  4. an answer is parsed, then matched to an outstanding request (channel, peer, nonce, port),
-///  and only
-///     then acted upon;
+///     anything but opcode and length to match is a PCP server's clipped one to NAT-PMP);
+///  4. an answer is parsed, then matched to an outstanding request (channel, peer, nonce, port; for
+///     HTTP the exchange and its peer), and only then acted upon;
 ///  5. spans in inputs are borrowed for the call; outputs own their bytes;
 ///  6. everything is bounded (see `engine_limits`);
 ///  7. each created mapping ends in exactly one `removed` event, also when the engine closes.

@@ -3,8 +3,8 @@
 /// Why a port could not be opened, or was lost: codes, what the caller can do about each, and the
 /// account of every protocol that was asked.
 ///
-/// Standard library only. `boost::system` and `std` error codes compare with `errc` and `next_step`
-/// alike; the Boost side is in <damson/client.hpp>.
+/// Standard library only. `std::error_code`, and what converts to it as Boost's does, compare with
+/// `errc` and `next_step`.
 
 #include <chrono>
 #include <cstdint>

@@ -79,7 +79,9 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   // After silence it may be another device by now, unless it serves other mappings.
   const bool alone = table_.count(phase::mapped) == 0 && table_.count(phase::asking) == 0;
   const bool was_silent = what.last_failure && was_all_silence(*what.last_failure);
-  if ((was_silent || what.told_lost) && alone) gateway_->forget_what_it_speaks(ctx);
+  if ((was_silent || what.told_lost) && alone) gateway_->forget_what_it_speaks();
+  // A UPnP device that is gone is noticed at the next action.
+  if (was_silent && alone) gateway_->igd().forget_device(ctx);
 
   const protocol_filter filter = what.request.protocols;
   table_.move_to(what, phase::asking);

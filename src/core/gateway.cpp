@@ -120,8 +120,7 @@ std::vector<any_gateway_event> gateway::take_events() {
   return all;
 }
 
-void gateway::forget_what_it_speaks(context& ctx) {
-  igd_->forget_device(ctx);
+void gateway::forget_what_it_speaks() noexcept {
   pcp_availability_ = availability::unknown;
   nat_pmp_availability_ = availability::unknown;
 }
@@ -389,7 +388,8 @@ void gateway::learn(availability& which, availability what) {
 }
 
 /// A server that answers NAT-PMP in version 2 speaks PCP and no NAT-PMP. The opcode is the
-/// one that was asked, which is all that a clipped answer has to match.
+/// one that was asked; that, and the length of the request, is all that a clipped answer has to
+/// match.
 bool gateway::on_answer_of_a_pcp_server(context& ctx, std::span<const std::byte> bytes) {
   const auto opcode = std::to_integer<std::uint8_t>(bytes[1]) & 0x7fU;
   const auto refused = nat_pmp_.take_in_flight(static_cast<natpmp_opcode>(opcode), ctx.now);
@@ -413,8 +413,9 @@ bool gateway::on_answer_of_a_pcp_server(context& ctx, std::span<const std::byte>
 
 void gateway::on_pcp(context& ctx, std::span<const std::byte> bytes) {
   const auto response = decode_pcp_response(bytes);
+  const bool is_clipped = !response && bytes.size() == nat_pmp_.in_flight_bytes();
   if (!response || response->result == pcp_result::unsupp_version) {
-    if (on_answer_of_a_pcp_server(ctx, bytes)) return;
+    if ((is_clipped || response) && on_answer_of_a_pcp_server(ctx, bytes)) return;
     ++(response ? ctx.counters.datagrams_unmatched : ctx.counters.datagrams_malformed);
     return;
   }

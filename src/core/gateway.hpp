@@ -56,7 +56,7 @@ class gateway {
   bool must_wait_for_address(context& ctx);
 
   /// It may be another device by now.
-  void forget_what_it_speaks(context& ctx);
+  void forget_what_it_speaks() noexcept;
   void allow(allowed_protocols more) noexcept;
 
   void ask_pcp(context& ctx, mapping_id mapping, map_purpose why, const pcp_map_request& request);

@@ -182,6 +182,8 @@ class igd_client {
     std::uint16_t may_also_hold() const noexcept {
       return ladder ? ladder->may_also_hold() : wish.also_held;
     }
+    /// map: whether the action that is due does more than ask.
+    bool may_change_something() const noexcept;
     void begin_anew();
   };
 

@@ -110,6 +110,10 @@ void igd_client::ask_verify(mapping_id mapping, const port_mapping_key& key,
     events_.emplace_back(igd_event::verified{mapping, igd_event::verdict_kind::unknown});
     return;
   }
+  const bool asked = std::ranges::any_of(jobs_, [&](const job& each) {
+    return each.kind == job_kind::verify && each.mapping == mapping;
+  });
+  if (asked) return;
   jobs_.push_back({.kind = job_kind::verify, .mapping = mapping, .key = key, .internal = internal});
 }
 
@@ -117,6 +121,11 @@ void igd_client::ask_check() {
   const bool asked =
       std::ranges::any_of(jobs_, [](const job& each) { return each.kind == job_kind::check; });
   if (!asked) jobs_.push_back({.kind = job_kind::check});
+}
+
+bool igd_client::job::may_change_something() const noexcept {
+  if (address_due || !ladder) return false;
+  return !std::holds_alternative<igd_action::query>(ladder->next());
 }
 
 /// The action may have been obeyed although its answer never came: then the port is held, and
@@ -144,7 +153,8 @@ bool igd_client::withdraw(mapping_id mapping, std::uint16_t keep_port) {
   }
   found->withdrawn = true;
   found->keep_port = keep_port;
-  if (is_open) return true;
+  if (is_open && found->may_change_something()) return true;
+  if (is_open) abort();
   const job waiting = std::move(*found);
   jobs_.erase(found);
   clean_up(waiting);
