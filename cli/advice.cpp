@@ -110,17 +110,17 @@ std::string_view names_of(protocol_filter asked) noexcept {
 
 /// Nobody there spoke what was asked for.
 std::string advice_for_nobody(const failure& why, protocol_filter asked, bool is_named) {
-  std::string out{asked == protocol_filter::any ? "" : "--protocol any, "};
+  const std::string others{asked == protocol_filter::any ? "" : "--protocol any, "};
   const std::string switch_on = "switch on " + std::string{names_of(asked)};
   if (is_all_silence(why) && is_named) {
-    return out + "check that --gateway is a router's address and that it is on, or " + switch_on +
-           " in its settings";
+    return others + "check that --gateway is a router's address and that it is on, or " +
+           switch_on + " in its settings";
   }
   if (is_all_silence(why)) {
-    return out + "check that the router is on, or " + switch_on +
+    return others + "check that the router is on, or " + switch_on +
            " in its settings, or --gateway ADDRESS";
   }
-  return out + switch_on + " in the router's settings, or " + (is_named ? "another " : "") +
+  return others + switch_on + " in the router's settings, or " + (is_named ? "another " : "") +
          "--gateway ADDRESS";
 }
 

@@ -36,7 +36,7 @@ struct map_words {
 
 constexpr std::int64_t largest_port = 65'535;
 constexpr std::int64_t largest_lifetime = 4'294'967'295;
-constexpr double largest_timeout = 86'400;
+constexpr std::chrono::hours longest_timeout{24};
 
 template <class Number>
 std::optional<Number> read_number(std::string_view text) {
@@ -113,7 +113,8 @@ ip_address read_gateway(std::string_view text) {
 std::chrono::milliseconds read_timeout(std::string_view text) {
   const std::optional<double> seconds = read_number<double>(text);
   // Written so that NaN fails too.
-  if (!seconds || !(*seconds >= 0.001 && *seconds <= largest_timeout)) {
+  constexpr std::chrono::duration<double> largest = longest_timeout;
+  if (!seconds || !(*seconds >= 0.001 && *seconds <= largest.count())) {
     throw bad_value("--timeout must be seconds from 0.001 to 86400, not '" + printable(text) + "'");
   }
   return std::chrono::milliseconds{std::llround(*seconds * 1000)};
@@ -265,6 +266,13 @@ command parse_arguments(std::span<const std::string> words, std::string_view dam
     }
     arguments.request = read_request(typed);
     arguments.request.allow_permanent = !no_permanent;
+    if (arguments.wait) {
+      // What is told meanwhile is why each protocol fails, not that time passes.
+      if (!typed.timeout.empty()) {
+        throw bad_value("--wait never gives up, so --timeout has no meaning with it");
+      }
+      arguments.request.timeout = longest_timeout;
+    }
     if (!typed.gateway.empty()) {
       arguments.gateway = read_gateway(typed.gateway);
     }

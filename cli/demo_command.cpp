@@ -156,7 +156,7 @@ class demo {
   const sim::gateway& model() const { return router_->model(); }
   const ip_address& address() const { return model().lan_address(); }
 
-  asio::awaitable<void> play(const scene& what, bool with_restart) {
+  asio::awaitable<void> play(scene what, bool with_restart) {
     const auto executor = co_await asio::this_coro::executor;
     router_ = start_router(executor, what.how);
     say("");
@@ -164,7 +164,7 @@ class demo {
         std::string{what.what_it_speaks} + ". Its public address is " + to_string(first_public) +
         ".");
     client_.emplace(executor, client_options(address(), arguments_.level, status_));
-    co_await open_port(what);
+    co_await open_port(what.lease, what.expected);
     if (with_restart) {
       co_await watch_restart();
     }
@@ -177,13 +177,13 @@ class demo {
     router_.reset();
   }
 
-  asio::awaitable<void> open_port(const scene& what) {
+  asio::awaitable<void> open_port(std::optional<std::chrono::seconds> lease, protocol expected) {
     map_request request{.internal_port = port};
     std::string command =
         "> damson map " + std::to_string(port) + "/tcp --gateway " + to_string(address());
-    if (what.lease) {
-      request.lifetime = *what.lease;
-      command += " --lifetime " + std::to_string(what.lease->count());
+    if (lease) {
+      request.lifetime = *lease;
+      command += " --lifetime " + std::to_string(lease->count());
     }
     say(command);
     auto [error, open] = co_await client_->async_map(request, bounded());
@@ -199,7 +199,7 @@ class demo {
     say(human_line(told));
     show_table();
     check_grant(first_public);
-    expect(last_.protocol == what.expected, "another protocol was taken than the best one");
+    expect(last_.protocol == expected, "another protocol was taken than the best one");
     mapping_ = std::move(open);
   }
 
@@ -210,6 +210,7 @@ class demo {
       router.set_public_address(now, second_public);
       router.reboot(now);
     });
+    say("");
     say("The router is switched off and on. It forgets everything and gets another public "
         "address.");
     show_table();

@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <damson/client.hpp>
@@ -90,9 +92,15 @@ class map_session {
 
   /// The whole of it; returns the exit code. All that runs on the context has an end after it.
   asio::awaitable<int> run() {
-    client client{co_await asio::this_coro::executor,
-                  client_options(arguments_.gateway, arguments_.level, status_)};
-    const bool is_open = co_await (arguments_.wait ? wait_for_port(client) : open_port(client));
+    client_.emplace(co_await asio::this_coro::executor,
+                    client_options(arguments_.gateway, arguments_.level, status_));
+    // Not one expression: GCC 12 destroys what a conditional operand of co_await holds twice.
+    bool is_open = false;
+    if (arguments_.wait) {
+      is_open = co_await wait_for_port();
+    } else {
+      is_open = co_await open_port();
+    }
     waiting_.finish();
     int status = exit_failed;
     if (is_open) {
@@ -107,15 +115,15 @@ class map_session {
         status = conclude(failed, how, reporter::clock::now() - begin);
       }
     }
-    co_await client.async_close(as_result);
+    co_await client_->async_close(as_result);
     stop_.disarm();
     co_return status;
   }
 
  private:
   /// Returns whether the port is open; why not has been told then.
-  asio::awaitable<bool> open_port(client& by) {
-    auto [error, opened] = co_await by.async_map(arguments_.request, until_stopped());
+  asio::awaitable<bool> open_port() {
+    auto [error, opened] = co_await client_->async_map(arguments_.request, until_stopped());
     if (error) {
       waiting_.finish();
       explain(error, opened.why());
@@ -126,8 +134,8 @@ class map_session {
   }
 
   /// The same, but only a signal or a reader who went away ends the waiting.
-  asio::awaitable<bool> wait_for_port(client& by) {
-    mapping_ = by.keep_open(arguments_.request);
+  asio::awaitable<bool> wait_for_port() {
+    mapping_ = client_->keep_open(arguments_.request);
     failure told;
     while (!stop_.pulled()) {
       const auto [error, event] = co_await mapping_.async_next_event(until_stopped());
@@ -141,7 +149,7 @@ class map_session {
       if (event.kind == event_kind::failed && !is_same(event.why, told)) {
         told = event.why;
         if (!reporter_.failed(failed_with(told, true))) {
-          reporter_.complain(unreadable +
+          reporter_.complain(std::string{unreadable} +
                              "so nothing is waited for any more. Try: a reader that "
                              "stays");
           co_return false;
@@ -218,7 +226,7 @@ class map_session {
     }
     heard_ = heard_ && reporter_.removed(last_, how, took);
     if (!heard_) {
-      reporter_.complain(unreadable + "so the mapping was given up: " +
+      reporter_.complain(std::string{unreadable} + "so the mapping was given up: " +
                          std::string{to_string(how)} + ". Try: a reader that stays");
     }
     return heard_ ? exit_done : exit_failed;
@@ -234,13 +242,14 @@ class map_session {
     return {};
   }
 
-  inline static const std::string unreadable = "damson: could not write to standard output, ";
+  static constexpr std::string_view unreadable = "damson: could not write to standard output, ";
 
   const map_arguments& arguments_;
   status_line status_;
   reporter reporter_;
   stop_switch stop_;
   waiting_line waiting_;
+  std::optional<client> client_;
   mapping mapping_;
   mapping_info last_;
   bool heard_ = false;

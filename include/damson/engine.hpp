@@ -43,8 +43,9 @@ namespace damson {
 struct engine_limits {
   static constexpr std::size_t mappings = 131'072;  ///< every port on both transports, and 2 more
   static constexpr std::size_t datagram_bytes =
-      1'100;                                    ///< RFC 6887 section 7: longer ones are dropped
-  static constexpr std::size_t routes = 4'096;  ///< facts beyond these are ignored
+      1'100;  ///< RFC 6887 section 7: longer ones are dropped
+  static constexpr std::size_t search_answer_bytes = 2'048;  ///< on search channels; the same
+  static constexpr std::size_t routes = 4'096;               ///< facts beyond these are ignored
   static constexpr std::size_t interface_addresses = 4'096;
 };
 
@@ -112,8 +113,9 @@ struct channel_failed {
   channel_error error{};
 };
 
-/// `from` is the sender. Longer datagrams than `engine_limits::datagram_bytes` are to be passed on
-/// with at least one byte more than that, so that they are seen to be too long.
+/// `from` is the sender. Longer datagrams than `engine_limits::datagram_bytes` (on search channels
+/// `search_answer_bytes`) are to be passed on with at least one byte more than that, so that they
+/// are seen to be too long.
 struct datagram_received {
   channel_id channel{};
   endpoint from;
@@ -152,8 +154,7 @@ struct http_failed {
 
 /// The program wants a port. `id` is chosen by the caller, above 0 and never used before.
 /// The first result is `mapped` or `failed`; after `failed` the engine tries again by itself until
-/// the mapping is released, except for what can never be served (an invalid request, a limit, a
-/// protocol that this version does not speak).
+/// the mapping is released, except for what can never be served (an invalid request, a limit).
 struct create_mapping {
   mapping_id id{};
   map_request request;
@@ -266,7 +267,8 @@ enum class event_kind : std::uint8_t {
             ///< confirmation after the router was out of reach or has restarted
   changed,  ///< address or port is another one now
   lost,     ///< the port is not open any more as far as is known; work on it goes on
-  failed,   ///< could not be opened; work on it goes on until it is released
+  failed,  ///< could not be opened; work on it goes on until it is released. Again when the reasons
+           ///< are others than the last time
   removed,  ///< the last event of every mapping
 };
 

@@ -42,7 +42,7 @@ enum class errc : std::uint8_t {
   mapping_gone,       ///< the router was asked and no longer has the mapping
   network_changed,    ///< the router or the host's address is another one now
   protocol_excluded,  ///< the request does not allow this protocol
-  not_tried,          ///< a better protocol decided before this one was asked
+  not_tried,          ///< the attempt ended before this protocol was asked
   timed_out,          ///< the request's own time-out passed first
   invalid_argument,   ///< the request makes no sense; nothing was sent
   already_mapped,     ///< this client already has a mapping for that transport and internal port

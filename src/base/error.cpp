@@ -46,7 +46,7 @@ constexpr std::array error_table{
     error_entry{errc::mapping_gone, retry, "the router no longer has the mapping"},
     error_entry{errc::network_changed, retry, "the router or this host's address has changed"},
     error_entry{errc::protocol_excluded, fix_call, "the request does not allow this protocol"},
-    error_entry{errc::not_tried, retry, "another protocol decided before this one was asked"},
+    error_entry{errc::not_tried, retry, "it was not asked before the attempt ended"},
     error_entry{errc::timed_out, retry, "the time allowed for the request has passed"},
     error_entry{errc::invalid_argument, fix_call, "the request makes no sense"},
     error_entry{errc::already_mapped, fix_call,

@@ -16,6 +16,15 @@ bool may_be_the_port(errc reason) noexcept {
   return reason == errc::no_resources || reason == errc::external_not_available;
 }
 
+/// Whether two accounts tell a person the same: how long to wait is no news.
+bool says_the_same(const failure& a, const failure& b) {
+  const auto is_same = [](const protocol_failure& x, const protocol_failure& y) {
+    return x.protocol == y.protocol && x.reason == y.reason && x.result_code == y.result_code &&
+           x.server == y.server;
+  };
+  return a.reason == b.reason && std::ranges::equal(a.protocols, b.protocols, is_same);
+}
+
 errc reason_of_silence(const mapping& what, const map_outcome& outcome) noexcept {
   if (outcome.reason != errc{}) return outcome.reason;
   return what.nonsense ? errc::unusable_answer : errc::no_answer;
@@ -213,7 +222,9 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
   if (why == map_purpose::remove) {
     return gateway_->igd().remove(ctx, what.id, {what.upnp_port, what.request.transport});
   }
-  what.upnp.under_way = true;
+  // What was perhaps made before is made sure of, instead of a second one.
+  const std::uint16_t held = what.upnp_open ? what.upnp_port : std::uint16_t{0};
+  what.upnp.begun = what.upnp.under_way = true;
   what.upnp_open = true;
   const std::uint16_t wanted = suggestion(what).port;
   gateway_->igd().map(
@@ -223,6 +234,7 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
        .external_port = wanted != 0 ? wanted : what.request.internal_port,
        .lease = upnp_lease(what.request.lifetime),
        .allow_permanent = what.request.allow_permanent,
+       .held_port = held,
        .held_lease = why == map_purpose::renew ? what.info.lifetime : std::chrono::seconds{0}});
 }
 
@@ -235,6 +247,10 @@ void keeper::on_attempt_answer(context& ctx, mapping& what,
     case map_outcome::kind::refused:
       return on_attempt_refused(ctx, what, answer.protocol, answer.outcome);
     case map_outcome::kind::silent:
+      if (answer.protocol == protocol::upnp) {
+        what.upnp_port = answer.outcome.external.port;
+        what.upnp_open = what.upnp_port != 0;
+      }
       set_failed(ctx, what, answer.protocol, reason_of_silence(what, answer.outcome));
       return reconsider(ctx, what);
     case map_outcome::kind::already_gone:
@@ -265,12 +281,11 @@ void keeper::set_failed(context& ctx, mapping& what, protocol which, errc reason
   if (how.failed) return;
   how.under_way = false;
   if (!how.answered_at) how.answered_at = ctx.now;
-  how.failed = protocol_failure{
-      .protocol = which,
-      .reason = reason,
-      .result_code = std::nullopt,
-      .server = which == protocol::upnp ? gateway_->igd().server() : gateway_->server(),
-      .retry_after = std::nullopt};
+  how.failed = protocol_failure{.protocol = which,
+                                .reason = reason,
+                                .result_code = std::nullopt,
+                                .server = gateway_->server(which),
+                                .retry_after = std::nullopt};
 }
 
 /// All have failed: the program is told once, and after a pause it is tried again.
@@ -318,7 +333,8 @@ void keeper::note_refusal(context& ctx, mapping& what, const protocol_failure& w
 
 void keeper::tell_failed(context& ctx, mapping& what, const failure& why) {
   ctx.timers.cancel({timer::timeout, what.id});
-  if (what.told_mapped || std::exchange(what.told_failed, true)) return;
+  if (what.told_mapped || (what.told_failed && says_the_same(*what.told_failed, why))) return;
+  what.told_failed = why;
   ctx.log.log(log_level::info, what.request.transport, ' ', what.request.internal_port,
               " could not be mapped: ", to_string(why));
   tell(ctx, what, event_kind::failed, {.why = why});

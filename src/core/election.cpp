@@ -115,10 +115,11 @@ failure explain(const mapping& what, const endpoint& server) {
       account.protocols.push_back(*how.failed);
       return;
     }
+    // A search that found nobody; an address question may just not have been of interest any more.
+    const bool searches = which == protocol::upnp && how.begun && !how.answered_at;
+    const bool waits = how.under_way || searches;
     account.protocols.push_back({.protocol = which,
-                                 .reason = how.under_way || (how.begun && !how.answered_at)
-                                               ? errc::no_answer
-                                               : errc::not_tried,
+                                 .reason = waits ? errc::no_answer : errc::not_tried,
                                  .result_code = std::nullopt,
                                  .server = which == protocol::upnp ? endpoint{} : server,
                                  .retry_after = std::nullopt});

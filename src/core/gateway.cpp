@@ -190,11 +190,11 @@ void gateway::forget_nat_pmp(context& ctx, mapping_id mapping) {
   if (nat_pmp_.forget(mapping)) ctx.timers.set({timer::nat_pmp_try}, ctx.now);
 }
 
-void gateway::forget(context& ctx, mapping_id mapping) {
+void gateway::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
   pcp_.forget(mapping);
   pump_pcp(ctx, mapping);
   forget_nat_pmp(ctx, mapping);
-  if (igd_) igd_->forget(ctx, mapping);
+  if (igd_) igd_->forget(ctx, mapping, keep_port);
 }
 
 bool gateway::must_wait_for_address(context& ctx) {

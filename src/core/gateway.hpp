@@ -43,6 +43,11 @@ class gateway {
   /// The address from which it is reached; unspecified until `is_ready`.
   const ip_address& local() const noexcept { return local_; }
   endpoint server() const noexcept { return {*where_.gateway, pcp_server_port}; }
+  /// Where it is asked in this protocol; unspecified where that is not known.
+  endpoint server(protocol which) const noexcept {
+    if (which != protocol::upnp) return server();
+    return igd_ ? igd_->server() : endpoint{};
+  }
 
   availability pcp() const noexcept { return pcp_availability_; }
   availability nat_pmp() const noexcept { return nat_pmp_availability_; }
@@ -81,8 +86,9 @@ class gateway {
   bool pcp_open(mapping_id mapping) const { return pcp_.is_open(mapping); }
   /// How often the mapping's last PCP request was sent.
   std::size_t pcp_tries(mapping_id mapping) const { return pcp_.tries(mapping); }
-  /// Drops everything about the mapping.
-  void forget(context& ctx, mapping_id mapping);
+  /// Drops everything about the mapping. What a UPnP request made that is under way is deleted
+  /// unless its external port is `keep_port`.
+  void forget(context& ctx, mapping_id mapping, std::uint16_t keep_port = 0);
 
   /// Whether the channel is one of its own.
   bool owns(channel_id channel) const noexcept;

@@ -1,21 +1,25 @@
 #include "core/igd_link.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace damson::core {
 namespace {
 
-constexpr std::chrono::minutes policy_pause{30};  ///< the owner may change it (Q-35)
-constexpr std::chrono::minutes full_pause{5};     ///< Q-173
+constexpr std::chrono::seconds policy_pause =
+    std::chrono::minutes{30};                  ///< the owner may change it (Q-35)
+constexpr std::chrono::minutes full_pause{5};  ///< Q-173
 constexpr std::chrono::seconds short_pause{30};
 
-std::chrono::seconds pause_after(errc reason) noexcept {
+/// UPnP routers do not say when to ask again, so nothing waits longer than the recheck period but
+/// for the reason that they are full.
+std::chrono::seconds pause_after(errc reason, std::chrono::milliseconds recheck_period) noexcept {
   switch (reason) {
     case errc::not_authorized:
     case errc::not_supported:
     case errc::malformed_request:
     case errc::lease_not_supported:
-      return policy_pause;
+      return std::min(policy_pause, std::chrono::ceil<std::chrono::seconds>(recheck_period));
     case errc::no_resources:
     case errc::external_not_available:
       return full_pause;
@@ -93,8 +97,8 @@ bool igd_link::withdraw(context& ctx, mapping_id mapping, std::uint16_t keep_por
   return is_being_deleted;
 }
 
-void igd_link::forget(context& ctx, mapping_id mapping) {
-  client_.forget(mapping);
+void igd_link::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
+  client_.forget(mapping, keep_port);
   pump(ctx);
 }
 
@@ -232,7 +236,7 @@ void igd_link::report(context& /*ctx*/, const igd_event::granted& what) {
             .verified = what.grant.verified});
 }
 
-void igd_link::report(context& /*ctx*/, const igd_event::refused& what) {
+void igd_link::report(context& ctx, const igd_event::refused& what) {
   errc reason = what.why.reason;
   // One number for many causes; that the router has no public address is the one that can be told
   // from the others.
@@ -245,11 +249,14 @@ void igd_link::report(context& /*ctx*/, const igd_event::refused& what) {
            {.what = map_outcome::kind::refused,
             .reason = reason,
             .result_code = what.why.code,
-            .retry_after = pause_after(reason)});
+            .retry_after = pause_after(reason, ctx.opts.recheck_period)});
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::unanswered& what) {
-  answered(what.mapping, what.asked, {.what = map_outcome::kind::silent, .reason = what.reason});
+  answered(what.mapping, what.asked,
+           {.what = map_outcome::kind::silent,
+            .external = {ip_address::any_v4(), what.held_port},
+            .reason = what.reason});
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::removed& what) {

@@ -46,7 +46,8 @@ class igd_link {
   bool is_mapping(mapping_id mapping) const noexcept { return client_.is_mapping(mapping); }
   /// See `igd_client::withdraw`.
   bool withdraw(context& ctx, mapping_id mapping, std::uint16_t keep_port);
-  void forget(context& ctx, mapping_id mapping);
+  /// See `igd_client::forget`.
+  void forget(context& ctx, mapping_id mapping, std::uint16_t keep_port = 0);
 
   bool owns(channel_id channel) const noexcept { return channel_ && *channel_ == channel; }
   void on_opened(context& ctx);

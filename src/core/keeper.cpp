@@ -7,9 +7,6 @@ namespace {
 
 constexpr std::chrono::hours longest_timeout{24};
 
-/// Entries are read back one by one, so that an idle router is left in peace.
-constexpr std::chrono::seconds verify_gap{1};
-
 bool is_valid(const map_request& request) {
   return request.internal_port != 0 && request.lifetime.count() >= 1 &&
          request.lifetime.count() <= 0xffff'ffff && request.timeout.count() > 0 &&
@@ -124,23 +121,6 @@ void keeper::close_gateway(context& ctx) {
   ctx.timers.cancel({timer::restart_wait});
   ctx.timers.cancel({timer::verify});
   to_verify_.clear();
-}
-
-void keeper::on_recheck(context& ctx) {
-  if (table_.count(phase::mapped) == 0) return;
-  ctx.timers.set({timer::recheck}, ctx.now + ctx.opts.recheck_period);
-  look(ctx);
-  if (!gateway_ || !gateway_->is_ready()) return;
-  std::size_t of_upnp = 0;
-  for_each([](const mapping& each) { return each.is_held_by(protocol::upnp); },
-           [&](const mapping& each) {
-             ++of_upnp;
-             if (!ctx.timers.is_set({timer::verify})) to_verify_.push_back(each.id);
-           });
-  if (of_upnp < table_.count(phase::mapped)) gateway_->check(ctx);
-  if (of_upnp == 0) return;
-  gateway_->igd().check(ctx);
-  if (!ctx.timers.is_set({timer::verify})) ctx.timers.set({timer::verify}, ctx.now + verify_gap);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -418,87 +398,6 @@ void keeper::revive(context& ctx) {
                !refused(each.pcp) && !refused(each.nat_pmp) && !refused(each.upnp);
       },
       [&](mapping& each) { want(ctx, each); });
-}
-
-void keeper::on_event(context& ctx, const gateway_event::checked& what) {
-  if (what.answered) {
-    revive(ctx);
-    return on_within_reach(ctx, protocol::pcp);
-  }
-  // Not every PCP server answers ANNOUNCE; a renewal asks the same, and only MAP is a must.
-  for (const mapping_id id : table_.ids()) {
-    mapping& each = *table_.find(id);
-    if (each.is_held_by(protocol::pcp)) return renew(ctx, each);
-  }
-}
-
-// ---------------------------------------------------------------------------------------------
-// Out of reach, and back
-
-void keeper::on_out_of_reach(protocol which) {
-  for_each([&](const mapping& each) { return each.is_held_by(which); },
-           [](mapping& each) { each.unconfirmed = true; });
-}
-
-/// The router answers again: whether it still has the mappings is asked, and the answer told.
-void keeper::on_within_reach(context& ctx, protocol which) {
-  for_each([&](const mapping& each) { return each.is_held_by(which) && each.unconfirmed; },
-           [&](mapping& each) { which == protocol::upnp ? verify(ctx, each) : renew(ctx, each); });
-}
-
-// ---------------------------------------------------------------------------------------------
-// UPnP
-
-void keeper::on_event(context& ctx, const gateway_event::igd_address&) {
-  const auto& external = gateway_->igd().external_address();
-  if (!external || external->is_unspecified()) return;
-  for_each(
-      [&](const mapping& each) {
-        return each.is_held_by(protocol::upnp) && each.info.external.address != *external;
-      },
-      [&](mapping& each) {
-        each.info.external.address = *external;
-        tell(ctx, each, event_kind::changed);
-      });
-}
-
-void keeper::on_event(context& ctx, const gateway_event::igd_doubtful&) {
-  on_out_of_reach(protocol::upnp);
-  on_within_reach(ctx, protocol::upnp);
-}
-
-void keeper::on_event(context& ctx, const gateway_event::igd_checked& what) {
-  if (!what.answered) return on_out_of_reach(protocol::upnp);
-  revive(ctx);
-  on_within_reach(ctx, protocol::upnp);
-}
-
-void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
-  mapping* of = table_.find(what.mapping);
-  if (of == nullptr || !of->is_held_by(protocol::upnp)) return;
-  if (!what.is_there.has_value() || *what.is_there) {
-    of->info.verified = what.is_there.has_value();
-    return confirm(ctx, *of);
-  }
-  // Swept, pushed out, or lost in a restart: made again at once.
-  of->upnp_open = false;
-  lose(ctx, *of, {errc::mapping_gone, {}});
-  want(ctx, *of);
-}
-
-void keeper::verify(context& ctx, mapping& what) {
-  gateway_->igd().verify(ctx, what.id, {what.info.external.port, what.info.transport},
-                         what.info.internal);
-}
-
-void keeper::verify_next(context& ctx) {
-  while (!to_verify_.empty()) {
-    mapping* next = table_.find(to_verify_.front());
-    to_verify_.pop_front();
-    if (next == nullptr || !next->is_held_by(protocol::upnp)) continue;
-    if (!to_verify_.empty()) ctx.timers.set({timer::verify}, ctx.now + verify_gap);
-    return verify(ctx, *next);
-  }
 }
 
 }  // namespace damson::core

@@ -2,8 +2,9 @@
 
 /// Keeps the program's mappings: makes attempts, holds leases, makes them again, gives them back.
 ///
-/// One class in four files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
-/// `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `release.cpp` (given back).
+/// One class in five files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
+/// `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `upkeep.cpp` (is it still there?),
+/// `release.cpp` (given back).
 
 #include <cstdint>
 #include <deque>
@@ -44,7 +45,6 @@ class keeper {
   void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
   void open_gateway(context& ctx);
   void close_gateway(context& ctx);
-  void on_recheck(context& ctx);
   void drain_gateway(context& ctx);
   void on_event(context& ctx, const gateway_event::channel_ready&);
   void on_event(context& ctx, const gateway_event::channel_broken& what);
@@ -52,15 +52,8 @@ class keeper {
   void on_event(context& ctx, const gateway_event::map_answered& what);
   void on_event(context& ctx, const gateway_event::address_asked& what);
   void on_event(context& ctx, const gateway_event::restarted&);
-  void on_event(context& ctx, const gateway_event::checked& what);
-  void on_event(context& ctx, const gateway_event::igd_address&);
-  void on_event(context& ctx, const gateway_event::igd_doubtful&);
-  void on_event(context& ctx, const gateway_event::igd_checked& what);
-  void on_event(context& ctx, const gateway_event::igd_verified& what);
   void on_channel_gone(context& ctx);
   static void leave_behind(mapping& what);
-  void on_out_of_reach(protocol which);
-  void on_within_reach(context& ctx, protocol which);
   void note_answers(context& ctx, mapping& what);
   void revive(context& ctx);
   /// Does something with each mapping that meets a condition; the action may add and remove some.
@@ -111,6 +104,16 @@ class keeper {
   void lose(context& ctx, mapping& what, failure why);
   void on_lease_end(context& ctx, mapping& what);
   void begin_after_restart(context& ctx);
+
+  // upkeep.cpp
+  void on_recheck(context& ctx);
+  void on_event(context& ctx, const gateway_event::checked& what);
+  void on_event(context& ctx, const gateway_event::igd_address&);
+  void on_event(context& ctx, const gateway_event::igd_doubtful&);
+  void on_event(context& ctx, const gateway_event::igd_checked& what);
+  void on_event(context& ctx, const gateway_event::igd_verified& what);
+  void on_out_of_reach(protocol which);
+  void on_within_reach(context& ctx, protocol which);
   static void confirm(context& ctx, mapping& what);
   void verify(context& ctx, mapping& what);
   void verify_next(context& ctx);

@@ -40,8 +40,7 @@ void keeper::on_granted(context& ctx, mapping& what, protocol which, const map_o
   what.info.protocol = which;
   what.info.external = *external;
   take_terms(ctx, what, outcome);
-  what.info.gateway =
-      which == protocol::upnp ? gateway_->igd().server().address : gateway_->server().address;
+  what.info.gateway = gateway_->server(which).address;
   if (which == protocol::upnp) what.upnp_port = external->port;
   if (which == protocol::nat_pmp) {
     // The first event carries the address, so it waits for the question that is open.
@@ -63,7 +62,7 @@ void keeper::hold(context& ctx, mapping& what) {
   what.unconfirmed = false;
   what.last_failure.reset();
   what.refusals.clear();
-  what.told_failed = false;
+  what.told_failed.reset();
   if (!std::exchange(what.told_mapped, true)) what.info.elapsed = ctx.now - what.created;
   if (what.lease) arm_lease(ctx, what);
   if (!ctx.timers.is_set({timer::recheck})) {
@@ -181,19 +180,13 @@ void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome)
   confirm(ctx, what);
 }
 
-/// The first confirmation after the router was out of reach is told even if nothing changed.
-void keeper::confirm(context& ctx, mapping& what) {
-  if (!std::exchange(what.unconfirmed, false)) return;
-  tell(ctx, what, event_kind::mapped, {.regained = true});
-}
-
 /// A refusal changes nothing before the lease ends, except that some servers cannot renew at all.
 void keeper::on_renewal_refused(context& ctx, mapping& what, protocol which,
                                 const map_outcome& outcome) {
   what.renewal_refused = protocol_failure{.protocol = which,
                                           .reason = outcome.reason,
                                           .result_code = outcome.result_code,
-                                          .server = gateway_->server(),
+                                          .server = gateway_->server(which),
                                           .retry_after = outcome.retry_after};
   if (which == protocol::pcp && outcome.reason == errc::no_resources) {
     // Delete and make anew; there is a gap, so the program is told.
@@ -247,7 +240,7 @@ void keeper::on_lease_end(context& ctx, mapping& what) {
   if (what.renewal_refused) {
     why = {what.renewal_refused->reason, {*what.renewal_refused}};
   }
-  gateway_->forget(ctx, what.id);
+  gateway_->forget(ctx, what.id, what.upnp_port);
   lose(ctx, what, std::move(why));
   want(ctx, what);
 }

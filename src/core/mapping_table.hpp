@@ -47,9 +47,9 @@ struct mapping {
   pcp_nonce nonce;
 
   core::phase phase = phase::waiting;
-  bool told_failed = false;  ///< `failed` was reported, and no `mapped` since
-  bool told_mapped = false;  ///< `mapped` was ever reported
-  bool told_lost = false;    ///< `lost` was reported, and no `mapped` since
+  std::optional<failure> told_failed;  ///< why, when `failed` was reported, and no `mapped` since
+  bool told_mapped = false;            ///< `mapped` was ever reported
+  bool told_lost = false;              ///< `lost` was reported, and no `mapped` since
 
   // The attempt under way
   time_point attempt_began;

@@ -43,6 +43,7 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
     const bool left_behind = what.left_behind_until && ctx.now < *what.left_behind_until;
     return finish(ctx, what, left_behind ? removal::left_to_expire : removal::already_gone);
   }
+  if (keep_lease && gateway_) gateway_->forget(ctx, id, what.upnp_port);
   if (keep_lease || !gateway_ || !gateway_->is_ready()) {
     return finish(ctx, what, removal::left_to_expire);
   }

@@ -140,13 +140,14 @@ void client_state::on_event(mapping_event event) {
   if (event.kind == event_kind::removed) mappings_.erase(found);
   state->note(event);
   if (auto waiter = state->take_map_wait())
-    first_result(state, std::move(*waiter), std::move(event));
+    first_result(state, std::move(*waiter), event);
   else
     state->tell(std::move(event));
 }
 
 void client_state::first_result(const std::shared_ptr<mapping_state>& state,
-                                wait<mapping_state::map_signature> waiter, mapping_event event) {
+                                wait<mapping_state::map_signature> waiter,
+                                const mapping_event& event) {
   switch (event.kind) {
     case event_kind::mapped:
       std::move(waiter.operation).complete({}, mapping{state, false});

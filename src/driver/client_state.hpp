@@ -87,7 +87,7 @@ class client_state final : public driver::engine_observer,
   void begin_keeping(const std::shared_ptr<mapping_state>& state, const map_request& request);
   void begin_close();
   void first_result(const std::shared_ptr<mapping_state>& state,
-                    wait<mapping_state::map_signature> waiter, mapping_event event);
+                    wait<mapping_state::map_signature> waiter, const mapping_event& event);
   void cancel_map(mapping_id id);
   void cancel_close(driver::wait_ticket ticket);
 

@@ -86,7 +86,7 @@ class udp_channel : public std::enable_shared_from_this<udp_channel> {
   boost::asio::ip::udp::socket socket_;
   boost::asio::ip::udp::endpoint from_;
   // One byte more than the longest datagram would do to see that one is too long.
-  std::array<std::byte, 1'200> buffer_{};
+  std::array<std::byte, engine_limits::search_answer_bytes + 1> buffer_{};
   static_assert(sizeof(buffer_) > engine_limits::datagram_bytes);
   std::weak_ptr<channel_listener> listener_;
   bool started_ = false;

@@ -12,9 +12,18 @@ namespace {
 /// How long another device than the gateway has to wait for a better one.
 constexpr std::chrono::seconds rivals_wait{1};
 constexpr std::chrono::seconds description_deadline{3};
-constexpr std::chrono::seconds action_deadline{5};             ///< Q-133
-constexpr std::chrono::milliseconds pause_of_gentleness{200};  ///< Q-110
+constexpr std::chrono::seconds action_deadline{5};  ///< Q-133
+//
+constexpr std::chrono::milliseconds short_pause{200};
+constexpr std::chrono::milliseconds long_pause{1'000};
 constexpr unsigned most_redirects = 3;
+
+/// A status that says nothing but that the web server could not.
+bool is_overwhelmed(const http_answer& answer) {
+  if (answer.status < 500) return false;
+  const auto read = decode_soap(answer);
+  return !read && std::holds_alternative<http_failure>(read.error());
+}
 
 bool is_redirect(unsigned status) noexcept {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -91,7 +100,11 @@ void igd_client::pump_probe(time_point now) {
       auto next = search_->take();
       if (!next) return;
       probe_.emplace(std::move(*next), where_);
+      probe_repeats_ = false;
+      pause_ = {};
+      not_before_.reset();
     }
+    if (is_paused(now)) return;
     if (!probe_->is_over()) {
       start(probe_->next(), probe_->candidate().answered_from);
       open_->for_probe = true;
@@ -197,10 +210,12 @@ bool igd_client::on_response(const http_response& response, time_point now, rand
   const exchange ended = std::move(*open_);
   open_.reset();
   const http_answer answer{response.status, response.content_type, response.body};
+  if (pause_.count() > 0) not_before_ = now + pause_;
   if (ended.for_probe) {
+    if (is_overwhelmed(answer) && repeat_for_probe(now)) return true;
+    probe_repeats_ = false;
     probe_->on_answer(answer, ended.asked.target);
   } else {
-    if (is_gentle_) not_before_ = now + pause_of_gentleness;
     on_job_answer(answer, now, random);
   }
   return true;
@@ -215,7 +230,11 @@ bool igd_client::on_failed(const http_failed& failed, time_point now) {
 void igd_client::on_exchange_failed(http_error error, time_point now) {
   const bool for_probe = open_->for_probe;
   open_.reset();
-  if (for_probe) return probe_->on_failure();
+  if (for_probe) {
+    if (error == http_error::broken && repeat_for_probe(now)) return;
+    probe_repeats_ = false;
+    return probe_->on_failure();
+  }
   switch (error) {
     case http_error::refused:
       return on_job_failed(true, errc::port_closed, now);
@@ -231,6 +250,28 @@ void igd_client::on_exchange_failed(http_error error, time_point now) {
   }
 }
 
+// Many web servers of routers cannot do what they are asked if it comes too soon.
+
+/// They are left alone for a while, and from now on between any two requests; for longer if that
+/// was not enough.
+void igd_client::slow_down(time_point now) {
+  pause_ = pause_.count() == 0 ? short_pause : long_pause;
+  not_before_ = now + long_pause;
+}
+
+bool igd_client::is_paused(time_point now) {
+  if (not_before_ && now < *not_before_) return true;
+  not_before_.reset();
+  return false;
+}
+
+/// Once for each question.
+bool igd_client::repeat_for_probe(time_point now) {
+  if (std::exchange(probe_repeats_, true)) return false;
+  slow_down(now);
+  return true;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Time
 
@@ -241,9 +282,11 @@ void igd_client::pump(time_point now, random_source& random) {
 
 std::optional<time_point> igd_client::next_due() const noexcept {
   if (search_) {
-    if (probe_) return search_->next_due();
-    const time_point decision = decision_at();
-    return search_->next_due() ? std::min(*search_->next_due(), decision) : decision;
+    auto next = search_->next_due();
+    std::optional<time_point> other = decision_at();
+    if (probe_) other = open_ ? std::nullopt : not_before_;
+    if (other && (!next || *other < *next)) next = other;
+    return next;
   }
   if (open_ || jobs_.empty() || search_wanted_) return std::nullopt;
   return not_before_;

@@ -51,6 +51,7 @@ struct unanswered {
   mapping_id mapping{};
   map_purpose asked{};
   errc reason{};
+  std::uint16_t held_port = 0;  ///< the external port of what was perhaps made all the same
 };
 enum class removed_how : std::uint8_t { deleted, already_gone };
 struct removed {
@@ -86,6 +87,8 @@ struct igd_map_request {
   std::uint16_t external_port = 0;  ///< suggested, or held; 1..65535
   std::chrono::seconds lease{};     ///< 1 s or more
   bool allow_permanent = true;
+  /// To create: what an earlier request perhaps made that was not answered; 0: nothing.
+  std::uint16_t held_port = 0;
   std::chrono::seconds held_lease{};  ///< to renew: of the last grant
 };
 
@@ -131,8 +134,8 @@ class igd_client {
   /// is `keep_port`; then `removed` follows.
   bool withdraw(mapping_id mapping, std::uint16_t keep_port);
   /// Nothing of the mapping is of interest any more; a request that is under way is still cleaned
-  /// up after, without a word.
-  void forget(mapping_id mapping);
+  /// up after, without a word, unless its external port is `keep_port`.
+  void forget(mapping_id mapping, std::uint16_t keep_port = 0);
 
   // ---- In
 
@@ -175,6 +178,7 @@ class igd_client {
     bool muted = false;
     std::uint16_t keep_port = 0;
     unsigned failures = 0;  ///< exchanges that brought nothing, in a row
+    unsigned failures_in_all = 0;
     bool searched_again = false;
 
     /// The external ports of what may be on the router; 0: nothing.
@@ -228,6 +232,9 @@ class igd_client {
   void start(igd_question asked, const ip_address& answered_from, unsigned redirects = 0);
   bool follow(const http_response& response);
   void on_exchange_failed(http_error error, time_point now);
+  void slow_down(time_point now);
+  bool is_paused(time_point now);
+  bool repeat_for_probe(time_point now);
   bool is_for_probe() const noexcept { return open_ && open_->for_probe; }
   std::deque<job>::iterator find_map(mapping_id mapping) noexcept;
 
@@ -237,6 +244,7 @@ class igd_client {
 
   bool search_wanted_ = false;
   bool search_briefly_ = false;
+  bool probe_repeats_ = false;  ///< its question was too much for the device, and is asked again
   std::optional<ssdp_search> search_;
   std::optional<igd_probe> probe_;
   std::optional<igd_device> fallback_;  ///< of the search under way
@@ -246,7 +254,8 @@ class igd_client {
   igd_habits habits_;
   std::optional<http_target> last_control_;  ///< of the device before
   std::optional<std::uint32_t> last_boot_id_;
-  bool is_gentle_ = false;  ///< the device showed that it wants pauses (Q-110)
+  /// Between actions, where the device showed that it wants pauses.
+  std::chrono::milliseconds pause_{0};
 
   std::optional<ip_address> external_;
   std::optional<time_point> external_at_;
@@ -255,7 +264,7 @@ class igd_client {
 
   std::deque<job> jobs_;
   std::optional<exchange> open_;
-  std::optional<time_point> not_before_;  ///< the pause before the next action
+  std::optional<time_point> not_before_;  ///< the end of the pause before the next action
 
   std::vector<ssdp_search::message> messages_;
   std::vector<std::variant<send_http, cancel_http>> outgoing_;

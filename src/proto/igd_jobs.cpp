@@ -11,7 +11,7 @@ namespace {
 
 /// An external address older than this is asked for again when a port is opened.
 constexpr std::chrono::seconds address_is_fresh{60};
-constexpr std::chrono::seconds retry_pause{1};  ///< Q-110
+constexpr unsigned most_failures = 6;  ///< of one request in all, whatever succeeds in between
 /// Uptimes are rounded, and clocks of routers drift.
 constexpr std::chrono::seconds uptime_slack{60};
 constexpr std::string_view mapping_description = "damson";
@@ -67,21 +67,25 @@ bool igd_client::is_mapping(mapping_id mapping) const noexcept {
 }
 
 void igd_client::ask_map(mapping_id mapping, map_purpose why, const igd_map_request& request) {
-  if (is_mapping(mapping)) return;
-  const std::uint16_t held = why == map_purpose::renew ? request.external_port : std::uint16_t{0};
+  if (const auto open = find_map(mapping); open != jobs_.end()) {
+    open->asked = why;
+    return;
+  }
+  const bool is_renewal = why == map_purpose::renew;
+  const std::uint16_t held = is_renewal ? request.external_port : request.held_port;
   jobs_.push_back({.kind = job_kind::map,
                    .mapping = mapping,
                    .asked = why,
                    .key = {request.external_port, request.transport},
                    .wish = {.internal_client = local_,
                             .internal_port = request.internal_port,
-                            .external_port = request.external_port,
+                            .external_port = held != 0 ? held : request.external_port,
                             .lease = request.lease,
                             .allow_permanent = request.allow_permanent,
-                            .renewal = why == map_purpose::renew,
+                            .renewal = held != 0,
                             .held_lease = request.held_lease},
                    .held_port = held,
-                   .first_port = held});
+                   .first_port = is_renewal ? held : std::uint16_t{0}});
 }
 
 void igd_client::ask_remove(mapping_id mapping, const port_mapping_key& key) {
@@ -142,8 +146,14 @@ void igd_client::job::begin_anew() {
 }
 
 bool igd_client::withdraw(mapping_id mapping, std::uint16_t keep_port) {
+  bool is_ending = false;
+  for (job& each : jobs_) {
+    if (each.mapping != mapping || !each.withdrawn || each.muted) continue;
+    each.keep_port = keep_port;
+    is_ending = true;
+  }
   const auto found = find_map(mapping);
-  if (found == jobs_.end()) return false;
+  if (found == jobs_.end()) return is_ending;
   const bool is_open = found == jobs_.begin() && open_ && !open_->for_probe;
   if (found->may_hold() == 0) {
     // What is open, if anything, is a question that changes nothing.
@@ -161,9 +171,9 @@ bool igd_client::withdraw(mapping_id mapping, std::uint16_t keep_port) {
   return true;
 }
 
-void igd_client::forget(mapping_id mapping) {
+void igd_client::forget(mapping_id mapping, std::uint16_t keep_port) {
   if (jobs_.empty()) return;
-  withdraw(mapping, 0);
+  withdraw(mapping, keep_port);
   if (jobs_.empty()) return;
   for (job& each : jobs_) {
     if (each.mapping == mapping) each.muted = true;
@@ -185,8 +195,7 @@ void igd_client::pump_jobs(time_point now, random_source& random) {
     find();
     return;
   }
-  if (not_before_ && now < *not_before_) return;
-  not_before_.reset();
+  if (is_paused(now)) return;
   job& next = jobs_.front();
   if (next.kind == job_kind::map && !next.ladder) {
     next.ladder.emplace(next.wish, habits_, random);
@@ -309,7 +318,9 @@ void igd_client::on_map_answer(job& what, const http_answer& answer, time_point 
 void igd_client::settle(job& what, time_point now) {
   if (what.withdrawn) return clean_up(take_job());
   if (const auto& grant = what.ladder->granted()) {
-    const bool is_known = external_ && external_at_ && now - *external_at_ < address_is_fresh;
+    // Who could not map for lack of an address may have one now.
+    const bool is_known = external_ && !external_->is_unspecified() && external_at_ &&
+                          now - *external_at_ < address_is_fresh;
     if (!is_known && !what.address_asked) {
       what.address_due = what.address_asked = true;
       return;
@@ -424,11 +435,8 @@ void igd_client::on_job_failed(bool stale, errc reason, time_point now) {
     what.begin_anew();
     if (what.withdrawn) return clean_up(take_job());
   }
-  if (!stale && what.failures < 2) {
-    is_gentle_ = true;
-    not_before_ = now + retry_pause;
-    return;
-  }
+  const bool is_hopeless = ++what.failures_in_all > most_failures;
+  if (!stale && !is_hopeless && what.failures < 2) return slow_down(now);
   if (what.searched_again) {
     return fail(take_job(), reason);
   }
@@ -443,7 +451,8 @@ void igd_client::fail(const job& what, errc reason) {
   switch (what.kind) {
     case job_kind::map:
     case job_kind::remove:
-      events_.emplace_back(igd_event::unanswered{what.mapping, what.asked, reason});
+      events_.emplace_back(
+          igd_event::unanswered{what.mapping, what.asked, reason, what.may_hold()});
       return;
     case job_kind::verify:
     case job_kind::check:

@@ -377,7 +377,10 @@ void igd_mapping::on_right_entry(const igd_result::entry& found) {
   const igd_grant seen{port_, is_shorter ? left : lease_, true};
   // A lease that was made just now is not replaced for being short.
   const bool was_there = is_held_port() || step_ == step::look_at_conflict;
-  if (!was_there || replaced_ || !was_not_extended(left)) return grant(seen);
+  // Who refuses to extend a lease and does not tell what is left of it lets it run out.
+  const bool is_untold = left.count() == 0 && lease_.count() > 0;
+  const bool runs_out = is_held_port() && step_ == step::look_at_conflict && is_untold;
+  if (!was_there || replaced_ || !(runs_out || was_not_extended(left))) return grant(seen);
   if_kept_ = seen;
   replace();
 }

@@ -13,7 +13,7 @@
 namespace damson::sim {
 namespace {
 
-class upnp_discovery : public upnp_scenario {
+class upnp_finding : public upnp_scenario {
  protected:
   /// A world whose default gateway speaks none of the protocols.
   static scene beside_a_mute_router(std::vector<device_settings> devices) {
@@ -32,13 +32,13 @@ constexpr std::array all_targets{
     "upnp:rootdevice",
 };
 
-TEST_F(upnp_discovery, asks_for_one_target_at_a_time_in_rounds) {
+TEST_F(upnp_finding, asks_for_one_target_at_a_time_in_rounds) {
   upnp_profile how;
   how.searches = search_reach::nowhere;
   world& w = begin_request(upnp_only(how));
   w.run_for(4'500ms);
   const auto sent = searches(w);
-  ASSERT_EQ(sent.size(), 4 * 2 * all_targets.size());
+  ASSERT_EQ(sent.size(), all_targets.size() * 4 * 2);
   constexpr std::array rounds{0ms, 600ms, 1200ms, 2000ms};
   for (std::size_t i = 0; i < sent.size(); ++i) {
     const std::size_t step = i / 2;
@@ -53,7 +53,7 @@ TEST_F(upnp_discovery, asks_for_one_target_at_a_time_in_rounds) {  // Q-70, Q-73
   EXPECT_TRUE(w.requests().empty());
 }
 
-TEST_F(upnp_discovery, speaks_as_the_strictest_readers_want_it) {
+TEST_F(upnp_finding, speaks_as_the_strictest_readers_want_it) {
   upnp_profile how;
   how.searches = search_reach::nowhere;
   world& w = begin_request(upnp_only(how));
@@ -69,14 +69,14 @@ TEST_F(upnp_discovery, speaks_as_the_strictest_readers_want_it) {  // Q-76
   EXPECT_EQ(accepted, 48U);
 }
 
-TEST_F(upnp_discovery, ends_with_the_first_good_answer) {
+TEST_F(upnp_finding, ends_with_the_first_good_answer) {
   world& w = begin_request(upnp_only());
   expect_mapped(w, 100ms);
   w.run_for(10s);
   EXPECT_EQ(searches(w).size(), 2U);
 }
 
-TEST_F(upnp_discovery, passes_over_the_wifi_device) {
+TEST_F(upnp_finding, passes_over_the_wifi_device) {
   upnp_profile how;
   how.only_first_device_for_all = true;
   how.answer_delay = 20ms;
@@ -90,7 +90,7 @@ TEST_F(upnp_discovery, passes_over_the_wifi_device) {  // Q-70
   EXPECT_EQ(requests_for(w, "GET").size(), 1U);
 }
 
-TEST_F(upnp_discovery, takes_answers_that_name_another_version) {
+TEST_F(upnp_finding, takes_answers_that_name_another_version) {
   for (const std::uint8_t version : {std::uint8_t{1}, std::uint8_t{2}}) {
     for (const std::uint8_t answered : {std::uint8_t{1}, std::uint8_t{2}, std::uint8_t{9}}) {
       upnp_profile how;
@@ -104,7 +104,7 @@ TEST_F(upnp_discovery, takes_answers_that_name_another_version) {  // Q-71
   }
 }
 
-TEST_F(upnp_discovery, gets_by_without_announcements) {
+TEST_F(upnp_finding, gets_by_without_announcements) {
   upnp_profile how;
   how.searches = search_reach::nowhere;
   how.notifies_with_version = 2;
@@ -112,20 +112,21 @@ TEST_F(upnp_discovery, gets_by_without_announcements) {  // Q-72, Q-82
   world& w = begin_request(upnp_only(how));
   w.run_for(1500ms);
   // Even one that is sent to the search itself.
-  const std::string location = "LOCATION: http://192.168.1.1:5000/rootDesc.xml\r\n";
   for (const std::string kind : {"ssdp:alive", "ssdp:byebye", "ssdp:update"}) {
     const auto malformed = w.counters().datagrams_malformed;
-    EXPECT_TRUE(answer_search(
-        w, world::router_address,
-        bytes_of("NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNTS: " + kind + "\r\n" +
-                 location + "NT: upnp:rootdevice\r\nUSN: uuid:1::upnp:rootdevice\r\n\r\n")));
+    std::string text = "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNTS: ";
+    text += kind;
+    text +=
+        "\r\nLOCATION: http://192.168.1.1:5000/rootDesc.xml\r\n"
+        "NT: upnp:rootdevice\r\nUSN: uuid:1::upnp:rootdevice\r\n\r\n";
+    EXPECT_TRUE(answer_search(w, world::router_address, bytes_of(text)));
     EXPECT_EQ(w.counters().datagrams_malformed, malformed + 1) << kind;
   }
   EXPECT_EQ(upnp_failure(w, 4s), errc::no_answer);
   EXPECT_TRUE(w.requests().empty());
 }
 
-TEST_F(upnp_discovery, is_not_disturbed_by_a_goodbye) {
+TEST_F(upnp_finding, is_not_disturbed_by_a_goodbye) {
   upnp_profile how;
   how.notifies_with_version = 2;
   how.notify_interval = 10s;
@@ -137,7 +138,7 @@ TEST_F(upnp_discovery, is_not_disturbed_by_a_goodbye) {  // Q-72, Q-82
   EXPECT_EQ(w.events().size(), 1U);
 }
 
-TEST_F(upnp_discovery, works_with_unicast_or_multicast_alone) {
+TEST_F(upnp_finding, works_with_unicast_or_multicast_alone) {
   for (const search_reach reach : {search_reach::multicast_only, search_reach::unicast_only}) {
     upnp_profile how;
     how.searches = reach;
@@ -148,7 +149,7 @@ TEST_F(upnp_discovery, works_with_unicast_or_multicast_alone) {  // Q-73
   expect_mapped(begin_request(lossy), 100ms);
 }
 
-TEST_F(upnp_discovery, does_not_look_at_the_source_port) {
+TEST_F(upnp_finding, does_not_look_at_the_source_port) {
   for (const std::uint16_t port : std::array<std::uint16_t, 4>{55'618, 38'024, 1, 1901}) {
     upnp_profile how;
     how.ssdp_source_port = port;
@@ -156,7 +157,7 @@ TEST_F(upnp_discovery, does_not_look_at_the_source_port) {  // Q-74
   }
 }
 
-TEST_F(upnp_discovery, leaves_a_device_time_between_searches) {
+TEST_F(upnp_finding, leaves_a_device_time_between_searches) {
   // Only the sixth search finds it, and it hears nothing for a while after each.
   upnp_profile how;
   how.dslforum_names = true;
@@ -166,7 +167,7 @@ TEST_F(upnp_discovery, leaves_a_device_time_between_searches) {  // Q-75, Q-91
   EXPECT_GE(w.events()[0].at, 500ms);
 }
 
-TEST_F(upnp_discovery, hears_answers_up_to_the_longest_delay) {
+TEST_F(upnp_finding, hears_answers_up_to_the_longest_delay) {
   for (const auto delay : {100ms, 1000ms, 2000ms}) {
     upnp_profile how;
     how.answer_delay = delay;
@@ -176,7 +177,7 @@ TEST_F(upnp_discovery, hears_answers_up_to_the_longest_delay) {  // Q-77
   }
 }
 
-TEST_F(upnp_discovery, hears_the_answer_to_its_last_round) {
+TEST_F(upnp_finding, hears_the_answer_to_its_last_round) {
   upnp_profile how;
   how.answer_delay = 1900ms;
   world& w = begin(upnp_only(how));
@@ -189,7 +190,7 @@ TEST_F(upnp_discovery, hears_the_answer_to_its_last_round) {  // Q-77
   EXPECT_EQ(w.requests().at(0).at, 3902ms);
 }
 
-TEST_F(upnp_discovery, reads_headers_however_they_are_spelled) {
+TEST_F(upnp_finding, reads_headers_however_they_are_spelled) {
   using letters = message_style::letters;
   for (const letters names : {letters::as_given, letters::lower, letters::capitalised}) {
     for (unsigned bits = 0; bits < 8; ++bits) {
@@ -205,7 +206,7 @@ TEST_F(upnp_discovery, reads_headers_however_they_are_spelled) {  // Q-78
   }
 }
 
-TEST_F(upnp_discovery, reads_answers_as_long_as_they_may_be) {
+TEST_F(upnp_finding, reads_answers_as_long_as_they_may_be) {
   for (const auto& [bytes_in_all, heard] : {std::pair{2048U, true}, std::pair{2049U, false}}) {
     upnp_profile how;
     how.searches = search_reach::nowhere;
@@ -222,7 +223,7 @@ TEST_F(upnp_discovery, reads_answers_as_long_as_they_may_be) {  // Q-80
   }
 }
 
-TEST_F(upnp_discovery, survives_neighbours_that_answer_nonsense) {
+TEST_F(upnp_finding, survives_neighbours_that_answer_nonsense) {
   upnp_profile how;
   how.answer_delay = 50ms;
   scene what = upnp_only(how);
@@ -249,7 +250,7 @@ TEST_F(upnp_discovery, survives_neighbours_that_answer_nonsense) {  // Q-79
             0);
 }
 
-TEST_F(upnp_discovery, counts_answers_of_one_device_once) {
+TEST_F(upnp_finding, counts_answers_of_one_device_once) {
   upnp_profile how;
   how.answer_copies = 50;
   world& w = begin_request(upnp_only(how));
@@ -259,7 +260,7 @@ TEST_F(upnp_discovery, counts_answers_of_one_device_once) {  // Q-80
   EXPECT_EQ(w.router().rules().size(), 1U);
 }
 
-TEST_F(upnp_discovery, is_not_drowned_by_a_flood_of_answers) {
+TEST_F(upnp_finding, is_not_drowned_by_a_flood_of_answers) {
   upnp_profile how;
   how.answer_delay = 500ms;
   world& w = begin_request(upnp_only(how));
@@ -274,23 +275,33 @@ TEST_F(upnp_discovery, is_not_drowned_by_a_flood_of_answers) {  // Q-80
   EXPECT_LE(w.requests().size(), 32U + 10U);
 }
 
-TEST_F(upnp_discovery, of_a_flood_looks_at_a_bounded_number) {
-  world& w = begin_request(beside_a_mute_router({}));
+TEST_F(upnp_finding, of_a_flood_looks_at_a_bounded_number) {
+  world& w = begin_request(beside_a_mute_router(
+      {{mute_router(), second_address, std::nullopt}, {mute_router(), third_address, wan_side}}));
   w.run_for(1ms);
   for (unsigned i = 0; i < 10'000; ++i) {
-    const ip_address from = v4(192, 168, 1, static_cast<std::uint8_t>(2 + i % 90));
+    const ip_address from = i % 2 == 0 ? second_address : third_address;
     answer_search(w, from,
                   search_answer("http://" + to_string(endpoint{from, 80}) + "/" +
                                 std::to_string(i) + ".xml"));
   }
-  w.http_courier = [](const http_record&) {
-    return http_treatment{.end = http_treatment::outcome::refused};
-  };
-  EXPECT_NE(upnp_failure(w, 5s), errc{});
-  EXPECT_LE(w.requests().size(), 32U);
+  EXPECT_EQ(upnp_failure(w, 5s), errc::unusable_answer);
+  EXPECT_EQ(w.requests().size(), 16U) << "eight of each host";
 }
 
-TEST_F(upnp_discovery, prefers_the_gateway_to_whoever_answers_first) {
+TEST_F(upnp_finding, that_meets_only_silent_web_servers_ends_in_time) {
+  world& w = begin_request(beside_a_mute_router({}));
+  w.run_for(1ms);
+  for (unsigned i = 2; i < 90; ++i) {
+    const ip_address from = v4(192, 168, 1, static_cast<std::uint8_t>(i));
+    answer_search(w, from, search_answer("http://" + to_string(endpoint{from, 80}) + "/"));
+  }
+  upnp_failure(w, 11s);
+  EXPECT_EQ(w.events().at(0).at, 10s) << "the discovery time-out, and no more";
+  EXPECT_LE(w.requests().size(), 4U) << "3 s each";
+}
+
+TEST_F(upnp_finding, prefers_the_gateway_to_whoever_answers_first) {
   upnp_profile how;
   how.answer_delay = 300ms;
   scene what = upnp_only(how);
@@ -301,7 +312,7 @@ TEST_F(upnp_discovery, prefers_the_gateway_to_whoever_answers_first) {  // Q-81
   EXPECT_TRUE(w.device_at(second_address)->rules().empty());
 }
 
-TEST_F(upnp_discovery, takes_another_device_where_the_gateway_is_dead) {
+TEST_F(upnp_finding, takes_another_device_where_the_gateway_is_dead) {
   upnp_profile how;
   how.connections = {{.kind = wan_service::ip, .up = false, .status = "Connected", .address = {}}};
   scene what = upnp_only(how);
@@ -311,20 +322,21 @@ TEST_F(upnp_discovery, takes_another_device_where_the_gateway_is_dead) {  // Q-8
   EXPECT_TRUE(w.router().rules().empty());
 }
 
-TEST_F(upnp_discovery, prefers_a_public_address) {
+TEST_F(upnp_finding, prefers_a_public_address) {
   for (const bool first_is_public : {false, true}) {
     const ip_address hidden = v4(10, 1, 2, 3);
+    const ip_address open = v4(20, 1, 2, 3);
     upnp_profile slow;
     slow.answer_delay = 200ms;
     world& w = begin_request(beside_a_mute_router(
-        {{upnp_only_router(), second_address, first_is_public ? wan_side : hidden},
-         {upnp_only_router(slow), third_address, first_is_public ? hidden : wan_side}}));
+        {{upnp_only_router(), second_address, first_is_public ? open : hidden},
+         {upnp_only_router(slow), third_address, first_is_public ? hidden : open}}));
     expect_mapped(w, 2s, first_is_public ? second_address : third_address);
     EXPECT_GE(w.events()[0].at, 1s) << "a better one is waited for";
   }
 }
 
-TEST_F(upnp_discovery, stays_with_the_device_that_it_chose) {
+TEST_F(upnp_finding, stays_with_the_device_that_it_chose) {
   world& w = begin_request(beside_a_mute_router({{upnp_only_router(), second_address, wan_side}}));
   expect_mapped(w, 2s, second_address);
   w.add_router(upnp_only_router(), third_address, v4(198, 51, 100, 8));
@@ -339,7 +351,7 @@ TEST_F(upnp_discovery, stays_with_the_device_that_it_chose) {  // Q-81
   EXPECT_TRUE(asked_only(w, second_address));
 }
 
-TEST_F(upnp_discovery, tries_the_next_device_when_the_chosen_one_is_gone) {
+TEST_F(upnp_finding, tries_the_next_device_when_the_chosen_one_is_gone) {
   scene what = upnp_only();
   what.devices.push_back({upnp_only_router(), second_address, wan_side});
   world& w = begin_request(what);
@@ -347,11 +359,16 @@ TEST_F(upnp_discovery, tries_the_next_device_when_the_chosen_one_is_gone) {  // 
   w.router().behaviour().speaks_upnp = false;
   w.create(request(9000));
   w.run_for(5s);
-  EXPECT_EQ(w.count_events(event_kind::mapped), 2U);
-  EXPECT_NE(w.device_at(second_address)->table().at_external(transport::tcp, 9000), nullptr);
+  EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::mapped, event_kind::lost,
+                                   event_kind::mapped}));
+  EXPECT_EQ(w.events()[1].event.info.internal.port, 9000);
+  // The first mapping is not there: that is found out at once as well.
+  EXPECT_EQ(w.events()[2].event.why.reason, errc::mapping_gone);
+  EXPECT_EQ(w.last_event(id_)->event.info.gateway, second_address);
+  EXPECT_EQ(w.device_at(second_address)->rules().size(), 2U);
 }
 
-TEST_F(upnp_discovery, follows_a_device_that_has_moved) {
+TEST_F(upnp_finding, follows_a_device_that_has_moved) {
   using outcome = http_treatment::outcome;
   struct move {
     bool port;
@@ -384,7 +401,7 @@ TEST_F(upnp_discovery, follows_a_device_that_has_moved) {  // Q-83
   }
 }
 
-TEST_F(upnp_discovery, takes_a_device_that_answers_for_the_gateway) {
+TEST_F(upnp_finding, takes_a_device_that_answers_for_the_gateway) {
   // The gateway's address is shared: answers and LOCATION bear that of one of the two boxes.
   std::vector<std::string> lines;
   scene what = beside_a_mute_router({{upnp_only_router(), second_address, wan_side}});
@@ -397,7 +414,7 @@ TEST_F(upnp_discovery, takes_a_device_that_answers_for_the_gateway) {  // Q-08
       lines, [](const auto& line) { return line.contains("192.168.1.2:5000 is used instead"); }));
 }
 
-TEST_F(upnp_discovery, hears_nothing_from_outside_of_the_link) {
+TEST_F(upnp_finding, hears_nothing_from_outside_of_the_link) {
   upnp_profile how;
   how.searches = search_reach::nowhere;
   world& w = begin_request(upnp_only(how));
@@ -413,7 +430,7 @@ TEST_F(upnp_discovery, hears_nothing_from_outside_of_the_link) {  // Q-131
   EXPECT_TRUE(w.requests().empty());
 }
 
-TEST_F(upnp_discovery, believes_the_gateway_that_the_user_named_wherever_it_is) {
+TEST_F(upnp_finding, believes_the_gateway_that_the_user_named_wherever_it_is) {
   scene what = with(mute_router());
   const ip_address far = v4(10, 0, 0, 1);
   what.client.gateway = far;

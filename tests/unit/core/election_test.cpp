@@ -18,7 +18,8 @@ using damson::core::explain;
 using damson::core::mapping;
 using damson::core::move;
 using damson::core::next_move;
-using damson::core::retry_pause;
+using damson::core::refusal_pause;
+using damson::core::silence_pause;
 
 protocol_failure failed(protocol which, errc reason) {
   return {.protocol = which, .reason = reason, .result_code = {}, .server = {}, .retry_after = {}};
