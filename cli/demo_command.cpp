@@ -66,7 +66,7 @@ struct scene {
   std::string_view what_it_speaks;
   sim::profile how;
   std::optional<std::chrono::seconds> lease;
-  protocol expected;
+  protocol expected{};
 };
 
 scene upnp_only() {
@@ -141,9 +141,9 @@ class demo {
   asio::awaitable<void> run() {
     say("Three simulated routers, one after the other, at loopback addresses. Nothing leaves this "
         "computer.");
-    co_await play(upnp_only(), false);
-    co_await play(nat_pmp_only(), false);
-    co_await play(everything(), true);
+    co_await play(upnp_only, false);
+    co_await play(nat_pmp_only, false);
+    co_await play(everything, true);
     deadline_.cancel();
   }
 
@@ -156,15 +156,16 @@ class demo {
   const sim::gateway& model() const { return router_->model(); }
   const ip_address& address() const { return model().lan_address(); }
 
-  asio::awaitable<void> play(scene what, bool with_restart) {
+  asio::awaitable<void> play(scene (*make)(), bool with_restart) {
+    scene_ = make();
     const auto executor = co_await asio::this_coro::executor;
-    router_ = start_router(executor, what.how);
+    router_ = start_router(executor, scene_.how);
     say("");
     say(std::to_string(++scenes_) + ". The router at " + to_string(address()) + " speaks " +
-        std::string{what.what_it_speaks} + ". Its public address is " + to_string(first_public) +
+        std::string{scene_.what_it_speaks} + ". Its public address is " + to_string(first_public) +
         ".");
     client_.emplace(executor, client_options(address(), arguments_.level, status_));
-    co_await open_port(what.lease, what.expected);
+    co_await open_port(scene_.lease, scene_.expected);
     if (with_restart) {
       co_await watch_restart();
     }
@@ -272,6 +273,7 @@ class demo {
 
   const demo_arguments& arguments_;
   status_line status_{false};
+  scene scene_{};
   int scenes_ = 0;
   std::unique_ptr<sim::socket_gateway> router_;
   asio::steady_timer deadline_;

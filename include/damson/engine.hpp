@@ -301,10 +301,10 @@ std::string_view to_string(protocol_standing) noexcept;
 struct protocol_report {
   damson::protocol protocol{};
   protocol_standing standing{};
-  std::optional<protocol_failure> why;  ///< failed
+  std::optional<protocol_failure> why{};  ///< failed
   /// From the attempt's beginning to the protocol's first answer, or to its failure; empty where
   /// neither came.
-  std::optional<std::chrono::nanoseconds> answered_after;
+  std::optional<std::chrono::nanoseconds> answered_after{};
 
   friend bool operator==(const protocol_report&, const protocol_report&) = default;
 };
