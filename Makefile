@@ -11,7 +11,7 @@ help: ## Show this list
 	@echo 'make TARGET [PRESET=release|debug|tsan|clang] [JOBS=N]'
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 12
 
-run: ## Set up, build the tool and show a mapping made on a router inside the process
+run: ## Set up, build the tool and show mappings made on routers inside the process
 	@scripts/build $(PRESET) $(JOBS) damson_cli
 	@build/$(PRESET)/cli/damson demo
 	@echo

@@ -19,10 +19,10 @@ words words_for(errc code) noexcept {
       return {"network_down", "check this host's network and firewall, or --gateway ADDRESS"};
     case errc::port_closed:
       return {"port_closed",
-              "switch on PCP or NAT-PMP in the router's settings, or --gateway ADDRESS"};
+              "switch on UPnP, PCP or NAT-PMP in the router's settings, or --gateway ADDRESS"};
     case errc::no_answer:
       return {"no_answer",
-              "switch on PCP or NAT-PMP in the router's settings, or --gateway ADDRESS"};
+              "check that the router is on, or switch on UPnP, PCP or NAT-PMP in its settings"};
     case errc::version_refused:
       return {"version_refused", "--protocol any, or newer firmware for the router"};
     case errc::not_supported:
@@ -49,12 +49,17 @@ words words_for(errc code) noexcept {
           "address_mismatch",
           "--gateway ADDRESS of the router next to this host, without a VPN or container network "
           "in between"};
+    case errc::lease_not_supported:
+      return {"lease_not_supported",
+              "the same without --no-permanent; it then stays until it is deleted"};
     case errc::unusable_answer:
       return {"unusable_answer", "another --protocol, or newer firmware for the router"};
     case errc::lease_expired:
       return {"lease_expired", "the same again once the router answers, or a longer --lifetime"};
     case errc::gateway_restarted:
       return {"gateway_restarted", "the same again in a few seconds"};
+    case errc::mapping_gone:
+      return {"mapping_gone", "the same again; something else may be deleting it"};
     case errc::network_changed:
       return {"network_changed", "the same again"};
     case errc::protocol_excluded:
@@ -77,8 +82,46 @@ words words_for(errc code) noexcept {
   return {};
 }
 
-bool is_missing_here(const protocol_failure& tried) noexcept {
-  return tried.protocol == protocol::upnp && tried.reason == errc::not_supported;
+/// Whether nobody said a word, so that there may be no router at that address.
+bool is_all_silence(const failure& why) {
+  const auto is_silent = [](errc reason) {
+    return reason == errc::no_answer || reason == errc::network_down || reason == errc::not_tried;
+  };
+  return why.protocols.empty()
+             ? is_silent(why.reason)
+             : std::ranges::all_of(why.protocols, is_silent, &protocol_failure::reason);
+}
+
+std::string_view names_of(protocol_filter asked) noexcept {
+  switch (asked) {
+    case protocol_filter::any:
+      return "UPnP, PCP or NAT-PMP";
+    case protocol_filter::pcp:
+      return "PCP or NAT-PMP";
+    case protocol_filter::upnp:
+      return "UPnP";
+    case protocol_filter::pcp_only:
+      return "PCP";
+    case protocol_filter::nat_pmp_only:
+      return "NAT-PMP";
+  }
+  return {};
+}
+
+/// Nobody there spoke what was asked for.
+std::string advice_for_nobody(const failure& why, protocol_filter asked, bool is_named) {
+  const std::string others{asked == protocol_filter::any ? "" : "--protocol any, "};
+  const std::string switch_on = "switch on " + std::string{names_of(asked)};
+  if (is_all_silence(why) && is_named) {
+    return others + "check that --gateway is a router's address and that it is on, or " +
+           switch_on + " in its settings";
+  }
+  if (is_all_silence(why)) {
+    return others + "check that the router is on, or " + switch_on +
+           " in its settings, or --gateway ADDRESS";
+  }
+  return others + switch_on + " in the router's settings, or " + (is_named ? "another " : "") +
+         "--gateway ADDRESS";
 }
 
 }  // namespace
@@ -87,17 +130,44 @@ std::string_view name_of(errc code) noexcept { return words_for(code).name; }
 
 std::string_view advice_for(errc code) noexcept { return words_for(code).advice; }
 
-std::string_view advice_for(const failure& why) noexcept {
-  const bool lacking = why.reason == errc::not_supported && !why.protocols.empty() &&
-                       std::ranges::all_of(why.protocols, is_missing_here);
-  return lacking ? "--protocol any" : advice_for(why.reason);
+std::string advice_for(const failure& why, protocol_filter asked, bool is_named) {
+  switch (why.reason) {
+    case errc::no_answer:
+    case errc::port_closed:
+      return advice_for_nobody(why, asked, is_named);
+    case errc::network_down:
+      return is_named ? "check that --gateway is a router's address and that it is on, or this "
+                        "host's network and firewall"
+                      : std::string{advice_for(why.reason)};
+    case errc::timed_out:
+      return is_named && is_all_silence(why)
+                 ? "a longer --timeout, or check that --gateway is a router's address and that it "
+                   "is on"
+                 : std::string{advice_for(why.reason)};
+    case errc::version_refused:
+    case errc::not_supported:
+      return asked == protocol_filter::any ? "newer firmware for the router"
+                                           : std::string{advice_for(why.reason)};
+    default:
+      return std::string{advice_for(why.reason)};
+  }
 }
 
 std::string_view explanation_of(const protocol_failure& tried) noexcept {
-  if (is_missing_here(tried)) {
-    return "this version of damson does not speak UPnP";
+  const bool found_no_device =
+      tried.protocol == protocol::upnp && tried.server.address.is_unspecified();
+  switch (tried.reason) {
+    case errc::not_tried:
+      return "it was not asked";
+    case errc::no_answer:
+      return found_no_device ? "no device answered the search" : describe(tried.reason);
+    case errc::not_supported:
+      return found_no_device ? "no device that answered can map ports" : describe(tried.reason);
+    case errc::unusable_answer:
+      return found_no_device ? "no device that answered made sense" : describe(tried.reason);
+    default:
+      return describe(tried.reason);
   }
-  return describe(tried.reason);
 }
 
 }  // namespace damson::cli

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include <damson/error.hpp>
+#include <damson/options.hpp>
 
 namespace damson::cli {
 
@@ -13,10 +15,10 @@ std::string_view name_of(errc code) noexcept;
 /// What the user can try, in the words that follow "Try: ", without a full stop; empty for a value
 /// that is none.
 std::string_view advice_for(errc code) noexcept;
-/// The same for everything that is known: what this version lacks no router can change.
-std::string_view advice_for(const failure& why) noexcept;
+/// The same for everything that is known. `is_named`: the user named the router's address.
+std::string advice_for(const failure& why, protocol_filter asked, bool is_named);
 
-/// `describe` of the reason, except that UPnP is what this version lacks and not the router.
+/// What one protocol met: `describe` of the reason, unless more can be said.
 std::string_view explanation_of(const protocol_failure& tried) noexcept;
 
 }  // namespace damson::cli

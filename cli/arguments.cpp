@@ -36,7 +36,7 @@ struct map_words {
 
 constexpr std::int64_t largest_port = 65'535;
 constexpr std::int64_t largest_lifetime = 4'294'967'295;
-constexpr double largest_timeout = 86'400;
+constexpr std::chrono::hours longest_timeout{24};
 
 template <class Number>
 std::optional<Number> read_number(std::string_view text) {
@@ -102,13 +102,19 @@ ip_address read_gateway(std::string_view text) {
   if (!address || address->is_unspecified() || address->is_multicast()) {
     throw bad_value("--gateway must be the router's IP address, not '" + printable(text) + "'");
   }
+  if (address->is_v6()) {
+    throw bad_value(
+        "--gateway must be an IPv4 address, since this version speaks IPv4 only, not '" +
+        printable(text) + "'");
+  }
   return *address;
 }
 
 std::chrono::milliseconds read_timeout(std::string_view text) {
   const std::optional<double> seconds = read_number<double>(text);
   // Written so that NaN fails too.
-  if (!seconds || !(*seconds >= 0.001 && *seconds <= largest_timeout)) {
+  constexpr std::chrono::duration<double> largest = longest_timeout;
+  if (!seconds || !(*seconds >= 0.001 && *seconds <= largest.count())) {
     throw bad_value("--timeout must be seconds from 0.001 to 86400, not '" + printable(text) + "'");
   }
   return std::chrono::milliseconds{std::llround(*seconds * 1000)};
@@ -149,7 +155,7 @@ CLI::Option* add_value(CLI::App& app, const std::string& name, std::string& valu
   });
 }
 
-void describe_map(CLI::App& map, map_words& words, map_arguments& arguments) {
+void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, bool& no_permanent) {
   add_value(map, "PORT", words.port, "[/tcp|/udp]",
             "The port that the program here listens on (transport: default tcp)")
       ->required();
@@ -163,6 +169,12 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments) {
             "The router's address (default: the next hop of the default route)");
   add_value(map, "--timeout", words.timeout, "SECONDS",
             "Give up after this, decimals allowed (default: 30)");
+  map.add_flag("--wait", arguments.wait,
+               "Do not give up: say why not, and try again until the port is open")
+      ->disable_flag_override();
+  map.add_flag("--no-permanent", no_permanent,
+               "Refuse a mapping without a lease, which is all that some UPnP routers make")
+      ->disable_flag_override();
   map.add_flag("--once", arguments.once, "Exit when the port is open and leave it to its lease")
       ->disable_flag_override();
   map.add_flag("--json", arguments.json, "Print one JSON object a line")->disable_flag_override();
@@ -174,13 +186,15 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments) {
       "Examples:\n"
       "  damson map 8080/tcp\n"
       "  damson map 51820/udp --external 40000 --json\n"
+      "  damson map 8080 --wait --protocol upnp\n"
       "  damson map 22 --gateway 192.168.1.1 --protocol pcp --once --lifetime 3600");
 }
 
 void describe_demo(CLI::App& demo) {
   demo.footer(
-      "Starts a small router on a loopback address, opens a port on it with the ordinary client,\n"
-      "restarts the router, gives the port back, and shows the router's table at each step.\n"
+      "Starts small routers on loopback addresses, opens a port on each with the ordinary client,\n"
+      "shows which protocols were asked and which was taken, restarts the last router, gives the\n"
+      "port back, and shows the router's table at each step.\n"
       "Nothing leaves this computer.\n"
       "\n"
       "Example:\n"
@@ -232,7 +246,8 @@ command parse_arguments(std::span<const std::string> words, std::string_view dam
   map_words typed;
   map_arguments arguments;
   int verbosity = 0;
-  describe_map(map, typed, arguments);
+  bool no_permanent = false;
+  describe_map(map, typed, arguments, no_permanent);
   describe_demo(demo);
   for (CLI::App* const subcommand : {&map, &demo}) {
     subcommand->group("Commands");
@@ -250,6 +265,14 @@ command parse_arguments(std::span<const std::string> words, std::string_view dam
       throw bad_value("no command was given");
     }
     arguments.request = read_request(typed);
+    arguments.request.allow_permanent = !no_permanent;
+    if (arguments.wait) {
+      // What is told meanwhile is why each protocol fails, not that time passes.
+      if (!typed.timeout.empty()) {
+        throw bad_value("--wait never gives up, so --timeout has no meaning with it");
+      }
+      arguments.request.timeout = longest_timeout;
+    }
     if (!typed.gateway.empty()) {
       arguments.gateway = read_gateway(typed.gateway);
     }

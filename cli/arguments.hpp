@@ -16,6 +16,7 @@ struct map_arguments {
   map_request request;
   std::optional<ip_address> gateway;
   bool once = false;
+  bool wait = false;
   bool json = false;
   log_level level = log_level::warning;
 };

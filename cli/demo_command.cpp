@@ -17,6 +17,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,7 +40,7 @@ constexpr std::uint16_t port = 8080;
 constexpr ip_address first_public{ip_address::v4_bytes{198, 51, 100, 7}};
 constexpr ip_address second_public{ip_address::v4_bytes{198, 51, 100, 23}};
 /// Renewed after half of it, which is as long as one wants to watch.
-constexpr std::chrono::seconds lease{3};
+constexpr std::chrono::seconds short_lease{3};
 /// Much longer than everything together takes on a busy machine.
 constexpr std::chrono::seconds patience{20};
 
@@ -60,13 +61,44 @@ void expect(bool as_it_should_be, const std::string& otherwise) {
   }
 }
 
-sim::gateway make_router(const ip_address& address) {
+/// A router, and how damson is called for it.
+struct scene {
+  std::string_view what_it_speaks;
   sim::profile how;
+  std::optional<std::chrono::seconds> lease;
+  protocol expected{};
+};
+
+scene upnp_only() {
+  sim::profile how;
+  how.speaks_pcp = how.speaks_nat_pmp = false;
+  how.speaks_upnp = true;
+  return {.what_it_speaks = "UPnP only, as many at home do",
+          .how = how,
+          .lease = std::nullopt,
+          .expected = protocol::upnp};
+}
+
+scene nat_pmp_only() {
+  sim::profile how;
+  how.speaks_pcp = false;
+  return {.what_it_speaks = "NAT-PMP only",
+          .how = how,
+          .lease = std::nullopt,
+          .expected = protocol::nat_pmp};
+}
+
+scene everything() {
+  sim::profile how;
+  how.speaks_upnp = true;
   how.min_lifetime = std::chrono::seconds{1};
   // Long enough that a restart shows, and told to nobody: the renewal has to find out.
   how.epoch_start = 86'400;
   how.announcements = 0;
-  return {how, address, first_public, sim::socket_gateway::now()};
+  return {.what_it_speaks = "PCP, NAT-PMP and UPnP",
+          .how = how,
+          .lease = short_lease,
+          .expected = protocol::pcp};
 }
 
 ip_address random_loopback_address() {
@@ -77,16 +109,18 @@ ip_address random_loopback_address() {
 }
 
 /// On a loopback address that nobody else has a router on.
-std::unique_ptr<sim::socket_gateway> start_router(const asio::any_io_executor& executor) {
+std::unique_ptr<sim::socket_gateway> start_router(const asio::any_io_executor& executor,
+                                                  const sim::profile& how) {
   constexpr int tries = 16;
   for (int i = 1;; ++i) {
     const ip_address address = random_loopback_address();
     try {
-      return std::make_unique<sim::socket_gateway>(executor, make_router(address));
+      return std::make_unique<sim::socket_gateway>(
+          executor, sim::gateway{how, address, first_public, sim::socket_gateway::now()});
     } catch (const boost::system::system_error& error) {
       if (i == tries || error.code() != asio::error::address_in_use) {
-        throw demo_failure("the router's UDP port 5351 on the loopback address " +
-                           to_string(address) + " cannot be opened (" + error.code().message() +
+        throw demo_failure("the router's ports on the loopback address " + to_string(address) +
+                           " cannot be opened (" + error.code().message() +
                            "); the demo needs an address in 127.0.0.0/8 other than 127.0.0.1");
       }
     }
@@ -96,9 +130,7 @@ std::unique_ptr<sim::socket_gateway> start_router(const asio::any_io_executor& e
 class demo {
  public:
   demo(asio::io_context& context, const demo_arguments& arguments)
-      : arguments_(arguments),
-        router_(start_router(context.get_executor())),
-        deadline_(context, patience) {
+      : arguments_(arguments), deadline_(context, patience) {
     deadline_.async_wait([this](const error_code& error) {
       if (!error) {
         give_up_.emit(asio::cancellation_type::terminal);
@@ -107,20 +139,11 @@ class demo {
   }
 
   asio::awaitable<void> run() {
-    say("A simulated router stands at " + to_string(address()) + ", its public address is " +
-        to_string(first_public) + ". Nothing leaves this computer.");
-    show_table();
-    client_.emplace(co_await asio::this_coro::executor,
-                    client_options(address(), arguments_.level, status_));
-    co_await open_port();
-    co_await watch_restart();
-    say("");
-    say("> Ctrl-C");
-    const auto begin = std::chrono::steady_clock::now();
-    const auto [error, how] = co_await std::move(mapping_).async_release(bounded());
-    check_removal(error, how, std::chrono::steady_clock::now() - begin);
-    co_await client_->async_close(bounded());
-    router_.reset();
+    say("Three simulated routers, one after the other, at loopback addresses. Nothing leaves this "
+        "computer.");
+    co_await play(upnp_only, false);
+    co_await play(nat_pmp_only, false);
+    co_await play(everything, true);
     deadline_.cancel();
   }
 
@@ -133,21 +156,51 @@ class demo {
   const sim::gateway& model() const { return router_->model(); }
   const ip_address& address() const { return model().lan_address(); }
 
-  asio::awaitable<void> open_port() {
+  asio::awaitable<void> play(scene (*make)(), bool with_restart) {
+    scene_ = make();
+    const auto executor = co_await asio::this_coro::executor;
+    router_ = start_router(executor, scene_.how);
     say("");
-    say("> damson map " + std::to_string(port) + "/tcp --gateway " + to_string(address()) +
-        " --lifetime " + std::to_string(lease.count()));
-    const map_request request{.internal_port = port, .lifetime = lease};
+    say(std::to_string(++scenes_) + ". The router at " + to_string(address()) + " speaks " +
+        std::string{scene_.what_it_speaks} + ". Its public address is " + to_string(first_public) +
+        ".");
+    client_.emplace(executor, client_options(address(), arguments_.level, status_));
+    co_await open_port(scene_.lease, scene_.expected);
+    if (with_restart) {
+      co_await watch_restart();
+    }
+    say("> Ctrl-C");
+    const auto begin = std::chrono::steady_clock::now();
+    const auto [error, how] = co_await std::move(mapping_).async_release(bounded());
+    check_removal(error, how, std::chrono::steady_clock::now() - begin);
+    co_await client_->async_close(bounded());
+    client_.reset();
+    router_.reset();
+  }
+
+  asio::awaitable<void> open_port(std::optional<std::chrono::seconds> lease, protocol expected) {
+    map_request request{.internal_port = port};
+    std::string command =
+        "> damson map " + std::to_string(port) + "/tcp --gateway " + to_string(address());
+    if (lease) {
+      request.lifetime = *lease;
+      command += " --lifetime " + std::to_string(lease->count());
+    }
+    say(command);
     auto [error, open] = co_await client_->async_map(request, bounded());
     expect(!error, "the port could not be opened: " + to_string(open.why()));
     last_ = open.info();
-    report what;
-    what.event.kind = event_kind::mapped;
-    what.event.info = last_;
-    what.took = last_.elapsed;
-    say(human_line(what));
+    for (const protocol_report& of : open.report()) {
+      say("  " + human_line(of));
+    }
+    report told;
+    told.event.kind = event_kind::mapped;
+    told.event.info = last_;
+    told.elapsed = last_.elapsed;
+    say(human_line(told));
     show_table();
     check_grant(first_public);
+    expect(last_.protocol == expected, "another protocol was taken than the best one");
     mapping_ = std::move(open);
   }
 
@@ -169,7 +222,7 @@ class demo {
       const auto asked = std::chrono::steady_clock::now();
       const auto [error, event] = co_await mapping_.async_next_event(bounded());
       expect(!error, "the mapping was not made again: " + error.message());
-      what = {.event = event, .before = last_, .took = std::chrono::steady_clock::now() - asked};
+      what = {.event = event, .before = last_, .elapsed = std::chrono::steady_clock::now() - asked};
       last_ = event.info;
       say(human_line(what));
     } while (what.event.kind != event_kind::mapped);
@@ -184,7 +237,7 @@ class demo {
     what.event.kind = event_kind::removed;
     what.event.info = last_;
     what.event.how = how;
-    what.took = took;
+    what.elapsed = took;
     say(human_line(what));
     show_table();
     expect(how == removal::deleted, "the router did not confirm the delete");
@@ -220,6 +273,8 @@ class demo {
 
   const demo_arguments& arguments_;
   status_line status_{false};
+  scene scene_{};
+  int scenes_ = 0;
   std::unique_ptr<sim::socket_gateway> router_;
   asio::steady_timer deadline_;
   asio::cancellation_signal give_up_;

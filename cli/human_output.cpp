@@ -22,25 +22,33 @@ std::string outside(const endpoint& external) {
 }
 
 std::string lease(const mapping_info& info) {
-  return info.protocol == protocol::direct
-             ? "no lease"
-             : "lease " + std::to_string(info.lifetime.count()) + " s";
+  if (info.protocol == protocol::direct) {
+    return "no lease";
+  }
+  if (info.permanent) {
+    return "permanent";
+  }
+  return "lease " + std::to_string(info.lifetime.count()) + " s";
 }
 
 /// "198.51.100.7:8080 through pcp, lease 7200 s"
 std::string grant(const mapping_info& info) {
+  const bool is_believed = info.protocol == protocol::upnp && !info.verified;
   return outside(info.external) + " through " + std::string{to_string(info.protocol)} + ", " +
-         lease(info);
+         lease(info) + (is_believed ? ", not verified" : "");
 }
 
 std::string mapped(const report& what) {
   const mapping_info& info = what.event.info;
   if (info.protocol == protocol::direct) {
-    return name(info) + " needs no router: the address is public (" + short_duration(what.took) +
+    return name(info) + " needs no router: the address is public (" + short_duration(what.elapsed) +
            ")";
   }
+  if (what.was_never_lost) {
+    return name(info) + " is still open as " + grant(info) + "; the router had been out of reach";
+  }
   return name(info) + " is open " + (what.event.regained ? "again " : "") + "as " + grant(info) +
-         " (" + short_duration(what.took) + ")";
+         " (" + short_duration(what.elapsed) + ")";
 }
 
 std::string changed(const mapping_info& now, const mapping_info& before) {
@@ -55,7 +63,7 @@ std::string changed(const mapping_info& now, const mapping_info& before) {
   if (now.protocol != before.protocol) {
     add(std::string{to_string(before.protocol)});
   }
-  if (now.lifetime != before.lifetime) {
+  if (now.lifetime != before.lifetime || now.permanent != before.permanent) {
     add(lease(before));
   }
   return name(now) + " is now open as " + grant(now) +
@@ -64,7 +72,7 @@ std::string changed(const mapping_info& now, const mapping_info& before) {
 
 std::string removed(const report& what) {
   const mapping_info& info = what.event.info;
-  const std::string took = " (" + short_duration(what.took) + ")";
+  const std::string took = " (" + short_duration(what.elapsed) + ")";
   if (info.protocol == protocol::direct) {
     return name(info) + " is watched no longer; there was nothing to give back" + took;
   }
@@ -74,9 +82,10 @@ std::string removed(const report& what) {
     case removal::already_gone:
       return name(info) + " is closed: the router had it no more" + took;
     case removal::left_to_expire:
-      return name(info) +
-             " was given up, but the router did not confirm it and may keep it open for up to " +
-             std::to_string(info.lifetime.count()) + " s" + took;
+      return name(info) + " was given up, but the router did not confirm it and may keep it open " +
+             (info.permanent ? "until it is deleted there"
+                             : "for up to " + std::to_string(info.lifetime.count()) + " s") +
+             took;
   }
   std::unreachable();
 }
@@ -98,7 +107,8 @@ std::string phrase(const std::string& protocols, const protocol_failure& tried, 
     out += ": " + std::string{explanation_of(tried)};
   }
   if (tried.result_code) {
-    out += ", result " + std::to_string(*tried.result_code);
+    out += (tried.protocol == protocol::upnp ? ", error " : ", result ") +
+           std::to_string(*tried.result_code);
   }
   if (tried.retry_after) {
     out += ", not again for " + std::to_string(tried.retry_after->count()) + " s";
@@ -169,8 +179,30 @@ std::string human_line(const map_failure& what) {
   if (what.interrupted) {
     return "damson: interrupted before " + what_failed + " was open. Try: the same again";
   }
-  return "damson: could not open " + what_failed + ": " + account_of(what.why) +
-         ". Try: " + std::string{advice_for(what.why)} + retry_hint(what.why);
+  const std::string what_now =
+      what.is_waiting ? "; trying again until it can be. Try: " : ". Try: ";
+  return "damson: could not open " + what_failed + ": " + account_of(what.why) + what_now +
+         advice_for(what.why, what.request.protocols, what.gateway.has_value()) +
+         (what.is_waiting ? std::string{} : retry_hint(what.why));
+}
+
+std::string human_line(const protocol_report& of) {
+  const std::string name{to_string(of.protocol)};
+  const std::string after =
+      of.answered_after ? " after " + short_duration(*of.answered_after) : std::string{};
+  switch (of.standing) {
+    case protocol_standing::not_asked:
+      return name + " was not asked: it was not its turn yet";
+    case protocol_standing::asked:
+      return name + " was asked and had not answered yet";
+    case protocol_standing::answered:
+      return name + " answered" + after + ", and was not needed";
+    case protocol_standing::taken:
+      return name + " answered" + after + " and was taken";
+    case protocol_standing::failed:
+      return phrase(name + " was out" + after, of.why.value_or(protocol_failure{}), errc{});
+  }
+  std::unreachable();
 }
 
 }  // namespace damson::cli

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "advice.hpp"
 #include "output.hpp"
@@ -99,13 +100,34 @@ void add_reasons(json::object& out, const failure& why) {
   }
 }
 
+json::object account_of(const protocol_report& of) {
+  json::object out;
+  out["protocol"] = text_of(to_string(of.protocol));
+  out["standing"] = text_of(to_string(of.standing));
+  out["answered_ms"] =
+      of.answered_after ? json::value(milliseconds_of(*of.answered_after)) : json::value(nullptr);
+  if (of.why) {
+    for (const auto& [key, value] : reason_of(*of.why)) {
+      out.insert_or_assign(key, value);
+    }
+  }
+  return out;
+}
+
+void add_account(json::object& out, const std::vector<protocol_report>& report) {
+  json::array& protocols = out["protocols"].emplace_array();
+  for (const protocol_report& of : report) {
+    protocols.emplace_back(account_of(of));
+  }
+}
+
 }  // namespace
 
 std::string json_line(const report& what) {
   const mapping_event& event = what.event;
   const mapping_info& info = event.info;
   const bool granted = event.kind != event_kind::failed;
-  const bool leased = granted && info.protocol != protocol::direct;
+  const bool leased = granted && info.protocol != protocol::direct && !info.permanent;
   json::object out;
   out["event"] = text_of(to_string(event.kind));
   out["transport"] = text_of(to_string(info.transport));
@@ -113,9 +135,18 @@ std::string json_line(const report& what) {
   out["internal"] = text_of(to_string(info.internal));
   out["external"] = endpoint_or_null(info.external, granted && info.external.port != 0);
   out["lifetime"] = leased ? json::value(info.lifetime.count()) : json::value(nullptr);
+  if (granted && info.permanent) {
+    out["permanent"] = true;
+  }
+  if (granted && info.protocol == protocol::upnp) {
+    out["verified"] = info.verified;
+  }
   out["elapsed_ms"] = milliseconds_of(what.elapsed);
   if (event.kind == event_kind::mapped && event.regained) {
     out["regained"] = true;
+  }
+  if (event.kind == event_kind::mapped && !event.report.empty()) {
+    add_account(out, event.report);
   }
   if (event.kind == event_kind::removed) {
     out["how"] = text_of(to_string(event.how));
@@ -138,6 +169,9 @@ std::string json_line(const map_failure& what) {
   add_reasons(out, what.interrupted ? failure{} : what.why);
   if (what.interrupted) {
     out["reason"] = "interrupted";
+  }
+  if (what.is_waiting) {
+    out["waiting"] = true;
   }
   return to_line(out);
 }

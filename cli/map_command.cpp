@@ -8,8 +8,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <exception>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <damson/client.hpp>
@@ -50,9 +53,14 @@ class waiting_line {
       if (!error && !finished_) {
         status_.show("asking the router, " +
                      short_duration(std::chrono::steady_clock::now() - started_));
-        wait(std::chrono::milliseconds{100});
+        wait(is_long() ? std::chrono::milliseconds{1'000} : std::chrono::milliseconds{100});
       }
     });
+  }
+
+  /// Somebody who waits for minutes does not watch tenths of a second.
+  bool is_long() const {
+    return std::chrono::steady_clock::now() - started_ > std::chrono::seconds{10};
   }
 
   asio::steady_timer timer_;
@@ -61,12 +69,22 @@ class waiting_line {
   bool finished_ = false;
 };
 
+/// Whether a second failure has something new to say.
+bool is_same(const failure& a, const failure& b) {
+  return a.reason == b.reason &&
+         std::ranges::equal(a.protocols, b.protocols,
+                            [](const protocol_failure& x, const protocol_failure& y) {
+                              return x.protocol == y.protocol && x.reason == y.reason &&
+                                     x.result_code == y.result_code && x.server == y.server;
+                            });
+}
+
 class map_session {
  public:
   map_session(asio::io_context& context, const map_arguments& arguments)
       : arguments_(arguments),
         status_(!arguments.json),
-        reporter_(arguments.json, status_),
+        reporter_(arguments.json, arguments.level <= log_level::info, status_),
         stop_(context.get_executor()),
         waiting_(context.get_executor(), status_) {}
 
@@ -74,17 +92,20 @@ class map_session {
 
   /// The whole of it; returns the exit code. All that runs on the context has an end after it.
   asio::awaitable<int> run() {
-    client client{co_await asio::this_coro::executor,
-                  client_options(arguments_.gateway, arguments_.level, status_)};
-    auto [error, opened] = co_await client.async_map(arguments_.request, until_stopped());
+    client_.emplace(co_await asio::this_coro::executor,
+                    client_options(arguments_.gateway, arguments_.level, status_));
+    // Not one expression: GCC 12 destroys what a conditional operand of co_await holds twice.
+    bool is_open = false;
+    if (arguments_.wait) {
+      is_open = co_await wait_for_port();
+    } else {
+      is_open = co_await open_port();
+    }
     waiting_.finish();
     int status = exit_failed;
-    if (error) {
-      explain(error, opened.why());
-    } else {
-      mapping_ = std::move(opened);
+    if (is_open) {
       if (tell_opened() && arguments_.once && !stop_.pulled()) {
-        mapping_.detach();
+        leave_behind();
         status = exit_done;
       } else {
         co_await watch();
@@ -94,12 +115,70 @@ class map_session {
         status = conclude(failed, how, reporter::clock::now() - begin);
       }
     }
-    co_await client.async_close(as_result);
+    co_await client_->async_close(as_result);
     stop_.disarm();
     co_return status;
   }
 
  private:
+  /// Returns whether the port is open; why not has been told then.
+  asio::awaitable<bool> open_port() {
+    auto [error, opened] = co_await client_->async_map(arguments_.request, until_stopped());
+    if (error) {
+      waiting_.finish();
+      explain(error, opened.why());
+      co_return false;
+    }
+    mapping_ = std::move(opened);
+    co_return true;
+  }
+
+  /// The same, but only a signal or a reader who went away ends the waiting.
+  asio::awaitable<bool> wait_for_port() {
+    mapping_ = client_->keep_open(arguments_.request);
+    failure told;
+    while (!stop_.pulled()) {
+      const auto [error, event] = co_await mapping_.async_next_event(until_stopped());
+      if (error) {
+        explain(error, {});
+        co_return false;
+      }
+      if (event.kind == event_kind::mapped) {
+        co_return true;
+      }
+      if (event.kind == event_kind::failed && !is_same(event.why, told)) {
+        told = event.why;
+        if (!reporter_.failed(failed_with(told, true))) {
+          reporter_.complain(std::string{unreadable} +
+                             "so nothing is waited for any more. Try: a reader that "
+                             "stays");
+          co_return false;
+        }
+      }
+    }
+    explain({}, {});
+    co_return false;
+  }
+
+  /// The lease ends it, if there is one.
+  void leave_behind() {
+    if (last_.permanent) {
+      reporter_.complain(
+          "damson: this router makes permanent mappings only, so the port stays open until "
+          "somebody "
+          "deletes it there. Try: --no-permanent, or without --once");
+    }
+    mapping_.detach();
+  }
+
+  map_failure failed_with(failure why, bool is_waiting) const {
+    return {.request = arguments_.request,
+            .gateway = arguments_.gateway,
+            .why = std::move(why),
+            .is_waiting = is_waiting,
+            .interrupted = stop_.pulled()};
+  }
+
   void explain(const error_code& error, failure why) {
     if (why.reason == errc{}) {
       why.reason = errc_of(error);
@@ -109,15 +188,12 @@ class map_session {
                          ". Try: the same again");
       return;
     }
-    reporter_.failed({.request = arguments_.request,
-                      .gateway = arguments_.gateway,
-                      .why = std::move(why),
-                      .interrupted = stop_.pulled()});
+    reporter_.failed(failed_with(std::move(why), false));
   }
 
   bool tell_opened() {
     last_ = mapping_.info();
-    heard_ = reporter_.opened(last_);
+    heard_ = reporter_.opened(last_, mapping_.report());
     return heard_;
   }
 
@@ -150,9 +226,8 @@ class map_session {
     }
     heard_ = heard_ && reporter_.removed(last_, how, took);
     if (!heard_) {
-      reporter_.complain(
-          "damson: could not write to standard output, so the mapping was given up: " +
-          std::string{to_string(how)} + ". Try: a reader that stays");
+      reporter_.complain(std::string{unreadable} + "so the mapping was given up: " +
+                         std::string{to_string(how)} + ". Try: a reader that stays");
     }
     return heard_ ? exit_done : exit_failed;
   }
@@ -167,11 +242,14 @@ class map_session {
     return {};
   }
 
+  static constexpr std::string_view unreadable = "damson: could not write to standard output, ";
+
   const map_arguments& arguments_;
   status_line status_;
   reporter reporter_;
   stop_switch stop_;
   waiting_line waiting_;
+  std::optional<client> client_;
   mapping mapping_;
   mapping_info last_;
   bool heard_ = false;

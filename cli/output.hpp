@@ -16,10 +16,11 @@ struct report {
   mapping_event event;
   /// What was last told before it; `changed` only.
   mapping_info before;
-  /// From the request to the event.
+  /// What the event brought to its end: the wait for the port (from the request, or from the loss),
+  /// the giving back, or for `changed` and `lost` the time since what was told before.
   std::chrono::nanoseconds elapsed{};
-  /// What the event itself took: opening, opening again after the loss, giving back.
-  std::chrono::nanoseconds took{};
+  /// `mapped`, regained: there was no loss, but the router was out of reach.
+  bool was_never_lost = false;
 };
 
 /// The port could not be opened.
@@ -27,6 +28,8 @@ struct map_failure {
   map_request request;
   std::optional<ip_address> gateway;  ///< as the user named it
   failure why;
+  /// It is tried again.
+  bool is_waiting = false;
   /// Nothing went wrong: a signal came first. `why` means nothing then.
   bool interrupted = false;
   std::chrono::nanoseconds elapsed{};
@@ -39,6 +42,8 @@ struct map_failure {
 std::string human_line(const report& what);
 /// For people, on standard error: what happened, where, and what to try.
 std::string human_line(const map_failure& what);
+/// How one protocol fared.
+std::string human_line(const protocol_report& of);
 
 /// For programs: one JSON object.
 std::string json_line(const report& what);

@@ -4,22 +4,21 @@
 
 namespace damson::cli {
 
-bool reporter::opened(const mapping_info& info) {
+bool reporter::opened(const mapping_info& info, const std::vector<protocol_report>& how) {
   report what;
   what.event.kind = event_kind::mapped;
   what.event.info = info;
-  what.elapsed = what.took = info.elapsed;
+  what.event.report = how;
+  what.elapsed = info.elapsed;
   return write(what);
 }
 
 bool reporter::told(const mapping_event& event) {
-  report what{.event = event, .before = last_, .elapsed = elapsed()};
-  what.took = what.elapsed;
-  if (event.kind == event_kind::lost) {
-    lost_at_ = clock::now();
-  } else if (event.kind == event_kind::mapped && lost_at_) {
-    what.took = clock::now() - *lost_at_;
-    lost_at_.reset();
+  report what{.event = event, .before = last_, .elapsed = clock::now() - last_told_};
+  if (event.kind == event_kind::mapped) {
+    what.was_never_lost = !std::exchange(is_lost_, false);
+  } else if (event.kind == event_kind::lost) {
+    is_lost_ = true;
   }
   return write(what);
 }
@@ -29,17 +28,14 @@ bool reporter::removed(const mapping_info& info, removal how, clock::duration to
   what.event.kind = event_kind::removed;
   what.event.info = info;
   what.event.how = how;
-  what.elapsed = elapsed();
-  what.took = took;
+  what.elapsed = took;
   return write(what);
 }
 
-void reporter::failed(map_failure what) {
-  what.elapsed = elapsed();
+bool reporter::failed(map_failure what) {
+  what.elapsed = clock::now() - started_;
   complain(human_line(what));
-  if (json_) {
-    write_line(stream::out, json_line(what));
-  }
+  return !json_ || write_line(stream::out, json_line(what));
 }
 
 void reporter::complain(std::string_view line) {
@@ -49,8 +45,15 @@ void reporter::complain(std::string_view line) {
 
 bool reporter::write(const report& what) {
   last_ = what.event.info;
+  last_told_ = clock::now();
   status_.clear();
-  return write_line(stream::out, json_ ? json_line(what) : human_line(what));
+  const bool is_written = write_line(stream::out, json_ ? json_line(what) : human_line(what));
+  if (is_verbose_ && !json_) {
+    for (const protocol_report& of : what.event.report) {
+      complain("damson: " + human_line(of));
+    }
+  }
+  return is_written;
 }
 
 }  // namespace damson::cli

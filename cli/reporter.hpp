@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <vector>
 
 #include <damson/engine.hpp>
 
@@ -16,28 +17,31 @@ class reporter {
  public:
   using clock = std::chrono::steady_clock;
 
-  reporter(bool json, status_line& status) : json_(json), status_(status) {}
+  /// `is_verbose`: people are told how each protocol fared, on standard error.
+  reporter(bool json, bool is_verbose, status_line& status)
+      : json_(json), is_verbose_(is_verbose), status_(status) {}
 
   /// Each returns whether the line could be written.
-  bool opened(const mapping_info& info);
+  bool opened(const mapping_info& info, const std::vector<protocol_report>& how);
   bool told(const mapping_event& event);
   bool removed(const mapping_info& info, removal how, clock::duration took);
 
-  /// One line on standard error and, for programs, one on standard output.
-  void failed(map_failure what);
+  /// One line on standard error and, for programs, one on standard output. Returns whether the
+  /// latter could be written.
+  bool failed(map_failure what);
 
   /// One line on standard error about anything else.
   void complain(std::string_view line);
-
-  clock::duration elapsed() const { return clock::now() - started_; }
 
  private:
   bool write(const report& what);
 
   bool json_;
+  bool is_verbose_;
   status_line& status_;
   clock::time_point started_ = clock::now();
-  std::optional<clock::time_point> lost_at_;
+  clock::time_point last_told_ = started_;
+  bool is_lost_ = false;
   mapping_info last_;
 };
 

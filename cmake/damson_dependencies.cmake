@@ -2,8 +2,17 @@
 
 find_package(Threads REQUIRED)
 
-# Boost's headers only: Asio and JSON are used without compiled parts.
+# Boost's headers only: Asio and JSON are used without compiled parts, and src/wire/boost_url.cpp
+# compiles URL, whose static library in Debian cannot become part of a shared one.
 find_package(Boost 1.81 REQUIRED COMPONENTS headers)
+
+# Static where that can be had, so that a program needs nothing at run time.
+find_package(pugixml REQUIRED)
+if(TARGET pugixml::static)
+  set(DAMSON_PUGIXML pugixml::static)
+else()
+  set(DAMSON_PUGIXML pugixml::pugixml)
+endif()
 
 if(DAMSON_BUILD_TOOL)
   find_package(CLI11 REQUIRED)

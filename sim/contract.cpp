@@ -1,5 +1,6 @@
 #include "sim/contract.hpp"
 
+#include <chrono>
 #include <string>
 #include <variant>
 
@@ -36,6 +37,10 @@ void contract_watch::on_input(time_point now, const input& what) {
     if (found != channels_.end() && failed->error == channel_error::cannot_open) {
       found->second = channel_state::gone;
     }
+  } else if (const auto* answer = std::get_if<http_response>(&what)) {
+    end_exchange(answer->id);
+  } else if (const auto* no_answer = std::get_if<http_failed>(&what)) {
+    end_exchange(no_answer->id);
   } else if (std::holds_alternative<close_engine>(what)) {
     closing_ = true;
   }
@@ -54,13 +59,15 @@ void contract_watch::on_output(const output& what) {
     }
     found->second = channel_state::gone;
   } else if (const auto* send = std::get_if<send_datagram>(&what)) {
-    const auto found = channels_.find(static_cast<std::uint32_t>(send->channel));
-    if (found == channels_.end() || found->second != channel_state::open) {
-      fail("send_datagram on a channel that is not open");
+    on_send(*send);
+  } else if (const auto* request = std::get_if<send_http>(&what)) {
+    on_request(*request);
+  } else if (const auto* unwanted = std::get_if<cancel_http>(&what)) {
+    const auto found = exchanges_.find(static_cast<std::uint64_t>(unwanted->id));
+    if (found == exchanges_.end() || found->second == exchange_state::over) {
+      fail("cancel_http for an exchange that is not under way");
     }
-    if (send->bytes.empty() || send->bytes.size() > engine_limits::datagram_bytes) {
-      fail("send_datagram with " + std::to_string(send->bytes.size()) + " bytes");
-    }
+    found->second = exchange_state::over;
   } else if (const auto* event = std::get_if<mapping_event>(&what)) {
     on_event(*event);
   } else if (std::holds_alternative<engine_closed>(what)) {
@@ -68,6 +75,33 @@ void contract_watch::on_output(const output& what) {
     if (alive_ != 0) fail("engine_closed before every mapping was removed");
     closed_ = true;
   }
+}
+
+void contract_watch::on_send(const send_datagram& send) {
+  const auto found = channels_.find(static_cast<std::uint32_t>(send.channel));
+  if (found == channels_.end() || found->second != channel_state::open) {
+    fail("send_datagram on a channel that is not open");
+  }
+  if (send.bytes.empty() || send.bytes.size() > engine_limits::datagram_bytes) {
+    fail("send_datagram with " + std::to_string(send.bytes.size()) + " bytes");
+  }
+}
+
+void contract_watch::on_request(const send_http& request) {
+  const auto id = static_cast<std::uint64_t>(request.id);
+  if (!exchanges_.emplace(id, exchange_state::open).second) fail("an http id used twice");
+  if (request.remote.port == 0 || request.remote.address.is_unspecified()) {
+    fail("send_http to nowhere");
+  }
+  if (request.deadline <= std::chrono::milliseconds{0}) fail("send_http without a deadline");
+  if (request.body_limit == 0) fail("send_http without a limit for the body");
+  if (!request.head_and_body.contains("\r\n\r\n")) fail("send_http without a whole head");
+}
+
+/// Answers to exchanges that nobody asked for are the engine's to ignore.
+void contract_watch::end_exchange(http_id id) {
+  const auto found = exchanges_.find(static_cast<std::uint64_t>(id));
+  if (found != exchanges_.end()) found->second = exchange_state::over;
 }
 
 void contract_watch::on_event(const mapping_event& event) {
@@ -80,7 +114,7 @@ void contract_watch::on_event(const mapping_event& event) {
   bool& ever_up = ever_up_[id];
   switch (event.kind) {
     case event_kind::mapped:
-      if (state == mapping_state::up) fail(name + ", which is mapped already");
+      if (state == mapping_state::up && !event.regained) fail(name + ", which is mapped already");
       if (event.regained != ever_up) fail(name + ": regained is wrong");
       if (event.info.internal.port == 0 || event.info.external.port == 0) {
         fail(name + ": a port is 0");

@@ -33,13 +33,18 @@ class contract_watch {
 
  private:
   enum class channel_state : std::uint8_t { asked, open, gone };
+  enum class exchange_state : std::uint8_t { open, over };
   enum class mapping_state : std::uint8_t { created, up, down, removed };
 
+  void on_send(const send_datagram& send);
+  void on_request(const send_http& request);
+  void end_exchange(http_id id);
   void on_event(const mapping_event& event);
   [[noreturn]] void fail(const std::string& what) const;
 
   time_point now_{};
   std::unordered_map<std::uint32_t, channel_state> channels_;
+  std::unordered_map<std::uint64_t, exchange_state> exchanges_;
   std::unordered_map<std::uint64_t, mapping_state> mappings_;
   std::unordered_map<std::uint64_t, bool> ever_up_;
   std::size_t alive_ = 0;

@@ -17,19 +17,25 @@ constexpr ip_address all_hosts_v4{ip_address::v4_bytes{224, 0, 0, 1}};
 }  // namespace
 
 gateway::gateway(const profile& how, const ip_address& lan, const std::optional<ip_address>& wan,
-                 time_point now) {
-  state_.how = how;
-  state_.lan = lan;
-  state_.wan = wan;
-  state_.epoch_began = now;
-}
+                 time_point now)
+    : state_{how, lan, wan, now, {}, {}}, upnp_(state_, now) {}
 
 std::vector<datagram> gateway::handle(time_point now, const datagram& in) {
   std::vector<datagram> out;
+  const bool for_upnp =
+      in.to == endpoint{state_.lan, ssdp_port} || in.to == endpoint{ssdp_group, ssdp_port};
+  if (for_upnp && state_.how.speaks_upnp) {
+    upnp_.handle(state_, now, in);
+    return upnp_.advance(state_, now);
+  }
   if (in.to != endpoint{state_.lan, server_port} || in.bytes.empty()) return out;
   state_.table.remove_expired(now);
   if (auto reply = answer(now, in)) out.push_back({in.to, in.from, std::move(*reply)});
   return out;
+}
+
+http_answer gateway::handle_http(time_point now, const endpoint& from, std::string_view request) {
+  return upnp_.handle_http(state_, now, from, request);
 }
 
 /// RFC 6887 section 9 and appendix A: one port, two protocols, told apart by the first byte.
@@ -50,6 +56,7 @@ std::optional<bytes> gateway::answer(time_point now, const datagram& in) {
 std::vector<datagram> gateway::advance(time_point now) {
   std::vector<datagram> out;
   state_.table.remove_expired(now);
+  if (state_.how.speaks_upnp) out = upnp_.advance(state_, now);
   while (next_announcement_ && *next_announcement_ <= now) {
     announce(now, out);
     --announcements_left_;
@@ -65,13 +72,18 @@ std::vector<datagram> gateway::advance(time_point now) {
 
 std::optional<time_point> gateway::deadline() const {
   auto first = state_.table.next_expiry();
-  if (next_announcement_ && (!first || *next_announcement_ < *first)) first = next_announcement_;
+  const auto consider = [&first](const std::optional<time_point>& at) {
+    if (at && (!first || *at < *first)) first = at;
+  };
+  consider(next_announcement_);
+  if (state_.how.speaks_upnp) consider(upnp_.deadline());
   return first;
 }
 
 void gateway::reboot(time_point now, bool keep_table) {
   state_.epoch_began = now;
   if (!keep_table) forget_all();
+  if (state_.how.speaks_upnp) upnp_.restart(state_, now);
   start_announcing(now);
 }
 

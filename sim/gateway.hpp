@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include <damson/types.hpp>
@@ -16,6 +17,7 @@
 #include "sim/gateway_state.hpp"
 #include "sim/nat_table.hpp"
 #include "sim/profile.hpp"
+#include "sim/upnp_server.hpp"
 
 namespace damson::sim {
 
@@ -26,8 +28,13 @@ class gateway {
   gateway(const profile& how, const ip_address& lan, const std::optional<ip_address>& wan,
           time_point now);
 
-  /// What a datagram to the router makes it send. Those for other addresses or ports are ignored.
+  /// What a datagram to the router, or to the UPnP group, makes it send. Those for other addresses
+  /// or ports are ignored.
   std::vector<datagram> handle(time_point now, const datagram& in);
+
+  /// A request to the web server, which stands at `upnp().http_port()`. The answer is due after the
+  /// profile's processing time.
+  http_answer handle_http(time_point now, const endpoint& from, std::string_view request);
 
   /// Ends leases that have run out and sends announcements that are due.
   std::vector<datagram> advance(time_point now);
@@ -35,8 +42,8 @@ class gateway {
   /// When `advance` is due next; empty: not by itself.
   std::optional<time_point> deadline() const;
 
-  /// Starts again: the epoch from its start, announcements from now on, and without `keep_table`
-  /// without mappings.
+  /// Starts again: the epoch from its start, announcements from now on, the web server on another
+  /// port, and without `keep_table` without mappings.
   void reboot(time_point now, bool keep_table = false);
 
   /// A new public address, none for a lost uplink. Where the profile says so the epoch starts again
@@ -61,6 +68,12 @@ class gateway {
   /// What clients did that they must not, oldest first.
   const std::vector<complaint>& complaints() const noexcept { return state_.complaints; }
 
+  /// The UPnP side: where it is, which actions were called. Without effect unless the profile
+  /// speaks UPnP.
+  const upnp_server& upnp() const noexcept { return upnp_; }
+  /// Says NOTIFY alive once more.
+  void announce_upnp(time_point now) { upnp_.announce(state_, now); }
+
   /// May be changed at any time.
   profile& behaviour() noexcept { return state_.how; }
 
@@ -70,6 +83,7 @@ class gateway {
   void announce(time_point now, std::vector<datagram>& out) const;
 
   gateway_state state_;
+  upnp_server upnp_;
   std::optional<time_point> next_announcement_;
   std::chrono::milliseconds announcement_pause_{};
   std::uint32_t announcements_left_ = 0;

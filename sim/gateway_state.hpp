@@ -60,6 +60,15 @@ struct gateway_state {
 
   void complain(time_point now, std::string what) { complaints.push_back({now, std::move(what)}); }
 
+  /// The rule that a PCP or NAT-PMP request for this endpoint is about. UPnP's are beside it,
+  /// unless the router keeps one for all.
+  const nat_rule* rule_for(transport what, const endpoint& internal, rule_owner asking) const {
+    const nat_rule* rule = table.at_internal(what, internal, asking);
+    const bool beside =
+        rule != nullptr && rule->owner == rule_owner::upnp && !how.upnp.one_rule_for_all_protocols;
+    return beside ? nullptr : rule;
+  }
+
   /// The lifetime granted for one asked for, both in seconds.
   std::uint32_t grant(std::uint32_t asked) const {
     if (how.forced_grant) return *how.forced_grant;

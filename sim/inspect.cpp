@@ -1,8 +1,10 @@
 #include "sim/inspect.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include "sim/bytes.hpp"
+#include "sim/message_text.hpp"
 
 namespace damson::sim {
 
@@ -22,6 +24,25 @@ std::uint8_t opcode_of(std::span<const std::byte> packet) {
 
 bool is_response(std::span<const std::byte> packet) {
   return (packet[1] & response_bit) != std::byte{0};
+}
+
+std::optional<text_message> read_text(std::span<const std::byte> packet) {
+  std::string text(packet.size(), '\0');
+  std::ranges::transform(packet, text.begin(), [](std::byte b) { return static_cast<char>(b); });
+  return read_message(text);
+}
+
+std::string field_text(const text_message& message, std::string_view name) {
+  const std::string* const value = message.field(name);
+  return value == nullptr ? "" : " " + *value;
+}
+
+/// The start line of an SSDP message, what it is about and where it leads; empty for anything else.
+std::string describe_ssdp(std::span<const std::byte> packet) {
+  const auto message = read_text(packet);
+  if (!message) return {};
+  return "ssdp " + message->start_line + field_text(*message, "NTS") + field_text(*message, "NT") +
+         field_text(*message, "ST") + field_text(*message, "LOCATION");
 }
 
 }  // namespace
@@ -80,6 +101,28 @@ std::optional<nat_pmp_map_view> read_nat_pmp_map(std::span<const std::byte> pack
   return view;
 }
 
+std::optional<std::string> ssdp_search_target(std::span<const std::byte> packet) {
+  const auto message = read_text(packet);
+  if (!message || !message->start_line.starts_with("M-SEARCH ")) return std::nullopt;
+  const std::string* const target = message->field("ST");
+  return target == nullptr ? std::nullopt : std::optional{*target};
+}
+
+std::string soap_action_of(std::string_view request) {
+  const auto message = read_message(request);
+  const std::string* const field = message ? message->field("SOAPAction") : nullptr;
+  const std::size_t mark = field == nullptr ? std::string::npos : field->find('#');
+  if (mark == std::string::npos) return {};
+  const std::string action = field->substr(mark + 1);
+  return action.substr(0, action.find('"'));
+}
+
+std::string describe_request(std::string_view request) {
+  const std::string_view line = request.substr(0, request.find('\r'));
+  const std::string action = soap_action_of(request);
+  return std::string{line.substr(0, line.rfind(' '))} + (action.empty() ? "" : " " + action);
+}
+
 std::string describe_packet(std::span<const std::byte> packet) {
   if (const auto map = read_pcp_map(packet)) {
     return std::string("pcp map ") + (map->response ? "response" : "request") +
@@ -99,6 +142,7 @@ std::string describe_packet(std::span<const std::byte> packet) {
   }
   if (is_pcp_announce(packet)) return "pcp announce " + to_hex(packet);
   if (is_nat_pmp_address(packet)) return "nat-pmp address " + to_hex(packet);
+  if (const std::string text = describe_ssdp(packet); !text.empty()) return text;
   return "other " + to_hex(packet);
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <damson/types.hpp>
 
@@ -46,6 +47,15 @@ std::optional<pcp_map_view> read_pcp_map(std::span<const std::byte> packet);
 bool is_nat_pmp(std::span<const std::byte> packet);
 bool is_nat_pmp_address(std::span<const std::byte> packet);
 std::optional<nat_pmp_map_view> read_nat_pmp_map(std::span<const std::byte> packet);
+
+/// What an SSDP search is for; empty for anything else.
+std::optional<std::string> ssdp_search_target(std::span<const std::byte> packet);
+
+/// The action that an HTTP request calls, as its SOAPAction field names it; empty for others.
+std::string soap_action_of(std::string_view request);
+
+/// The method, the path and the action of an HTTP request.
+std::string describe_request(std::string_view request);
 
 /// One line, for people.
 std::string describe_packet(std::span<const std::byte> packet);

@@ -47,7 +47,7 @@ class map_service {
     if (state_.how.refuses_nat_pmp_maps_with) return refuse(*state_.how.refuses_nat_pmp_maps_with);
     if (!state_.wan) return refuse(nat_pmp_result::network_failure);
     const endpoint internal{host_, request_.internal_port};
-    const nat_rule* rule = state_.table.at_internal(what_, internal);
+    const nat_rule* rule = state_.rule_for(what_, internal, rule_owner::nat_pmp);
     if (rule != nullptr) {
       if (rule->owner != rule_owner::nat_pmp) return refuse(nat_pmp_result::not_authorized);
       return keep(*rule);
@@ -74,14 +74,14 @@ class map_service {
       return reply(nat_pmp_result::success, 0, 0);
     }
     const endpoint internal{host_, request_.internal_port};
-    const nat_rule* rule = state_.table.at_internal(what_, internal);
+    const nat_rule* rule = state_.rule_for(what_, internal, rule_owner::nat_pmp);
     if (rule != nullptr && rule->owner != rule_owner::nat_pmp) {
       return refuse(nat_pmp_result::not_authorized);
     }
     if (rule == nullptr && state_.how.delete_of_nothing_fails) {
       return refuse(nat_pmp_result::not_authorized);
     }
-    state_.table.remove(what_, internal);
+    if (rule != nullptr) state_.table.remove_external(what_, rule->external_port);
     return reply(nat_pmp_result::success, 0, 0);
   }
 

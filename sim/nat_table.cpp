@@ -15,8 +15,26 @@ transport other(transport what) { return what == transport::tcp ? transport::udp
 }  // namespace
 
 const nat_rule* nat_table::at_internal(transport what, const endpoint& internal) const {
-  const auto found = by_internal_.find({what, internal});
-  return found == by_internal_.end() ? nullptr : at_external(what, found->second);
+  const auto ports = ports_of(what, internal);
+  return ports.empty() ? nullptr : at_external(what, ports.front());
+}
+
+const nat_rule* nat_table::at_internal(transport what, const endpoint& internal,
+                                       rule_owner owner) const {
+  for (const std::uint16_t port : ports_of(what, internal)) {
+    const nat_rule* rule = at_external(what, port);
+    if (rule->owner == owner) return rule;
+  }
+  return at_internal(what, internal);
+}
+
+std::vector<std::uint16_t> nat_table::ports_of(transport what, const endpoint& internal) const {
+  std::vector<std::uint16_t> out;
+  for (auto it = by_internal_.lower_bound({what, internal, 0});
+       it != by_internal_.end() && std::get<0>(*it) == what && std::get<1>(*it) == internal; ++it) {
+    out.push_back(std::get<2>(*it));
+  }
+  return out;
 }
 
 const nat_rule* nat_table::at_external(transport what, std::uint16_t port) const {
@@ -25,42 +43,52 @@ const nat_rule* nat_table::at_external(transport what, std::uint16_t port) const
 }
 
 void nat_table::put(nat_rule rule) {
-  remove(rule.transport, rule.internal);
-  if (const nat_rule* holder = at_external(rule.transport, rule.external_port)) {
-    const endpoint evicted = holder->internal;
-    remove(rule.transport, evicted);
+  if (rule.owner == rule_owner::pcp || rule.owner == rule_owner::nat_pmp) {
+    for (const std::uint16_t port : ports_of(rule.transport, rule.internal)) {
+      if (at_external(rule.transport, port)->owner == rule.owner) {
+        remove_external(rule.transport, port);
+      }
+    }
   }
+  remove_external(rule.transport, rule.external_port);
   const external_key key{rule.transport, rule.external_port};
-  by_external_.insert_or_assign(key, rule);
-  by_internal_.insert_or_assign(internal_key{rule.transport, rule.internal}, rule.external_port);
+  by_internal_.emplace(rule.transport, rule.internal, rule.external_port);
   if (rule.expires) by_expiry_.emplace(*rule.expires, key);
+  by_external_.emplace(key, std::move(rule));
 }
 
 bool nat_table::remove(transport what, const endpoint& internal) {
-  const auto found = by_internal_.find({what, internal});
-  if (found == by_internal_.end()) return false;
-  const auto rule = by_external_.find({what, found->second});
-  unlink_expiry(rule->second);
-  by_external_.erase(rule);
-  by_internal_.erase(found);
+  const auto ports = ports_of(what, internal);
+  for (const std::uint16_t port : ports) remove_external(what, port);
+  return !ports.empty();
+}
+
+bool nat_table::remove_external(transport what, std::uint16_t port) {
+  const external_key key{what, port};
+  const auto found = by_external_.find(key);
+  if (found == by_external_.end()) return false;
+  const nat_rule& rule = found->second;
+  if (rule.expires) by_expiry_.erase({*rule.expires, key});
+  by_internal_.erase({what, rule.internal, port});
+  by_external_.erase(found);
   return true;
 }
 
 std::size_t nat_table::remove_all(transport what, const ip_address& host, rule_owner owner) {
-  std::vector<endpoint> doomed;
+  std::vector<std::uint16_t> doomed;
   for (const auto& [key, rule] : by_external_) {
     if (rule.transport == what && rule.internal.address == host && rule.owner == owner) {
-      doomed.push_back(rule.internal);
+      doomed.push_back(rule.external_port);
     }
   }
-  for (const auto& internal : doomed) remove(what, internal);
+  for (const std::uint16_t port : doomed) remove_external(what, port);
   return doomed.size();
 }
 
 void nat_table::remove_expired(time_point now) {
   while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
-    const nat_rule rule = by_external_.at(by_expiry_.begin()->second);
-    remove(rule.transport, rule.internal);
+    const auto [what, port] = by_expiry_.begin()->second;
+    remove_external(what, port);
   }
 }
 
@@ -104,10 +132,6 @@ void nat_table::clear() {
   by_external_.clear();
   by_internal_.clear();
   by_expiry_.clear();
-}
-
-void nat_table::unlink_expiry(const nat_rule& rule) {
-  if (rule.expires) by_expiry_.erase({*rule.expires, {rule.transport, rule.external_port}});
 }
 
 }  // namespace damson::sim

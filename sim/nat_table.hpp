@@ -9,6 +9,8 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -20,7 +22,7 @@ namespace damson::sim {
 using nonce_bytes = std::array<std::byte, 12>;
 
 /// Who made a rule; nobody else may change it.
-enum class rule_owner : std::uint8_t { pcp, nat_pmp, household };
+enum class rule_owner : std::uint8_t { pcp, nat_pmp, upnp, household };
 
 struct nat_rule {
   damson::transport transport{};
@@ -30,22 +32,30 @@ struct nat_rule {
   nonce_bytes nonce{};
   /// Empty: never.
   std::optional<time_point> expires;
+  /// As a UPnP client wrote it.
+  std::string description{};
 
   friend bool operator==(const nat_rule&, const nat_rule&) = default;
 };
 
-/// Rules by their external port, of which each has one at most, and by their internal endpoint, of
-/// which the same is true.
+/// Rules by their external port, of which each has one at most, and by their internal endpoint. PCP
+/// and NAT-PMP know a mapping by its internal endpoint and have one rule for each at most; UPnP
+/// knows it by its external port and may have many.
 class nat_table {
  public:
+  /// The rule with the lowest external port; null when there is none.
   const nat_rule* at_internal(transport what, const endpoint& internal) const;
+  /// A rule of that owner, else the one above.
+  const nat_rule* at_internal(transport what, const endpoint& internal, rule_owner owner) const;
   const nat_rule* at_external(transport what, std::uint16_t port) const;
 
-  /// Adds the rule in place of those with the same internal endpoint or the same external port.
+  /// Adds the rule in place of the one at the same external port and, for PCP and NAT-PMP, of those
+  /// of the same owner with the same internal endpoint.
   void put(nat_rule rule);
 
-  /// False when there was none.
+  /// Removes every rule of the endpoint, whoever made it. False when there was none.
   bool remove(transport what, const endpoint& internal);
+  bool remove_external(transport what, std::uint16_t port);
 
   /// Removes what a protocol made for a host.
   std::size_t remove_all(transport what, const ip_address& host, rule_owner owner);
@@ -66,12 +76,14 @@ class nat_table {
 
  private:
   using external_key = std::pair<transport, std::uint16_t>;
-  using internal_key = std::pair<transport, endpoint>;
+  /// With the external port.
+  using internal_key = std::tuple<transport, endpoint, std::uint16_t>;
 
-  void unlink_expiry(const nat_rule& rule);
+  /// External ports of the rules of an endpoint, in order.
+  std::vector<std::uint16_t> ports_of(transport what, const endpoint& internal) const;
 
   std::map<external_key, nat_rule> by_external_;
-  std::map<internal_key, std::uint16_t> by_internal_;
+  std::set<internal_key> by_internal_;
   std::set<std::pair<time_point, external_key>> by_expiry_;
 };
 

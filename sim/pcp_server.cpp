@@ -117,11 +117,11 @@ class map_service {
       return refuse(pcp_result::malformed_option);
     }
     const endpoint internal{in_.from.address, request_.internal_port};
-    const nat_rule* rule = state_.table.at_internal(*what, internal);
+    const nat_rule* rule = state_.rule_for(*what, internal, rule_owner::pcp);
     if (rule != nullptr && (rule->owner != rule_owner::pcp || rule->nonce != request_.nonce)) {
       return refuse_stranger(*rule);
     }
-    if (request_.lifetime == 0) return remove(*what, internal, rule != nullptr);
+    if (request_.lifetime == 0) return remove(*what, rule);
     if (state_.how.refuses_maps_with) return refuse(*state_.how.refuses_maps_with);
     if (!state_.wan) return refuse(pcp_result::network_failure);
     return rule != nullptr ? renew(*rule) : create(*what, internal);
@@ -139,12 +139,14 @@ class map_service {
                         static_cast<std::uint32_t>(left.count()));
   }
 
-  bytes remove(transport what, const endpoint& internal, bool exists) {
+  bytes remove(transport what, const nat_rule* rule) {
     if (request_.suggested_port != 0 || !request_.suggested_address.is_unspecified()) {
       state_.complain(now_, "PCP delete with a suggested port or address (RFC 6887 section 15)");
     }
-    if (!exists && state_.how.delete_of_nothing_fails) return refuse(pcp_result::no_resources);
-    state_.table.remove(what, internal);
+    if (rule == nullptr && state_.how.delete_of_nothing_fails) {
+      return refuse(pcp_result::no_resources);
+    }
+    if (rule != nullptr) state_.table.remove_external(what, rule->external_port);
     return success(0, request_.suggested_port, request_.suggested_address);
   }
 

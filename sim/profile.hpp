@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "sim/upnp_profile.hpp"
+
 namespace damson::sim {
 
 /// Result codes of PCP (RFC 6887 section 7.4).
@@ -46,6 +48,10 @@ struct profile {
   // What it speaks.
   bool speaks_pcp = true;
   bool speaks_nat_pmp = true;
+  bool speaks_upnp = false;
+  /// Where neither PCP nor NAT-PMP is spoken their port refuses with ICMP; else it is silent
+  ///
+  bool closed_port_refuses = true;
   /// A NAT-PMP-only box answers PCP with 8 bytes that refuse the version; else it is silent
   ///
   bool answers_version_refusal = true;
@@ -82,6 +88,8 @@ struct profile {
   /// then at doubled intervals (RFC 6886 section 3.2.1, RFC 6887 section 14.1.2). 0: none.
   std::uint32_t announcements = 10;
   bool address_change_resets_epoch = true;  ///< Q-39
+
+  upnp_profile upnp;
 };
 
 }  // namespace damson::sim

@@ -36,6 +36,25 @@ std::string_view fate_text(fate end) {
   return "";
 }
 
+std::string http_end_text(const http_record& record) {
+  if (!record.error) return std::to_string(record.status);
+  switch (*record.error) {
+    case http_error::refused:
+      return "REFUSED";
+    case http_error::unreachable:
+      return "UNREACHABLE";
+    case http_error::timed_out:
+      return "TIMED OUT";
+    case http_error::too_large:
+      return "TOO LARGE";
+    case http_error::malformed:
+      return "MALFORMED";
+    case http_error::broken:
+      return "BROKEN";
+  }
+  return "";
+}
+
 std::string event_text(const mapping_event& event) {
   std::string out = std::string(to_string(event.kind)) + " " +
                     std::to_string(static_cast<std::uint64_t>(event.info.id)) + " " +
@@ -68,11 +87,18 @@ world::world(const scene& what)
       engine_(what.client, seed_from(what.seed, 2), what.tuning) {
   routers_.push_back({std::make_unique<gateway>(what.router, router_address, what.public_address,
                                                 beginning - what.uptime)});
+  for (const auto& one : what.devices) add_router(one.how, one.lan, one.wan);
 }
 
-gateway& world::add_router(const profile& how, const ip_address& lan, const ip_address& wan) {
+gateway& world::add_router(const profile& how, const ip_address& lan,
+                           const std::optional<ip_address>& wan) {
   routers_.push_back({std::make_unique<gateway>(how, lan, wan, now_)});
   return *routers_.back().model;
+}
+
+gateway* world::device_at(const ip_address& lan) {
+  router_node* node = node_at(lan);
+  return node == nullptr ? nullptr : node->model.get();
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -152,13 +178,15 @@ void world::step(time_point until) {
 
 void world::happen(const happening& what) {
   if (const auto* out = std::get_if<to_router>(&what)) {
-    arrive_at_router(out->packet);
+    arrive_at_router(*out);
   } else if (const auto* in = std::get_if<to_host>(&what)) {
     if (!asleep_until_) arrive_at_host(in->packet, true);
   } else if (std::holds_alternative<look>(what)) {
     feed(network_changed{facts_});
   } else if (const auto* opened = std::get_if<channel_opened>(&what)) {
     feed(*opened);
+  } else if (const auto* step = std::get_if<http_step>(&what)) {
+    happen(*step);
   } else {
     feed(std::get<channel_failed>(what));
   }
@@ -184,6 +212,10 @@ void world::act(const output& what) {
     channels_.erase(shut->channel);
   } else if (const auto* send = std::get_if<send_datagram>(&what)) {
     act(*send);
+  } else if (const auto* request = std::get_if<send_http>(&what)) {
+    act(*request);
+  } else if (const auto* unwanted = std::get_if<cancel_http>(&what)) {
+    act(*unwanted);
   } else if (const auto* event = std::get_if<mapping_event>(&what)) {
     events_.push_back({now(), *event});
   } else if (std::holds_alternative<look_at_network>(what)) {
@@ -198,15 +230,15 @@ void world::act(const open_channel& what) {
     if (!multicast_works_) {
       return answer(channel_failed{what.channel, channel_error::cannot_open});
     }
-    made = {true, group->group, {}};
+    made = {channel_kind::multicast, group->group, {}};
   } else {
-    const auto& peer = std::get<connected_channel>(what.what);
     if (!sockets_work) return answer(channel_failed{what.channel, channel_error::cannot_open});
-    ip_address local = peer.local;
-    if (local.is_unspecified() && !facts_.addresses.empty()) {
-      local = facts_.addresses.front().address;
-    }
-    made = {false, {local, next_ephemeral_port_++}, peer.remote};
+    const auto* peer = std::get_if<connected_channel>(&what.what);
+    const ip_address local =
+        own_address(peer != nullptr ? peer->local : std::get<search_channel>(what.what).local);
+    made = {peer != nullptr ? channel_kind::connected : channel_kind::search,
+            {local, next_ephemeral_port_++},
+            peer != nullptr ? peer->remote : endpoint{}};
   }
   channels_.emplace(what.channel, made);
   answer(channel_opened{what.channel, made.local});
@@ -214,14 +246,20 @@ void world::act(const open_channel& what) {
 
 void world::act(const send_datagram& what) {
   const channel& through = channels_.at(what.channel);
-  if (through.multicast) throw contract_broken("send_datagram on a multicast channel");
-  if (!has_route_to(through.remote.address)) {
+  if (through.kind == channel_kind::multicast) {
+    throw contract_broken("send_datagram on a multicast channel");
+  }
+  if ((through.kind == channel_kind::search) != what.to.has_value()) {
+    throw contract_broken("send_datagram::to belongs to search channels, and to all of them");
+  }
+  const endpoint to = what.to.value_or(through.remote);
+  if (to.address.is_multicast() ? facts_.addresses.empty() : !has_route_to(to.address)) {
     schedule(std::chrono::nanoseconds{0}, channel_failed{what.channel, channel_error::unreachable});
     packets_.push_back(
-        {now(), direction::to_router, fate::unheard, {through.local, through.remote, what.bytes}});
+        {now(), direction::to_router, fate::unheard, {through.local, to, what.bytes}});
     return;
   }
-  carry(direction::to_router, {through.local, through.remote, what.bytes});
+  carry(direction::to_router, {through.local, to, what.bytes});
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -245,6 +283,22 @@ bool world::has_route_to(const ip_address& address) const {
   });
 }
 
+bool world::refuses(const router_node& node, const datagram& packet) {
+  const profile& how = node.model->behaviour();
+  const bool closed = !how.speaks_pcp && !how.speaks_nat_pmp && how.closed_port_refuses;
+  return !node.serving || (closed && packet.to.port == server_port);
+}
+
+bool world::has_address(const ip_address& address) const {
+  return std::ranges::any_of(facts_.addresses,
+                             [&](const interface_address& own) { return own.address == address; });
+}
+
+ip_address world::own_address(const ip_address& wanted) const {
+  if (!wanted.is_unspecified() || facts_.addresses.empty()) return wanted;
+  return facts_.addresses.front().address;
+}
+
 world::router_node* world::node_at(const ip_address& address) {
   const auto found = std::ranges::find_if(
       routers_, [&](const router_node& node) { return node.model->lan_address() == address; });
@@ -262,8 +316,13 @@ void world::carry(direction way, const datagram& packet) {
   packet_record& record = packets_.back();
   std::optional<std::chrono::nanoseconds> travel = link_.latency;
   if (courier) travel = courier(record);
-  if (!travel || chance(link_.loss_percent)) {
+  const bool to_group = packet.to.address.is_multicast();
+  if (!travel || (to_group && link_.multicast_lost) || chance(link_.loss_percent)) {
     record.end = fate::lost;
+    return;
+  }
+  if (way == direction::to_router && to_group) {
+    carry_to_group(record, *travel);
     return;
   }
   if (way == direction::to_router) {
@@ -272,15 +331,25 @@ void world::carry(direction way, const datagram& packet) {
       record.end = fate::unheard;
       return;
     }
-    if (!node->serving) record.end = fate::refused;
+    if (refuses(*node, packet)) record.end = fate::refused;
   }
   const unsigned copies = chance(link_.duplicate_percent) ? 2 : 1;
   for (unsigned i = 0; i < copies; ++i) {
     if (way == direction::to_router) {
-      schedule(*travel, to_router{packet});
+      schedule(*travel, to_router{packet, packet.to.address});
     } else {
       schedule(*travel, to_host{packet});
     }
+  }
+}
+
+/// Everybody who listens hears it, each on its own.
+void world::carry_to_group(packet_record& record, std::chrono::nanoseconds travel) {
+  record.end = fate::unheard;
+  for (const auto& node : routers_) {
+    if (!node.plugged || !node.serving || !node.model->behaviour().speaks_upnp) continue;
+    record.end = fate::delivered;
+    schedule(travel, to_router{record.datagram, node.model->lan_address()});
   }
 }
 
@@ -288,16 +357,17 @@ void world::carry_from_routers(const std::vector<datagram>& packets) {
   for (const auto& packet : packets) carry(direction::to_host, packet);
 }
 
-void world::arrive_at_router(const datagram& packet) {
-  router_node* node = node_at(packet.to.address);
+void world::arrive_at_router(const to_router& arrived) {
+  const datagram& packet = arrived.packet;
+  router_node* node = node_at(arrived.node);
   if (node == nullptr || !node->plugged) return;
-  if (node->serving) {
+  if (!refuses(*node, packet)) {
     carry_from_routers(node->model->handle(now_, packet));
     return;
   }
   // ICMP travels back to the socket that sent, if it is still there then.
   for (const auto& [id, through] : channels_) {
-    if (through.multicast || through.local != packet.from) continue;
+    if (through.kind != channel_kind::connected || through.local != packet.from) continue;
     schedule(link_.latency, channel_failed{id, channel_error::refused});
   }
 }
@@ -305,9 +375,10 @@ void world::arrive_at_router(const datagram& packet) {
 bool world::arrive_at_host(const datagram& packet, bool filtered) {
   std::vector<channel_id> takers;
   for (const auto& [id, through] : channels_) {
-    const bool is_for_it = through.multicast ? through.local == packet.to
-                                             : through.local.port == packet.to.port &&
-                                                   (!filtered || through.remote == packet.from);
+    const bool from_peer = through.kind == channel_kind::search || through.remote == packet.from;
+    const bool is_for_it = through.kind == channel_kind::multicast
+                               ? through.local == packet.to
+                               : through.local.port == packet.to.port && (!filtered || from_peer);
     if (is_for_it) takers.push_back(id);
   }
   for (const channel_id id : takers) {
@@ -320,7 +391,14 @@ bool world::inject(const datagram& forged) { return arrive_at_host(forged, false
 
 std::optional<std::uint16_t> world::client_port() const {
   for (const auto& [id, through] : std::views::reverse(channels_)) {
-    if (!through.multicast) return through.local.port;
+    if (through.kind == channel_kind::connected) return through.local.port;
+  }
+  return std::nullopt;
+}
+
+std::optional<endpoint> world::search_endpoint() const {
+  for (const auto& [id, through] : std::views::reverse(channels_)) {
+    if (through.kind == channel_kind::search) return through.local;
   }
   return std::nullopt;
 }
@@ -355,20 +433,25 @@ std::size_t world::sent_count() const {
 }
 
 std::string world::transcript() const {
-  std::string out;
-  auto packet = packets_.begin();
-  auto event = events_.begin();
-  while (packet != packets_.end() || event != events_.end()) {
-    if (event == events_.end() || (packet != packets_.end() && packet->at <= event->at)) {
-      out += time_text(packet->at) + (packet->way == direction::to_router ? " > " : " < ") +
-             to_string(packet->datagram.from) + " " + to_string(packet->datagram.to) + " " +
-             describe_packet(packet->datagram.bytes) + std::string(fate_text(packet->end)) + "\n";
-      ++packet;
-    } else {
-      out += time_text(event->at) + " * " + event_text(event->event) + "\n";
-      ++event;
-    }
+  std::vector<std::pair<std::chrono::nanoseconds, std::string>> lines;
+  lines.reserve(packets_.size() + 2 * requests_.size() + events_.size());
+  for (const auto& packet : packets_) {
+    lines.emplace_back(
+        packet.at, (packet.way == direction::to_router ? "> " : "< ") +
+                       to_string(packet.datagram.from) + " " + to_string(packet.datagram.to) + " " +
+                       describe_packet(packet.datagram.bytes) + std::string(fate_text(packet.end)));
   }
+  for (const auto& one : requests_) {
+    const std::string name = "http " + std::to_string(static_cast<std::uint64_t>(one.id)) + " ";
+    lines.emplace_back(one.at, "> " + name + to_string(one.remote) + " " +
+                                   describe_request(one.request) +
+                                   (one.cancelled ? " CANCELLED" : ""));
+    if (one.ended_at) lines.emplace_back(*one.ended_at, "< " + name + http_end_text(one));
+  }
+  for (const auto& event : events_) lines.emplace_back(event.at, "* " + event_text(event.event));
+  std::ranges::stable_sort(lines, {}, [](const auto& line) { return line.first; });
+  std::string out;
+  for (const auto& [at, text] : lines) out += time_text(at) + " " + text + "\n";
   return out;
 }
 

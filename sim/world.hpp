@@ -50,11 +50,50 @@ struct event_record {
   mapping_event event;
 };
 
+/// One HTTP exchange that the engine asked for. Times are those of the world.
+struct http_record {
+  std::chrono::nanoseconds at{};  ///< when it was asked for
+  http_id id{};
+  endpoint local;
+  endpoint remote;
+  std::string request;
+  /// When the whole request was at a server; empty: it was at none.
+  std::optional<std::chrono::nanoseconds> served_at;
+  /// When the engine got its answer; empty: under way, or cancelled.
+  std::optional<std::chrono::nanoseconds> ended_at;
+  std::uint16_t status = 0;         ///< of the answer
+  std::optional<http_error> error;  ///< or why there was none
+  bool cancelled = false;
+};
+
+/// How the network and the server treat one HTTP exchange.
+struct http_treatment {
+  enum class outcome : std::uint8_t {
+    answered,
+    refused,        ///< nobody listens
+    unanswered,     ///< connecting meets silence
+    breaks_before,  ///< the connection ends before the request was read
+    breaks_after,   ///< the request is obeyed, the answer lost with the connection
+    hangs,          ///< the request is obeyed, and no answer ever comes
+  };
+  outcome end = outcome::answered;
+  std::chrono::nanoseconds connecting{0};  ///< longer than usual
+  std::chrono::nanoseconds processing{0};  ///< longer than the profile's
+};
+
 /// The link between the host and the routers.
 struct link_settings {
   std::chrono::nanoseconds latency = std::chrono::milliseconds{1};  ///< one way
   unsigned loss_percent = 0;
   unsigned duplicate_percent = 0;
+  bool multicast_lost = false;  ///< in both directions (Q-73)
+};
+
+/// One more router, or a device that is none, on the LAN.
+struct device_settings {
+  profile how;
+  ip_address lan;
+  std::optional<ip_address> wan;
 };
 
 /// What a world begins with. The router stands at 192.168.1.1/24, the host is 192.168.1.100.
@@ -67,6 +106,7 @@ struct scene {
   options client;
   engine_tuning tuning;
   link_settings link;
+  std::vector<device_settings> devices;
   std::uint64_t seed = 1;
   bool multicast_works = true;  ///< else the multicast channel cannot be opened (Q-12)
 };
@@ -99,12 +139,17 @@ class world {
 
   gateway& router() noexcept { return *routers_.front().model; }
   /// One more router on the LAN; it stays where it is.
-  gateway& add_router(const profile& how, const ip_address& lan, const ip_address& wan);
+  gateway& add_router(const profile& how, const ip_address& lan,
+                      const std::optional<ip_address>& wan);
+  /// The model at an address; null when there is none.
+  gateway* device_at(const ip_address& lan);
 
   /// Whether the router's server runs; its port refuses with ICMP while it does not.
   void set_serving(bool serving) noexcept { routers_.front().serving = serving; }
   /// Whether the router is there at all; silence while it is not.
   void set_plugged(bool plugged) noexcept { routers_.front().plugged = plugged; }
+  /// Whether its web server runs; connections are refused while it does not.
+  void set_http_serving(bool serving) noexcept { routers_.front().http_serving = serving; }
   /// Restarts the router and delivers its first announcement, if any, after the link's latency.
   void reboot_router(bool keep_table = false);
   void set_public_address(const std::optional<ip_address>& wan);
@@ -119,7 +164,10 @@ class world {
   /// Asked for every packet before chance is: how long it travels, or empty when it is lost. Unset:
   /// the link's latency.
   std::function<std::optional<std::chrono::nanoseconds>(const packet_record&)> courier;
-  /// Whether connected channels can be opened; else the answer is `cannot_open`.
+  /// Asked for every HTTP exchange when it begins. Unset: connecting takes one round trip, request
+  /// and answer take another and the profile's processing time.
+  std::function<http_treatment(const http_record&)> http_courier;
+  /// Whether connected and search channels can be opened; else the answer is `cannot_open`.
   bool sockets_work = true;
 
   /// A forged packet, delivered after no time at all: to the host's channel bound to `to.port`,
@@ -128,13 +176,18 @@ class world {
   bool inject(const datagram& forged);
   /// Anything at all, as a driver that has lost count might say it.
   void tell(const input& what) { feed(what); }
+  /// Does what a driver would do if the engine said this, which then is told the outcome.
+  void order(const output& what) { act(what); }
   /// The local port of the newest open connected channel.
   std::optional<std::uint16_t> client_port() const;
+  /// The address and port of the newest open search channel.
+  std::optional<endpoint> search_endpoint() const;
 
   // ---- What was seen
 
   const std::vector<event_record>& events() const noexcept { return events_; }
   const std::vector<packet_record>& packets() const noexcept { return packets_; }
+  const std::vector<http_record>& requests() const noexcept { return requests_; }
   std::size_t count_events(event_kind kind) const;
   /// The last event of a mapping; null when it has had none.
   const event_record* last_event(mapping_id id) const;
@@ -149,7 +202,7 @@ class world {
   bool closed() const noexcept { return watch_.closed(); }
   std::size_t open_channels() const noexcept { return channels_.size(); }
 
-  /// Every packet and event with its time, one a line.
+  /// Every packet, HTTP exchange and event with its time, one a line.
   std::string transcript() const;
 
  private:
@@ -157,20 +210,38 @@ class world {
     std::unique_ptr<gateway> model;
     bool serving = true;
     bool plugged = true;
+    bool http_serving = true;
   };
+  enum class channel_kind : std::uint8_t { connected, multicast, search };
   struct channel {
-    bool multicast = false;
+    channel_kind kind = channel_kind::connected;
     endpoint local;
     endpoint remote;
   };
   struct to_router {
     datagram packet;
+    ip_address node;
+  };
+  /// What an HTTP exchange comes to next: at the router, then at the host, and so on.
+  enum class http_stage : std::uint8_t { knock, connected, request, answer, refused, broken, late };
+  struct http_step {
+    http_stage stage{};
+    std::size_t exchange = 0;  ///< index of its record
+  };
+  /// What the record does not say.
+  struct http_exchange {
+    std::size_t body_limit = 0;
+    http_treatment treatment;
+    http_answer answer;
+    std::uint32_t boot_id = 0;  ///< of the server that answered
+    bool open = true;           ///< the engine waits for it
   };
   struct to_host {
     datagram packet;
   };
   struct look {};
-  using happening = std::variant<to_router, to_host, look, channel_opened, channel_failed>;
+  using happening =
+      std::variant<to_router, to_host, look, channel_opened, channel_failed, http_step>;
   using when = std::pair<time_point, std::uint64_t>;
 
   static constexpr time_point beginning{std::chrono::hours{1'000}};
@@ -179,17 +250,32 @@ class world {
   void act(const output& what);
   void act(const open_channel& what);
   void act(const send_datagram& what);
+  void act(const send_http& what);
+  void act(const cancel_http& what);
   void step(time_point until);
   std::optional<time_point> next_time() const;
   void happen(const happening& what);
-  void arrive_at_router(const datagram& packet);
+  void arrive_at_router(const to_router& arrived);
   bool arrive_at_host(const datagram& packet, bool filtered);
   void carry(direction way, const datagram& packet);
+  void carry_to_group(packet_record& record, std::chrono::nanoseconds travel);
   void carry_from_routers(const std::vector<datagram>& packets);
   void schedule(std::chrono::nanoseconds after, happening what);
   bool chance(unsigned percent);
   router_node* node_at(const ip_address& address);
+  static bool refuses(const router_node& node, const datagram& packet);
   bool has_route_to(const ip_address& address) const;
+  bool has_address(const ip_address& address) const;
+  ip_address own_address(const ip_address& wanted) const;
+
+  // HTTP, in world_http.cpp
+  void happen(const http_step& what);
+  void knock(std::size_t index);
+  void serve(std::size_t index);
+  void deliver(std::size_t index);
+  void fail(std::size_t index, http_error why);
+  void end(std::size_t index);
+  void travel(http_stage to, std::size_t index, std::chrono::nanoseconds wait = {});
 
   time_point now_ = beginning;
   link_settings link_;
@@ -207,6 +293,8 @@ class world {
   std::uint64_t next_id_ = 1;
   std::vector<event_record> events_;
   std::vector<packet_record> packets_;
+  std::vector<http_record> requests_;
+  std::vector<http_exchange> exchanges_;  ///< one for each request
 };
 
 }  // namespace damson::sim

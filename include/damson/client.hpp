@@ -20,7 +20,8 @@ namespace damson {
 /// Runs on the executor that it is given and makes no threads. All its work happens on a strand of
 /// its own, so it may be called from any thread. Handlers run on their associated executor, by
 /// default the client's, and never inside the call that started the operation. Nothing is sent
-/// before the first `async_map`. Any number of clients may live in one process; they share nothing.
+/// before the first `async_map` or `keep_open`. Any number of clients may live in one process; they
+/// share nothing.
 ///
 /// A client keeps its io_context running while it has a mapping, opened or asked for, and while it
 /// is closing; an idle one does not. It may be destroyed after its execution context: the context's
@@ -64,6 +65,17 @@ class client {
            const map_request& what) { start_map(state, what, std::move(handler)); },
         token, state_, request);
   }
+
+  /// Asks for a port, and goes on asking until it is open: for programs that wait for their router.
+  ///
+  /// Returns at once. The handle holds the request, and `mapping::async_next_event` tells what
+  /// becomes of it: `failed` with the reason for each protocol while it cannot be opened, `mapped`
+  /// when it is, and from then on what happens to it, as with `async_map`. Tries come after pauses
+  /// of 5 s, doubled each time up to `options::recheck_period`, or as long as the router asked for.
+  /// `map_request::timeout` bounds the wait for the first word only. What makes no sense
+  /// (`errc::invalid_argument`, `errc::limit_reached`) fails once and is not tried again. On a
+  /// client that is closed the first event is `removed`.
+  mapping keep_open(const map_request& request);
 
   /// Releases all mappings and closes the client for good.
   ///

@@ -12,10 +12,9 @@
 ///  1. one `handle`, then `poll` until it is empty, then `deadline`;
 ///  2. `now` never decreases, and after a drain `deadline()` is empty or later than `now`;
 ///  3. an input that fails validation changes counters and nothing else (the one answer without
-///     anything but an opcode to match is a PCP server's clipped one to NAT-PMP);
-///  4. an answer is parsed, then matched to an outstanding request (channel, peer, nonce, port),
-///  and only
-///     then acted upon;
+///     anything but opcode and length to match is a PCP server's clipped one to NAT-PMP);
+///  4. an answer is parsed, then matched to an outstanding request (channel, peer, nonce, port; for
+///     HTTP the exchange and its peer), and only then acted upon;
 ///  5. spans in inputs are borrowed for the call; outputs own their bytes;
 ///  6. everything is bounded (see `engine_limits`);
 ///  7. each created mapping ends in exactly one `removed` event, also when the engine closes.
@@ -30,6 +29,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -43,8 +43,9 @@ namespace damson {
 struct engine_limits {
   static constexpr std::size_t mappings = 131'072;  ///< every port on both transports, and 2 more
   static constexpr std::size_t datagram_bytes =
-      1'100;                                    ///< RFC 6887 section 7: longer ones are dropped
-  static constexpr std::size_t routes = 4'096;  ///< facts beyond these are ignored
+      1'100;  ///< RFC 6887 section 7: longer ones are dropped
+  static constexpr std::size_t search_answer_bytes = 2'048;  ///< on search channels; the same
+  static constexpr std::size_t routes = 4'096;               ///< facts beyond these are ignored
   static constexpr std::size_t interface_addresses = 4'096;
 };
 
@@ -112,18 +113,48 @@ struct channel_failed {
   channel_error error{};
 };
 
-/// `from` is the sender. Longer datagrams than `engine_limits::datagram_bytes` are to be passed on
-/// with at least one byte more than that, so that they are seen to be too long.
+/// `from` is the sender. Longer datagrams than `engine_limits::datagram_bytes` (on search channels
+/// `search_answer_bytes`) are to be passed on with at least one byte more than that, so that they
+/// are seen to be too long.
 struct datagram_received {
   channel_id channel{};
   endpoint from;
   std::span<const std::byte> bytes;
 };
 
+/// Names an HTTP exchange that the engine asked for; never used again.
+enum class http_id : std::uint64_t {};
+
+/// A whole answer. `local` and `peer` are the endpoints really used; `location` is the field of
+/// that name, empty where there is none; `content_type` likewise.
+struct http_response {
+  http_id id{};
+  std::uint16_t status = 0;
+  endpoint local;
+  endpoint peer;
+  std::string_view location;
+  std::string_view content_type;
+  std::string_view body;
+};
+
+/// How an HTTP exchange failed.
+enum class http_error : std::uint8_t {
+  refused,      ///< the connection was refused
+  unreachable,  ///< no route, network down, or the local address cannot be bound
+  timed_out,    ///< the exchange's deadline passed
+  too_large,    ///< head or body beyond the bounds
+  malformed,    ///< not HTTP
+  broken,       ///< the connection ended before the answer was whole
+};
+
+struct http_failed {
+  http_id id{};
+  http_error error{};
+};
+
 /// The program wants a port. `id` is chosen by the caller, above 0 and never used before.
 /// The first result is `mapped` or `failed`; after `failed` the engine tries again by itself until
-/// the mapping is released, except for what can never be served (an invalid request, a limit, a
-/// protocol that this version does not speak).
+/// the mapping is released, except for what can never be served (an invalid request, a limit).
 struct create_mapping {
   mapping_id id{};
   map_request request;
@@ -140,8 +171,9 @@ struct release_mapping {
 /// more. What is created meanwhile fails with `errc::closed` and is removed at once.
 struct close_engine {};
 
-using input = std::variant<time_passed, network_changed, channel_opened, channel_failed,
-                           datagram_received, create_mapping, release_mapping, close_engine>;
+using input =
+    std::variant<time_passed, network_changed, channel_opened, channel_failed, datagram_received,
+                 http_response, http_failed, create_mapping, release_mapping, close_engine>;
 
 // ---------------------------------------------------------------------------------------------
 // Outputs
@@ -164,20 +196,47 @@ struct multicast_channel {
   std::uint32_t interface_index = 0;  ///< 0: by address
 };
 
+/// A UDP socket for asking a group and anybody else on the link: bound to `local` and a port of the
+/// system's choice, multicast leaving through the interface with `multicast_hops`.
+struct search_channel {
+  ip_address local;
+  std::uint32_t interface_index = 0;  ///< 0: by address
+  std::uint8_t multicast_hops = 2;
+};
+
 /// Answer with `channel_opened` or `channel_failed`, now or later.
 struct open_channel {
   channel_id channel{};
-  std::variant<connected_channel, multicast_channel> what;
+  std::variant<connected_channel, multicast_channel, search_channel> what;
 };
 
 struct close_channel {
   channel_id channel{};
 };
 
-/// To the channel's peer. Comes after `channel_opened` only.
+/// To the channel's peer, or, on a search channel, to `to`. Comes after `channel_opened` only.
 struct send_datagram {
   channel_id channel{};
   std::vector<std::byte> bytes;
+  std::optional<endpoint> to{};
+};
+
+/// One HTTP/1.1 exchange over a connection of its own: connect to `remote` from `local`
+/// (unspecified: the system's choice), send `head_and_body` as it is in one piece, read one answer
+/// (any transfer coding), close. Redirects are not followed. Answer with `http_response` or
+/// `http_failed`, never both.
+struct send_http {
+  http_id id{};
+  endpoint remote;
+  ip_address local;
+  std::string head_and_body;
+  std::size_t body_limit = 0;            ///< of the answer, in bytes
+  std::chrono::milliseconds deadline{};  ///< for the whole exchange, connecting included
+};
+
+/// The answer is not wanted any more; none will be.
+struct cancel_http {
+  http_id id{};
 };
 
 /// A mapping as the router granted it.
@@ -188,8 +247,13 @@ struct mapping_info {
   endpoint internal;
   /// As the router says; an unspecified address where it granted the port but does not know (yet).
   endpoint external;
-  /// As granted; 0 s for `direct`, which has none.
+  /// As granted; 0 s for `direct` and where `permanent`, which have none.
   std::chrono::seconds lifetime{};
+  /// A UPnP router that knows no leases keeps it until it is deleted.
+  bool permanent = false;
+  /// The entry was read back from the router (UPnP); the answers of PCP and NAT-PMP are taken as
+  /// they are. Whether packets get through is a third thing, which only a peer outside can tell.
+  bool verified = false;
   /// Who granted it; unspecified for `direct`.
   ip_address gateway;
   /// From creation to the first `mapped`.
@@ -199,10 +263,12 @@ struct mapping_info {
 };
 
 enum class event_kind : std::uint8_t {
-  mapped,   ///< the port is open: the first time, or again after `lost`
+  mapped,   ///< the port is open: the first time, again after `lost`, or still, as the first
+            ///< confirmation after the router was out of reach or has restarted
   changed,  ///< address or port is another one now
   lost,     ///< the port is not open any more as far as is known; work on it goes on
-  failed,   ///< could not be opened; work on it goes on until it is released
+  failed,  ///< could not be opened; work on it goes on until it is released. Again when the reasons
+           ///< are others than the last time
   removed,  ///< the last event of every mapping
 };
 
@@ -219,20 +285,46 @@ enum class removal : std::uint8_t {
 /// "deleted", "already gone", "left to expire".
 std::string_view to_string(removal) noexcept;
 
+/// How far one protocol got before a mapping was made.
+enum class protocol_standing : std::uint8_t {
+  not_asked,  ///< the mapping was made before it was its turn
+  asked,      ///< nothing was heard until then
+  answered,   ///< it is there, and another one was taken
+  taken,      ///< it made the mapping
+  failed,     ///< see `protocol_report::why`
+};
+
+/// "not asked", "asked", "answered", "taken", "failed".
+std::string_view to_string(protocol_standing) noexcept;
+
+/// One line of the account of how a mapping came about.
+struct protocol_report {
+  damson::protocol protocol{};
+  protocol_standing standing{};
+  std::optional<protocol_failure> why{};  ///< failed
+  /// From the attempt's beginning to the protocol's first answer, or to its failure; empty where
+  /// neither came.
+  std::optional<std::chrono::nanoseconds> answered_after{};
+
+  friend bool operator==(const protocol_report&, const protocol_report&) = default;
+};
+
 /// What the program is told. Which members mean something depends on `kind`.
 struct mapping_event {
   event_kind kind{};
   mapping_info info{};    ///< all kinds; before the first grant only the request's own facts
-  bool regained = false;  ///< mapped: after `lost`
+  bool regained = false;  ///< mapped: not the first time
   failure why{};          ///< failed and lost
   removal how{};          ///< removed
+  /// mapped: one entry for each protocol that the request allows, in the order of preference.
+  std::vector<protocol_report> report{};
 };
 
 /// The last output of an engine that was told to close.
 struct engine_closed {};
 
-using output = std::variant<look_at_network, open_channel, close_channel, send_datagram,
-                            mapping_event, engine_closed>;
+using output = std::variant<look_at_network, open_channel, close_channel, send_datagram, send_http,
+                            cancel_http, mapping_event, engine_closed>;
 
 // ---------------------------------------------------------------------------------------------
 // The engine

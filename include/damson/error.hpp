@@ -3,8 +3,8 @@
 /// Why a port could not be opened, or was lost: codes, what the caller can do about each, and the
 /// account of every protocol that was asked.
 ///
-/// Standard library only. `boost::system` and `std` error codes compare with `errc` and `next_step`
-/// alike; the Boost side is in <damson/client.hpp>.
+/// Standard library only. `std::error_code`, and what converts to it as Boost's does, compare with
+/// `errc` and `next_step`.
 
 #include <chrono>
 #include <cstdint>
@@ -35,12 +35,14 @@ enum class errc : std::uint8_t {
   quota_exceeded,     ///< the router's quota for this host is used up
   external_not_available,  ///< the wanted external address or port cannot be had
   address_mismatch,        ///< there is another NAT between this host and the router
+  lease_not_supported,     ///< the router makes permanent mappings only, which the request forbids
   unusable_answer,    ///< the router granted something that cannot be used (port 0, lifetime 0)
   lease_expired,      ///< the lease ran out and no renewal was answered
   gateway_restarted,  ///< the router lost its state (epoch, RFC 6887 section 8.5)
+  mapping_gone,       ///< the router was asked and no longer has the mapping
   network_changed,    ///< the router or the host's address is another one now
   protocol_excluded,  ///< the request does not allow this protocol
-  not_tried,          ///< a better protocol decided before this one was asked
+  not_tried,          ///< the attempt ended before this protocol was asked
   timed_out,          ///< the request's own time-out passed first
   invalid_argument,   ///< the request makes no sense; nothing was sent
   already_mapped,     ///< this client already has a mapping for that transport and internal port
@@ -75,8 +77,9 @@ std::string_view describe(errc) noexcept;
 struct protocol_failure {
   damson::protocol protocol{};
   errc reason{};
-  /// The router's own number: a PCP or NAT-PMP result code.
-  std::optional<std::uint16_t> result_code{};
+  /// The router's own number: a PCP or NAT-PMP result code, or a UPnP error code, which may be
+  /// negative.
+  std::optional<std::int32_t> result_code{};
   /// The server that was asked; unspecified when none was.
   endpoint server{};
   /// Not before this has passed will the same request be sent again by itself.

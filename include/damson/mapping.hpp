@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -24,7 +25,8 @@ class mapping_state;
 }  // namespace detail
 
 /// Keeps a port open for as long as it lives. Move-only; empty when default-made, moved from,
-/// released or detached, or when `async_map` failed.
+/// released or detached, or when `async_map` failed. One from `client::keep_open` is not empty
+/// while the port still is to be opened.
 ///
 /// Destruction gives the port back without blocking: the delete is sent and repeated in the
 /// background, on the client's executor, within the release bound (2 s). A handle may outlive its
@@ -46,14 +48,21 @@ class mapping {
   /// Whether it holds a mapping.
   explicit operator bool() const noexcept { return state_ != nullptr && !failed_; }
 
-  /// The mapping as of its last event: a copy. All defaults when empty. A renewal that changes
-  /// nothing but the lifetime is no event.
+  /// The mapping as of its last event: a copy. All defaults when empty, and but for the request's
+  /// own facts before the first `mapped`. A renewal that changes nothing but the lifetime is no
+  /// event.
   mapping_info info() const;
 
-  /// Why `async_map` failed, protocol by protocol; empty reasons when it did not.
+  /// Why `async_map` failed, or the last `failed` of a request that is kept open, protocol by
+  /// protocol; empty reasons when there was none, or the port was opened since.
   failure why() const;
 
-  /// Waits for the next `changed`, `lost`, `mapped` (regained) or `removed`.
+  /// How the last `mapped` came about (see `mapping_event::report`); empty before it.
+  std::vector<protocol_report> report() const;
+
+  /// Waits for the next `changed`, `lost`, `mapped` (regained, or still there after the router was
+  /// out of reach) or `removed`; of a request that is kept open also for `failed` and the first
+  /// `mapped`.
   ///
   /// Signature: `void(error_code, mapping_event)`. Events that nobody waited for coalesce: a waiter
   /// gets what is true now, never a stale intermediate; `removed` is never dropped and comes last.

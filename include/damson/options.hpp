@@ -36,8 +36,13 @@ struct map_request {
   ip_address external_address{};
 
   /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day).
-  /// The router grants what it likes; renewals follow the lifetime granted.
+  /// The router grants what it likes; renewals follow the lifetime granted. UPnP routers are asked
+  /// for 300 s at least and a week at most.
   std::chrono::seconds lifetime{7200};
+
+  /// Whether a UPnP router that refuses every lease may be asked for a mapping without an end. It
+  /// stays on the router if the program ends without releasing it.
+  bool allow_permanent = true;
 
   protocol_filter protocols = protocol_filter::any;
 

@@ -41,6 +41,22 @@ std::string_view to_string(event_kind value) noexcept {
   return "unknown event";
 }
 
+std::string_view to_string(protocol_standing value) noexcept {
+  switch (value) {
+    case protocol_standing::not_asked:
+      return "not asked";
+    case protocol_standing::asked:
+      return "asked";
+    case protocol_standing::answered:
+      return "answered";
+    case protocol_standing::taken:
+      return "taken";
+    case protocol_standing::failed:
+      return "failed";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(removal value) noexcept {
   switch (value) {
     case removal::deleted:

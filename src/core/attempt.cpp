@@ -1,4 +1,7 @@
-/// Asking for a mapping: PCP first, NAT-PMP when PCP is out, until one grants or all have failed.
+/// Asking for a mapping: PCP first, NAT-PMP when PCP is out, then UPnP, until one grants or all
+/// have failed.
+
+#include <algorithm>
 
 #include "core/keeper.hpp"
 
@@ -13,11 +16,32 @@ bool may_be_the_port(errc reason) noexcept {
   return reason == errc::no_resources || reason == errc::external_not_available;
 }
 
+/// Whether two accounts tell a person the same: how long to wait is no news.
+bool says_the_same(const failure& a, const failure& b) {
+  const auto is_same = [](const protocol_failure& x, const protocol_failure& y) {
+    return x.protocol == y.protocol && x.reason == y.reason && x.result_code == y.result_code &&
+           x.server == y.server;
+  };
+  return a.reason == b.reason && std::ranges::equal(a.protocols, b.protocols, is_same);
+}
+
+errc reason_of_silence(const mapping& what, const map_outcome& outcome) noexcept {
+  if (outcome.reason != errc{}) return outcome.reason;
+  return what.nonsense ? errc::unusable_answer : errc::no_answer;
+}
+
 /// A router that lost its epoch may still have the mapping, and for PCP it is somebody else's then
 /// as long as its lease lasts, its own protocol is asked first.
 bool belongs_to(const mapping& what, protocol which, time_point now) {
-  return what.told_lost && what.info.protocol == which && what.lease &&
-         now < what.lease->lease_end() && !what.last_failure;
+  const bool lasts = what.info.permanent || (what.lease && now < what.lease->lease_end());
+  return what.told_lost && what.info.protocol == which && lasts && !what.last_failure;
+}
+
+/// What a UPnP router is asked for: below five minutes leases are a burden to it, and more
+/// than a week is refused by some.
+std::chrono::seconds upnp_lease(std::chrono::seconds wanted) noexcept {
+  return std::clamp<std::chrono::seconds>(wanted, std::chrono::minutes{5},
+                                          std::chrono::hours{24 * 7});
 }
 
 endpoint suggestion(const mapping& what) {
@@ -53,7 +77,7 @@ void keeper::begin(context& ctx, mapping& what) {
     return hold_direct(ctx, what);
   }
   if (!uplink_ || !uplink_->gateway) {
-    what.pcp = what.nat_pmp = {};
+    what.pcp = what.nat_pmp = what.upnp = {};
     return attempt_failed(ctx, what, {errc::no_gateway, {}});
   }
   if (!gateway_) open_gateway(ctx);
@@ -63,57 +87,108 @@ void keeper::begin(context& ctx, mapping& what) {
 void keeper::begin_on_gateway(context& ctx, mapping& what) {
   // After silence it may be another device by now, unless it serves other mappings.
   const bool alone = table_.count(phase::mapped) == 0 && table_.count(phase::asking) == 0;
-  const bool was_silent = what.last_failure && !was_refused(*what.last_failure);
+  const bool was_silent = what.last_failure && was_all_silence(*what.last_failure);
   if ((was_silent || what.told_lost) && alone) gateway_->forget_what_it_speaks();
+  // A UPnP device that is gone is noticed at the next action.
+  if (was_silent && alone) gateway_->igd().forget_device(ctx);
 
   const protocol_filter filter = what.request.protocols;
   table_.move_to(what, phase::asking);
   what.attempt_began = ctx.now;
   what.pcp_open_before = what.pcp_open;
-  what.pcp = what.nat_pmp = {};
+  what.pcp = what.nat_pmp = what.upnp = {};
   what.head_start_over = what.any_port = what.address_missing = what.nonsense = false;
   what.info.internal.address = gateway_->local();
   gateway_->allow(
       {.pcp = allows(filter, protocol::pcp), .nat_pmp = allows(filter, protocol::nat_pmp)});
 
   ctx.timers.set({timer::discovery, what.id}, ctx.now + ctx.opts.discovery_timeout);
-  if (allows(filter, protocol::pcp)) {
-    if (gateway_->pcp() == availability::absent) {
-      set_failed(what, protocol::pcp, errc::version_refused);
-    } else if (belongs_to(what, protocol::nat_pmp, ctx.now) &&
-               gateway_->pcp() != availability::present) {
-      set_failed(what, protocol::pcp, errc::not_tried);
-    } else {
-      // What PCP made is PCP's to make again: NAT-PMP comes in only when PCP has failed.
-      if (!belongs_to(what, protocol::pcp, ctx.now)) {
-        ctx.timers.set({timer::head_start, what.id}, ctx.now + head_start);
-      }
-      ask_pcp(ctx, what, map_purpose::create);
-    }
+  // What PCP made is PCP's to make again: the others come in only when PCP has failed.
+  if (!belongs_to(what, protocol::pcp, ctx.now)) {
+    ctx.timers.set({timer::head_start, what.id}, ctx.now + head_start);
   }
-  if (needs_address_question(what, *gateway_)) gateway_->ask_address(ctx);
-  if (gateway_->nat_pmp() == availability::absent) {
-    set_failed(what, protocol::nat_pmp, errc::version_refused);
-  }
+  if (allows(filter, protocol::pcp)) begin_in_pcp(ctx, what);
+  if (allows(filter, protocol::nat_pmp)) begin_in_nat_pmp(ctx, what);
+  if (allows(filter, protocol::upnp)) begin_in_upnp(ctx, what);
+  note_answers(ctx, what);
   reconsider(ctx, what);
+}
+
+/// A refusal stands for as long as the router wanted; the other protocols need not wait for that.
+bool keeper::is_refused_still(context& ctx, mapping& what, protocol which) {
+  for (const auto& each : what.refusals) {
+    if (each.why.protocol != which || each.until <= ctx.now) continue;
+    what.attempt(which).failed = each.why;
+    what.attempt(which).failed->retry_after =
+        std::chrono::ceil<std::chrono::seconds>(each.until - ctx.now);
+    return true;
+  }
+  return false;
+}
+
+void keeper::begin_in_pcp(context& ctx, mapping& what) {
+  if (is_refused_still(ctx, what, protocol::pcp)) return;
+  const bool is_of_another =
+      belongs_to(what, protocol::nat_pmp, ctx.now) || belongs_to(what, protocol::upnp, ctx.now);
+  if (gateway_->pcp() == availability::absent) {
+    set_failed(ctx, what, protocol::pcp, errc::version_refused);
+  } else if (is_of_another && gateway_->pcp() != availability::present) {
+    set_failed(ctx, what, protocol::pcp, errc::not_tried);
+  } else {
+    ask_pcp(ctx, what, map_purpose::create);
+  }
+}
+
+void keeper::begin_in_nat_pmp(context& ctx, mapping& what) {
+  if (is_refused_still(ctx, what, protocol::nat_pmp)) return;
+  if (gateway_->nat_pmp() == availability::absent) {
+    set_failed(ctx, what, protocol::nat_pmp, errc::version_refused);
+  } else if (belongs_to(what, protocol::upnp, ctx.now) &&
+             gateway_->nat_pmp() != availability::present) {
+    set_failed(ctx, what, protocol::nat_pmp, errc::not_tried);
+  } else if (needs_address_question(what, *gateway_)) {
+    what.nat_pmp.begun = true;
+    gateway_->ask_address(ctx);
+  }
+}
+
+void keeper::begin_in_upnp(context& ctx, mapping& what) {
+  if (is_refused_still(ctx, what, protocol::upnp)) return;
+  what.upnp.begun = true;
+  gateway_->igd().find(ctx, what.silences > 0);
 }
 
 void keeper::reconsider(context& ctx, mapping& what) {
   if (what.phase != phase::asking || what.address_missing) return;
-  switch (next_move(what, gateway_->pcp(), gateway_->nat_pmp())) {
+  switch (next_move(what, {gateway_->pcp(), gateway_->nat_pmp(), gateway_->upnp()})) {
     case move::wait:
       return;
     case move::ask_nat_pmp:
       return ask_nat_pmp(ctx, what, map_purpose::create);
+    case move::ask_upnp:
+      return ask_upnp(ctx, what, map_purpose::create);
     case move::give_up:
       return attempt_failed(ctx, what, explain(what, gateway_->server()));
+  }
+}
+
+void keeper::ask(context& ctx, mapping& what, protocol which, map_purpose why) {
+  switch (which) {
+    case protocol::pcp:
+      return ask_pcp(ctx, what, why);
+    case protocol::nat_pmp:
+      return ask_nat_pmp(ctx, what, why);
+    case protocol::upnp:
+      return ask_upnp(ctx, what, why);
+    case protocol::direct:
+      return;
   }
 }
 
 void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
   ctx.log.log(log_level::debug, "pcp: ", to_string(why), ' ', what.request.transport, ' ',
               what.request.internal_port, " at ", gateway_->server().address);
-  what.pcp.under_way = true;
+  what.pcp.begun = what.pcp.under_way = true;
   what.pcp_open = true;
   const bool remove = why == map_purpose::remove;
   gateway_->ask_pcp(ctx, what.id, why,
@@ -128,7 +203,7 @@ void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
 void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {
   ctx.log.log(log_level::debug, "nat-pmp: ", to_string(why), ' ', what.request.transport, ' ',
               what.request.internal_port, " at ", gateway_->server().address);
-  what.nat_pmp.under_way = true;
+  what.nat_pmp.begun = what.nat_pmp.under_way = true;
   what.nat_pmp_open = true;
   const bool remove = why == map_purpose::remove;
   gateway_->ask_nat_pmp(ctx, what.id, why,
@@ -141,6 +216,28 @@ void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {
   }
 }
 
+void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
+  ctx.log.log(log_level::debug, "upnp: ", to_string(why), ' ', what.request.transport, ' ',
+              what.request.internal_port, " at ", gateway_->igd().server());
+  if (why == map_purpose::remove) {
+    return gateway_->igd().remove(ctx, what.id, {what.upnp_port, what.request.transport});
+  }
+  // What was perhaps made before is made sure of, instead of a second one.
+  const std::uint16_t held = what.upnp_open ? what.upnp_port : std::uint16_t{0};
+  what.upnp.begun = what.upnp.under_way = true;
+  what.upnp_open = true;
+  const std::uint16_t wanted = suggestion(what).port;
+  gateway_->igd().map(
+      ctx, what.id, why,
+      {.transport = what.request.transport,
+       .internal_port = what.request.internal_port,
+       .external_port = wanted != 0 ? wanted : what.request.internal_port,
+       .lease = upnp_lease(what.request.lifetime),
+       .allow_permanent = what.request.allow_permanent,
+       .held_port = held,
+       .held_lease = why == map_purpose::renew ? what.info.lifetime : std::chrono::seconds{0}});
+}
+
 void keeper::on_attempt_answer(context& ctx, mapping& what,
                                const gateway_event::map_answered& answer) {
   if (answer.asked != map_purpose::create) return;
@@ -150,8 +247,13 @@ void keeper::on_attempt_answer(context& ctx, mapping& what,
     case map_outcome::kind::refused:
       return on_attempt_refused(ctx, what, answer.protocol, answer.outcome);
     case map_outcome::kind::silent:
-      set_failed(what, answer.protocol, what.nonsense ? errc::unusable_answer : errc::no_answer);
+      if (answer.protocol == protocol::upnp) {
+        what.upnp_port = answer.outcome.external.port;
+        what.upnp_open = what.upnp_port != 0;
+      }
+      set_failed(ctx, what, answer.protocol, reason_of_silence(what, answer.outcome));
       return reconsider(ctx, what);
+    case map_outcome::kind::already_gone:
     case map_outcome::kind::deleted:
       // Of an earlier delete, so the request goes on; or of a server that grants 0 s.
       what.nonsense = true;
@@ -161,49 +263,78 @@ void keeper::on_attempt_answer(context& ctx, mapping& what,
 
 void keeper::on_attempt_refused(context& ctx, mapping& what, protocol which,
                                 const map_outcome& outcome) {
-  if (may_be_the_port(outcome.reason) && !what.any_port) {
+  // UPnP has tried other ports itself.
+  if (which != protocol::upnp && may_be_the_port(outcome.reason) && !what.any_port) {
     what.any_port = true;
-    return which == protocol::pcp ? ask_pcp(ctx, what, map_purpose::create)
-                                  : ask_nat_pmp(ctx, what, map_purpose::create);
+    return ask(ctx, what, which, map_purpose::create);
   }
-  (which == protocol::pcp ? what.pcp_open : what.nat_pmp_open) = false;
-  set_failed(what, which, outcome.reason);
-  auto& failed = which == protocol::pcp ? what.pcp.failed : what.nat_pmp.failed;
+  what.open(which) = false;
+  set_failed(ctx, what, which, outcome.reason);
+  auto& failed = what.attempt(which).failed;
   failed->result_code = outcome.result_code;
   failed->retry_after = outcome.retry_after;
   reconsider(ctx, what);
 }
 
-void keeper::set_failed(mapping& what, protocol which, errc reason) {
-  asked& how = which == protocol::pcp ? what.pcp : what.nat_pmp;
+void keeper::set_failed(context& ctx, mapping& what, protocol which, errc reason) {
+  asked& how = what.attempt(which);
   if (how.failed) return;
   how.under_way = false;
+  if (!how.answered_at) how.answered_at = ctx.now;
   how.failed = protocol_failure{.protocol = which,
                                 .reason = reason,
                                 .result_code = std::nullopt,
-                                .server = gateway_->server(),
+                                .server = gateway_->server(which),
                                 .retry_after = std::nullopt};
 }
 
 /// All have failed: the program is told once, and after a pause it is tried again.
 void keeper::attempt_failed(context& ctx, mapping& what, const failure& why) {
-  const bool same_kind = what.last_failure && was_refused(*what.last_failure) == was_refused(why);
-  what.failures = same_kind ? what.failures + 1 : 1;
   what.last_failure = why;
   cancel_attempt_timers(ctx, what.id);
   table_.move_to(what, phase::pausing);
   if (gateway_) {
     gateway_->give_up_pcp(ctx, what.id);
     gateway_->forget_nat_pmp(ctx, what.id);
+    if (gateway_->is_ready()) gateway_->igd().withdraw(ctx, what.id, 0);
   }
-  ctx.timers.set({timer::retry, what.id},
-                 ctx.now + retry_pause(why, what.failures, ctx.opts.recheck_period, ctx.random));
+  ctx.timers.set({timer::retry, what.id}, retry_at(ctx, what, why));
   tell_failed(ctx, what, why);
+}
+
+/// When a refusal ends, or when it is time to ask again who was silent.
+time_point keeper::retry_at(context& ctx, mapping& what, const failure& why) {
+  for (const protocol_failure& each : why.protocols) note_refusal(ctx, what, each);
+  const bool silent = was_silent(why) || what.refusals.empty();
+  what.silences = silent ? what.silences + 1 : 0;
+  time_point at = time_point::max();
+  if (silent) {
+    at = ctx.now + silence_pause(what.silences, ctx.opts.recheck_period, ctx.random);
+  }
+  for (const auto& each : what.refusals) at = std::min(at, each.until);
+  return at;
+}
+
+void keeper::note_refusal(context& ctx, mapping& what, const protocol_failure& why) {
+  const auto before = std::ranges::find_if(
+      what.refusals, [&](const auto& each) { return each.why.protocol == why.protocol; });
+  if (!why.retry_after) {
+    if (before != what.refusals.end()) what.refusals.erase(before);
+    return;
+  }
+  const bool is_first = before == what.refusals.end();
+  if (!is_first && before->until > ctx.now) return;  // it was not asked again
+  auto& noted = is_first ? what.refusals.emplace_back() : *before;
+  if (!is_first) ++noted.in_a_row;
+  noted.why = why;
+  noted.until = ctx.now + refusal_pause(*why.retry_after, noted.in_a_row, ctx.opts.recheck_period,
+                                        ctx.random);
 }
 
 void keeper::tell_failed(context& ctx, mapping& what, const failure& why) {
   ctx.timers.cancel({timer::timeout, what.id});
-  if (what.told_mapped || std::exchange(what.told_failed, true)) return;
+  if (what.told_mapped || (what.told_failed && says_the_same(*what.told_failed, why))) return;
+  what.told_failed = why;
   ctx.log.log(log_level::info, what.request.transport, ' ', what.request.internal_port,
               " could not be mapped: ", to_string(why));
   tell(ctx, what, event_kind::failed, {.why = why});

@@ -30,6 +30,8 @@ enum class timer : std::uint8_t {
   recheck,        ///< the recheck period has passed
   restart_wait,   ///< the random wait after a restart ends
   address_retry,  ///< the external address was not known: the next time to ask
+  igd,            ///< the UPnP client has something to do
+  verify,         ///< the next entry is to be read back
 };
 
 /// A timer's name: which, and of which mapping (0 for the gateway's).
@@ -48,7 +50,11 @@ struct context {
   std::deque<output>& outputs;
   engine_counters& counters;
   const logger& log;
+  std::uint32_t& channels_used;   ///< channel ids are never used again
+  std::uint64_t& exchanges_used;  ///< nor are those of HTTP exchanges
   time_point now;
+
+  channel_id new_channel() { return channel_id{++channels_used}; }
 };
 
 }  // namespace damson::core

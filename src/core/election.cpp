@@ -6,6 +6,13 @@
 namespace damson::core {
 namespace {
 
+using std::chrono::nanoseconds;
+
+/// 1, 2, 4, … for the first, second, third failure in a row.
+std::int64_t doubled(unsigned in_a_row) noexcept {
+  return std::int64_t{1} << (std::clamp(in_a_row, 1U, 16U) - 1);
+}
+
 /// How much a reason tells: the one that says most decides.
 int weight(errc reason) noexcept {
   switch (reason) {
@@ -24,14 +31,9 @@ int weight(errc reason) noexcept {
   }
 }
 
-std::optional<std::chrono::seconds> asked_pause(const failure& why) noexcept {
-  std::optional<std::chrono::seconds> shortest;
-  for (const auto& each : why.protocols) {
-    if (each.retry_after && (!shortest || *each.retry_after < *shortest)) {
-      shortest = each.retry_after;
-    }
-  }
-  return shortest;
+/// Nobody asked for a pause, because nobody said anything.
+bool is_silence(errc reason) noexcept {
+  return reason == errc::no_answer || reason == errc::port_closed || reason == errc::network_down;
 }
 
 }  // namespace
@@ -52,19 +54,50 @@ bool allows(protocol_filter filter, protocol which) noexcept {
   return false;
 }
 
-move next_move(const mapping& what, availability pcp, availability nat_pmp) noexcept {
+move next_move(const mapping& what, const availabilities& known) noexcept {
   const protocol_filter filter = what.request.protocols;
   const bool pcp_allowed = allows(filter, protocol::pcp);
   const bool pcp_out = !pcp_allowed || what.pcp.failed;
   const bool nat_pmp_allowed =
-      allows(filter, protocol::nat_pmp) && (pcp != availability::present || !pcp_allowed);
+      allows(filter, protocol::nat_pmp) && (known.pcp != availability::present || !pcp_allowed);
   const bool nat_pmp_out = !nat_pmp_allowed || what.nat_pmp.failed;
+  const bool upnp_out = !allows(filter, protocol::upnp) || what.upnp.failed;
 
-  if (what.nat_pmp.under_way) return move::wait;
-  if (!nat_pmp_out && nat_pmp == availability::present && (pcp_out || what.head_start_over)) {
+  if (what.nat_pmp.under_way || what.upnp.under_way) return move::wait;
+  const bool after_pcp = pcp_out || what.head_start_over;
+  if (!nat_pmp_out && known.nat_pmp == availability::present && after_pcp) {
     return move::ask_nat_pmp;
   }
-  return pcp_out && nat_pmp_out ? move::give_up : move::wait;
+  const bool after_nat_pmp = nat_pmp_out || what.head_start_over;
+  if (!upnp_out && known.upnp == availability::present && after_pcp && after_nat_pmp) {
+    return move::ask_upnp;
+  }
+  return pcp_out && nat_pmp_out && upnp_out ? move::give_up : move::wait;
+}
+
+std::vector<protocol_report> account_of(const mapping& what) {
+  std::vector<protocol_report> account;
+  const auto add = [&](protocol which, const asked& how) {
+    if (!allows(what.request.protocols, which)) return;
+    protocol_report line{.protocol = which,
+                         .standing = protocol_standing::not_asked,
+                         .why = std::nullopt,
+                         .answered_after = std::nullopt};
+    if (how.answered_at) line.answered_after = *how.answered_at - what.attempt_began;
+    if (what.info.protocol == which) {
+      line.standing = protocol_standing::taken;
+    } else if (how.failed && how.failed->reason != errc::not_tried) {
+      line.standing = protocol_standing::failed;
+      line.why = how.failed;
+    } else if (how.begun) {
+      line.standing = how.answered_at ? protocol_standing::answered : protocol_standing::asked;
+    }
+    account.push_back(std::move(line));
+  };
+  add(protocol::pcp, what.pcp);
+  add(protocol::nat_pmp, what.nat_pmp);
+  add(protocol::upnp, what.upnp);
+  return account;
 }
 
 bool needs_address_question(const mapping& what, const gateway& router) noexcept {
@@ -82,21 +115,18 @@ failure explain(const mapping& what, const endpoint& server) {
       account.protocols.push_back(*how.failed);
       return;
     }
+    // A search that found nobody; an address question may just not have been of interest any more.
+    const bool searches = which == protocol::upnp && how.begun && !how.answered_at;
+    const bool waits = how.under_way || searches;
     account.protocols.push_back({.protocol = which,
-                                 .reason = how.under_way ? errc::no_answer : errc::not_tried,
+                                 .reason = waits ? errc::no_answer : errc::not_tried,
                                  .result_code = std::nullopt,
-                                 .server = server,
+                                 .server = which == protocol::upnp ? endpoint{} : server,
                                  .retry_after = std::nullopt});
   };
   add(protocol::pcp, what.pcp);
   add(protocol::nat_pmp, what.nat_pmp);
-  // This version does not speak UPnP.
-  add(protocol::upnp, {.under_way = false,
-                       .failed = protocol_failure{.protocol = protocol::upnp,
-                                                  .reason = errc::not_supported,
-                                                  .result_code = std::nullopt,
-                                                  .server = {},
-                                                  .retry_after = std::nullopt}});
+  add(protocol::upnp, what.upnp);
 
   const auto decides = std::ranges::max_element(
       account.protocols, {}, [](const protocol_failure& each) { return weight(each.reason); });
@@ -104,25 +134,32 @@ failure explain(const mapping& what, const endpoint& server) {
   return account;
 }
 
-bool was_refused(const failure& why) noexcept { return asked_pause(why).has_value(); }
+bool was_all_silence(const failure& why) noexcept {
+  return std::ranges::all_of(why.protocols, [](const protocol_failure& each) {
+    return is_silence(each.reason) || each.reason == errc::not_tried;
+  });
+}
 
-std::chrono::nanoseconds retry_pause(const failure& why, unsigned failures,
-                                     std::chrono::nanoseconds recheck_period,
-                                     random_source& random) noexcept {
-  using std::chrono::nanoseconds;
+bool was_silent(const failure& why) noexcept {
+  return std::ranges::any_of(why.protocols,
+                             [](const protocol_failure& each) { return is_silence(each.reason); });
+}
+
+nanoseconds silence_pause(unsigned in_a_row, nanoseconds recheck_period,
+                          random_source& random) noexcept {
   constexpr std::chrono::seconds first{5};
+  const nanoseconds pause = std::min<nanoseconds>(first * doubled(in_a_row), recheck_period);
+  return pause - random.uniform_duration({}, pause / 8);
+}
+
+nanoseconds refusal_pause(std::chrono::seconds asked_for, unsigned in_a_row,
+                          nanoseconds recheck_period, random_source& random) noexcept {
   constexpr std::chrono::hours longest{24};
-  const auto factor = std::int64_t{1} << (std::clamp(failures, 1U, 16U) - 1);
-  const auto asked_for = asked_pause(why);
-  if (!asked_for) {
-    const nanoseconds pause = std::min<nanoseconds>(first * factor, recheck_period);
-    return pause - random.uniform_duration({}, pause / 8);
-  }
-  if (*asked_for > recheck_period) {
-    const nanoseconds pause = std::min<nanoseconds>(*asked_for * factor, longest);
+  if (asked_for > recheck_period) {
+    const nanoseconds pause = std::min<nanoseconds>(asked_for * doubled(in_a_row), longest);
     return pause + random.uniform_duration({}, pause / 8);
   }
-  const nanoseconds pause = std::min<nanoseconds>(*asked_for * factor, recheck_period);
+  const nanoseconds pause = std::min<nanoseconds>(asked_for * doubled(in_a_row), recheck_period);
   return std::min<nanoseconds>(pause + random.uniform_duration({}, pause / 8), recheck_period);
 }
 

@@ -19,15 +19,27 @@ inline constexpr std::chrono::milliseconds head_start{250};
 /// Whether a request may be served by this protocol.
 bool allows(protocol_filter filter, protocol which) noexcept;
 
+/// What is known of the router.
+struct availabilities {
+  availability pcp{};
+  availability nat_pmp{};
+  availability upnp{};
+};
+
 enum class move : std::uint8_t {
   wait,         ///< an answer or a timer decides
   ask_nat_pmp,  ///< PCP is out, or its head start over, and a NAT-PMP server answered
+  ask_upnp,     ///< the same holds for both, and a UPnP device was found
   give_up,      ///< nobody is left
 };
 
 /// What to do next in a mapping's attempt. A server that speaks PCP is never asked for a mapping in
-/// NAT-PMP, unless the request allows nothing else.
-move next_move(const mapping& what, availability pcp, availability nat_pmp) noexcept;
+/// NAT-PMP, unless the request allows nothing else. NAT-PMP has the same head start over
+/// UPnP: who has not answered until then is not waited for.
+move next_move(const mapping& what, const availabilities& known) noexcept;
+
+/// What became of each protocol that the request allows, once the mapping is made.
+std::vector<protocol_report> account_of(const mapping& what);
 
 /// Whether the attempt needs to know if there is a NAT-PMP server, and its external address.
 bool needs_address_question(const mapping& what, const gateway& router) noexcept;
@@ -36,16 +48,23 @@ bool needs_address_question(const mapping& what, const gateway& router) noexcept
 /// that decides: a refusal before a closed port, a closed port before silence.
 failure explain(const mapping& what, const endpoint& server);
 
-/// Whether a router's answer, and not silence, made the attempt fail.
-bool was_refused(const failure& why) noexcept;
+/// Whether nothing at all was heard of the router.
+bool was_all_silence(const failure& why) noexcept;
 
-/// How long to wait after a failed attempt. What the router asks for is kept, and doubled with each
-/// refusal in a row: up to the recheck period, or up to a day if it asks for more than that. Where
-/// it asked for nothing: from 5 s doubling to the recheck period. Spread by up to an eighth, so
-/// that many mappings and many hosts do not come back in step. `failures` of this kind in a row,
-/// this one included.
-std::chrono::nanoseconds retry_pause(const failure& why, unsigned failures,
-                                     std::chrono::nanoseconds recheck_period,
-                                     random_source& random) noexcept;
+/// Whether some protocol met silence, and may answer next time.
+bool was_silent(const failure& why) noexcept;
+
+/// How long to wait after an attempt in which somebody was silent: from 5 s doubling to the recheck
+/// period, less up to an eighth, so that many mappings and many hosts do not come back in step.
+/// `in_a_row`: such attempts, this one included.
+std::chrono::nanoseconds silence_pause(unsigned in_a_row, std::chrono::nanoseconds recheck_period,
+                                       random_source& random) noexcept;
+
+/// How long a refusal stands. What the router asks for is kept, and doubled with each refusal in a
+/// row: up to the recheck period, or up to a day if it asks for more than that; spread by up to an
+/// eighth more.
+std::chrono::nanoseconds refusal_pause(std::chrono::seconds asked_for, unsigned in_a_row,
+                                       std::chrono::nanoseconds recheck_period,
+                                       random_source& random) noexcept;
 
 }  // namespace damson::core

@@ -29,7 +29,8 @@ class engine::impl {
     DAMSON_ASSERT(now >= now_);
     if (closed_) return;
     now_ = std::max(now_, now);
-    core::context ctx{opts_, tuning_, random_, timers_, outputs_, counters_, log_, now_};
+    core::context ctx{opts_,     tuning_, random_,        timers_,         outputs_,
+                      counters_, log_,    channels_used_, exchanges_used_, now_};
     std::visit([&](const auto& each) { on(ctx, each); }, what);
     while (const auto due = timers_.take_due(now_)) keeper_.on_timer(ctx, *due);
     if (closing_ && keeper_.size() == 0) {
@@ -59,6 +60,8 @@ class engine::impl {
   void on(core::context& ctx, const channel_opened& what) { keeper_.on_channel_opened(ctx, what); }
   void on(core::context& ctx, const channel_failed& what) { keeper_.on_channel_failed(ctx, what); }
   void on(core::context& ctx, const datagram_received& what) { keeper_.on_datagram(ctx, what); }
+  void on(core::context& ctx, const http_response& what) { keeper_.on_response(ctx, what); }
+  void on(core::context& ctx, const http_failed& what) { keeper_.on_exchange_failed(ctx, what); }
   void on(core::context& ctx, const release_mapping& what) {
     keeper_.release(ctx, what.id, what.keep_lease);
   }
@@ -78,6 +81,8 @@ class engine::impl {
   std::deque<output> outputs_;
   engine_counters counters_;
   logger log_;
+  std::uint32_t channels_used_ = 0;
+  std::uint64_t exchanges_used_ = 0;
   core::keeper keeper_;
   time_point now_{};
   bool closing_ = false;

@@ -45,7 +45,7 @@ map_outcome outcome_of(const pcp_client::answer& answer) {
   const auto floor = is_short_lifetime(answer.result) ? short_error_floor : long_error_floor;
   return {.what = map_outcome::kind::refused,
           .reason = to_errc(answer.result),
-          .result_code = static_cast<std::uint16_t>(answer.result),
+          .result_code = static_cast<std::int32_t>(answer.result),
           .retry_after = std::clamp(answer.lifetime, floor, longest_error)};
 }
 
@@ -61,16 +61,16 @@ map_outcome outcome_of(const natpmp_response& response) {
                         response.result == natpmp_result::out_of_resources;
   return {.what = map_outcome::kind::refused,
           .reason = to_errc(response.result),
-          .result_code = static_cast<std::uint16_t>(response.result),
+          .result_code = static_cast<std::int32_t>(response.result),
           .retry_after = is_short ? short_error_floor : long_error_floor};
 }
 
 }  // namespace
 
-gateway::gateway(uplink where, channel_id requests, channel_id announcements)
-    : where_(std::move(where)), requests_(requests), announcements_(announcements) {}
-
-void gateway::open(context& ctx) {
+void gateway::open(context& ctx, const network_facts& facts) {
+  look_around(ctx, facts);
+  requests_ = ctx.new_channel();
+  announcements_ = ctx.new_channel();
   ctx.outputs.emplace_back(open_channel{
       .channel = requests_,
       .what = connected_channel{.local = where_.local, .remote = server()},
@@ -80,14 +80,44 @@ void gateway::open(context& ctx) {
 void gateway::close(context& ctx) {
   if (!never_opened_) ctx.outputs.emplace_back(close_channel{requests_});
   if (ready_) ctx.outputs.emplace_back(close_channel{announcements_});
+  if (igd_) igd_->close(ctx);
   for (const timer each :
        {timer::nat_pmp_try, timer::check_try, timer::hint, timer::address_retry}) {
     ctx.timers.cancel({each});
   }
 }
 
+void gateway::look_around(context& ctx, const network_facts& facts) {
+  own_addresses_ = facts.addresses;
+  if (igd_) igd_->move_to(place_for_search(ctx));
+}
+
+search_place gateway::place_for_search(context& ctx) const {
+  search_place place{
+      .gateway = *where_.gateway, .on_link = {}, .own_addresses = {}, .user_addresses = {}};
+  for (const interface_address& each : own_addresses_) {
+    place.own_addresses.push_back(each.address);
+    const bool on_this_link =
+        where_.interface_index == 0 || each.interface_index == where_.interface_index;
+    if (on_this_link && each.address.family() == where_.gateway->family()) {
+      place.on_link.push_back({each.address, each.prefix_length});
+    }
+  }
+  if (ctx.opts.gateway) place.user_addresses.push_back(*ctx.opts.gateway);
+  return place;
+}
+
 bool gateway::owns(channel_id channel) const noexcept {
-  return channel == requests_ || channel == announcements_;
+  return channel == requests_ || channel == announcements_ || (igd_ && igd_->owns(channel));
+}
+
+std::vector<any_gateway_event> gateway::take_events() {
+  auto all = std::exchange(events_, {});
+  if (igd_) {
+    auto more = igd_->take_events();
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
 }
 
 void gateway::forget_what_it_speaks() noexcept {
@@ -160,10 +190,11 @@ void gateway::forget_nat_pmp(context& ctx, mapping_id mapping) {
   if (nat_pmp_.forget(mapping)) ctx.timers.set({timer::nat_pmp_try}, ctx.now);
 }
 
-void gateway::forget(context& ctx, mapping_id mapping) {
+void gateway::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
   pcp_.forget(mapping);
   pump_pcp(ctx, mapping);
   forget_nat_pmp(ctx, mapping);
+  if (igd_) igd_->forget(ctx, mapping, keep_port);
 }
 
 bool gateway::must_wait_for_address(context& ctx) {
@@ -246,6 +277,8 @@ void gateway::on_timer(context& ctx, const timer_key& due) {
       return check(ctx);
     case timer::address_retry:
       return ask_address(ctx);
+    case timer::igd:
+      return igd_->on_timer(ctx);
     default:
       return;
   }
@@ -255,9 +288,11 @@ void gateway::on_timer(context& ctx, const timer_key& due) {
 // Hearing
 
 void gateway::on_opened(context& ctx, const channel_opened& what) {
+  if (igd_ && igd_->owns(what.channel)) return igd_->on_opened(ctx);
   if (what.channel != requests_ || ready_) return;
   ready_ = true;
   local_ = what.local.address;
+  igd_.emplace(ctx, where_, place_for_search(ctx), local_);
   ctx.outputs.emplace_back(open_channel{
       .channel = announcements_,
       .what = multicast_channel{.group = {all_hosts, pcp_client_port},
@@ -268,6 +303,7 @@ void gateway::on_opened(context& ctx, const channel_opened& what) {
 }
 
 void gateway::on_failed(context& ctx, const channel_failed& what) {
+  if (igd_ && igd_->owns(what.channel)) return igd_->on_failed(ctx, what);
   if (what.channel == announcements_) {
     // Others may hold the port and not share it: the recheck does without announcements.
     ctx.log.log(log_level::info, "announcements on port ", pcp_client_port, " cannot be heard");
@@ -292,7 +328,16 @@ void gateway::end_questions() {
   }
 }
 
+bool gateway::on_response(context& ctx, const http_response& what) {
+  return igd_ && igd_->on_response(ctx, what);
+}
+
+bool gateway::on_failed(context& ctx, const http_failed& what) {
+  return igd_ && igd_->on_failed(ctx, what);
+}
+
 void gateway::on_datagram(context& ctx, const datagram_received& what) {
+  if (igd_ && igd_->owns(what.channel)) return igd_->on_datagram(ctx, what);
   ++ctx.counters.datagrams_received;
   if (what.from.address != server().address || what.from.port != server().port) {
     ++ctx.counters.datagrams_stranger;
@@ -343,7 +388,8 @@ void gateway::learn(availability& which, availability what) {
 }
 
 /// A server that answers NAT-PMP in version 2 speaks PCP and no NAT-PMP. The opcode is the
-/// one that was asked, which is all that a clipped answer has to match.
+/// one that was asked; that, and the length of the request, is all that a clipped answer has to
+/// match.
 bool gateway::on_answer_of_a_pcp_server(context& ctx, std::span<const std::byte> bytes) {
   const auto opcode = std::to_integer<std::uint8_t>(bytes[1]) & 0x7fU;
   const auto refused = nat_pmp_.take_in_flight(static_cast<natpmp_opcode>(opcode), ctx.now);
@@ -367,8 +413,9 @@ bool gateway::on_answer_of_a_pcp_server(context& ctx, std::span<const std::byte>
 
 void gateway::on_pcp(context& ctx, std::span<const std::byte> bytes) {
   const auto response = decode_pcp_response(bytes);
+  const bool is_clipped = !response && bytes.size() == nat_pmp_.in_flight_bytes();
   if (!response || response->result == pcp_result::unsupp_version) {
-    if (on_answer_of_a_pcp_server(ctx, bytes)) return;
+    if ((is_clipped || response) && on_answer_of_a_pcp_server(ctx, bytes)) return;
     ++(response ? ctx.counters.datagrams_unmatched : ctx.counters.datagrams_malformed);
     return;
   }

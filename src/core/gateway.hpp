@@ -13,61 +13,14 @@
 #include <damson/engine.hpp>
 
 #include "core/context.hpp"
+#include "core/gateway_event.hpp"
+#include "core/igd_link.hpp"
 #include "core/uplink.hpp"
 #include "proto/map_purpose.hpp"
 #include "proto/natpmp_client.hpp"
 #include "proto/pcp_client.hpp"
 
 namespace damson::core {
-
-enum class availability : std::uint8_t {
-  unknown,
-  present,  ///< it answered in this protocol
-  absent,   ///< it answered that it does not speak it
-};
-
-struct map_outcome {
-  enum class kind : std::uint8_t { granted, deleted, refused, silent };
-  kind what{};
-  endpoint external{};              ///< granted; NAT-PMP leaves the address unspecified
-  std::chrono::seconds lifetime{};  ///< granted
-  errc reason{};                    ///< refused
-  std::uint16_t result_code = 0;    ///< refused
-  std::chrono::seconds
-      retry_after{};  ///< refused: as asked by the router, not below the floors (Q-34)
-};
-
-/// What a gateway tells the engine.
-namespace gateway_event {
-struct channel_ready {};
-struct channel_broken {
-  channel_error error{};
-};
-/// What it speaks is known better than before.
-struct learnt {};
-struct map_answered {
-  mapping_id mapping{};
-  damson::protocol protocol{};
-  map_purpose asked{};
-  bool late = false;
-  map_outcome outcome;
-};
-/// The NAT-PMP address question is answered, or will not be.
-struct address_asked {
-  bool answered = false;
-};
-/// It lost its state: the epoch says so (RFC 6887 section 8.5, RFC 6886 section 3.6).
-struct restarted {};
-/// The PCP ANNOUNCE question is answered, or will not be.
-struct checked {
-  bool answered = false;
-};
-}  // namespace gateway_event
-
-using any_gateway_event =
-    std::variant<gateway_event::channel_ready, gateway_event::channel_broken, gateway_event::learnt,
-                 gateway_event::map_answered, gateway_event::address_asked,
-                 gateway_event::restarted, gateway_event::checked>;
 
 /// Which protocols the requests of its mappings allow.
 struct allowed_protocols {
@@ -78,19 +31,27 @@ struct allowed_protocols {
 class gateway {
  public:
   /// Precondition: the uplink has a gateway.
-  gateway(uplink where, channel_id requests, channel_id announcements);
+  explicit gateway(uplink where) : where_(std::move(where)) {}
 
-  void open(context& ctx);
+  void open(context& ctx, const network_facts& facts);
   void close(context& ctx);
+  /// The network looks different now; the uplink does not.
+  void look_around(context& ctx, const network_facts& facts);
 
   bool is_ready() const noexcept { return ready_; }
   const uplink& where() const noexcept { return where_; }
   /// The address from which it is reached; unspecified until `is_ready`.
   const ip_address& local() const noexcept { return local_; }
   endpoint server() const noexcept { return {*where_.gateway, pcp_server_port}; }
+  /// Where it is asked in this protocol; unspecified where that is not known.
+  endpoint server(protocol which) const noexcept {
+    if (which != protocol::upnp) return server();
+    return igd_ ? igd_->server() : endpoint{};
+  }
 
   availability pcp() const noexcept { return pcp_availability_; }
   availability nat_pmp() const noexcept { return nat_pmp_availability_; }
+  availability upnp() const noexcept { return igd_ ? igd_->standing() : availability::unknown; }
   /// When it last answered anything at all.
   std::optional<time_point> last_answer() const noexcept { return last_answer_; }
   /// As the last NAT-PMP answer said; empty while it is not known.
@@ -125,8 +86,9 @@ class gateway {
   bool pcp_open(mapping_id mapping) const { return pcp_.is_open(mapping); }
   /// How often the mapping's last PCP request was sent.
   std::size_t pcp_tries(mapping_id mapping) const { return pcp_.tries(mapping); }
-  /// Drops everything about the mapping.
-  void forget(context& ctx, mapping_id mapping);
+  /// Drops everything about the mapping. What a UPnP request made that is under way is deleted
+  /// unless its external port is `keep_port`.
+  void forget(context& ctx, mapping_id mapping, std::uint16_t keep_port = 0);
 
   /// Whether the channel is one of its own.
   bool owns(channel_id channel) const noexcept;
@@ -135,8 +97,15 @@ class gateway {
   void on_datagram(context& ctx, const datagram_received& what);
   void on_timer(context& ctx, const timer_key& due);
 
+  /// The UPnP half. Precondition: ready.
+  igd_link& igd() { return *igd_; }
+  const igd_link& igd() const { return *igd_; }
+  /// False when the exchange is none of its own.
+  bool on_response(context& ctx, const http_response& what);
+  bool on_failed(context& ctx, const http_failed& what);
+
   /// What has happened since the last call.
-  std::vector<any_gateway_event> take_events() { return std::exchange(events_, {}); }
+  std::vector<any_gateway_event> take_events();
 
  private:
   void on_pcp(context& ctx, std::span<const std::byte> bytes);
@@ -156,9 +125,12 @@ class gateway {
   void pump_check(context& ctx);
   void pump_nat_pmp(context& ctx);
 
+  search_place place_for_search(context& ctx) const;
+
   uplink where_;
-  channel_id requests_;
-  channel_id announcements_;
+  channel_id requests_{};
+  channel_id announcements_{};
+  std::vector<interface_address> own_addresses_;
   bool ready_ = false;
   bool never_opened_ = false;
   ip_address local_;
@@ -172,6 +144,7 @@ class gateway {
   std::chrono::seconds address_pause_{1};
   std::optional<time_point> last_answer_;
   std::optional<time_point> last_check_;
+  std::optional<igd_link> igd_;
   std::vector<any_gateway_event> events_;
 };
 

@@ -17,7 +17,6 @@ bool is_valid(const map_request& request) {
 std::optional<failure> hopeless(const mapping& what, std::size_t mappings) {
   if (!is_valid(what.request)) return failure{errc::invalid_argument, {}};
   if (mappings > engine_limits::mappings) return failure{errc::limit_reached, {}};
-  if (what.request.protocols == protocol_filter::upnp) return explain(what, {});
   return std::nullopt;
 }
 
@@ -81,8 +80,10 @@ void keeper::look(context& ctx) {
 void keeper::on_network(context& ctx, const network_facts& facts) {
   looking_ = false;
   facts_at_ = ctx.now;
+  facts_ = facts;
   const auto chosen = choose_uplink(facts, ctx.opts);
   if (chosen != uplink_) switch_uplink(ctx, chosen);
+  if (gateway_) gateway_->look_around(ctx, facts);
   begin_waiting(ctx);
 }
 
@@ -98,6 +99,7 @@ void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
            [&](mapping& each) {
              leave_behind(each);
              each.last_failure.reset();
+             each.refusals.clear();
              if (is_news && each.is_held()) lose(ctx, each, {errc::network_changed, {}});
              cancel_timers(ctx, each.id);
              if (!each.told_failed && !each.told_mapped) {
@@ -108,24 +110,17 @@ void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
 }
 
 void keeper::open_gateway(context& ctx) {
-  const channel_id requests{++channels_used_};
-  const channel_id announcements{++channels_used_};
-  gateway_.emplace(*uplink_, requests, announcements);
+  gateway_.emplace(*uplink_);
   ctx.log.log(log_level::debug, "asking router ", gateway_->server());
-  gateway_->open(ctx);
+  gateway_->open(ctx, facts_);
 }
 
 void keeper::close_gateway(context& ctx) {
   gateway_->close(ctx);
   gateway_.reset();
   ctx.timers.cancel({timer::restart_wait});
-}
-
-void keeper::on_recheck(context& ctx) {
-  if (table_.count(phase::mapped) == 0) return;
-  ctx.timers.set({timer::recheck}, ctx.now + ctx.opts.recheck_period);
-  look(ctx);
-  if (gateway_ && gateway_->is_ready()) gateway_->check(ctx);
+  ctx.timers.cancel({timer::verify});
+  to_verify_.clear();
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -158,12 +153,30 @@ void keeper::on_datagram(context& ctx, const datagram_received& what) {
   drain_gateway(ctx);
 }
 
+void keeper::on_response(context& ctx, const http_response& what) {
+  if (!gateway_ || !gateway_->on_response(ctx, what)) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  drain_gateway(ctx);
+}
+
+void keeper::on_exchange_failed(context& ctx, const http_failed& what) {
+  if (!gateway_ || !gateway_->on_failed(ctx, what)) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  drain_gateway(ctx);
+}
+
 void keeper::on_timer(context& ctx, const timer_key& due) {
   if (due.mapping == mapping_id::none || due.name == timer::pcp_try) {
     if (due.name == timer::recheck) {
       on_recheck(ctx);
     } else if (due.name == timer::restart_wait) {
       begin_after_restart(ctx);
+    } else if (due.name == timer::verify) {
+      verify_next(ctx);
     } else if (gateway_) {
       gateway_->on_timer(ctx, due);
     }
@@ -183,7 +196,8 @@ void keeper::on_timer(context& ctx, const timer_key& due) {
       reconsider(ctx, *what);
       break;
     case timer::discovery:
-      if (gateway_->nat_pmp_open(what->id) || what->address_missing) {
+      if (gateway_->nat_pmp_open(what->id) || gateway_->igd().is_mapping(what->id) ||
+          what->address_missing) {
         // Its turn may not have come yet; its own schedule and the request's time-out bound this.
         ctx.timers.set(due, ctx.now + ctx.opts.discovery_timeout);
       } else {
@@ -214,13 +228,15 @@ void keeper::on_timer(context& ctx, const timer_key& due) {
 void keeper::drain_gateway(context& ctx) {
   while (gateway_) {
     const auto events = gateway_->take_events();
-    if (events.empty()) return;
+    if (events.empty()) break;
     for (const auto& each : events) {
       // An event may have closed the gateway; what was left of it is about nothing then.
       if (!gateway_) return;
       std::visit([&](const auto& what) { on_event(ctx, what); }, each);
     }
   }
+  const bool nobody_asks = table_.count(phase::asking) == 0;
+  if (gateway_ && gateway_->is_ready() && nobody_asks) gateway_->igd().stop_search(ctx);
 }
 
 void keeper::on_event(context& ctx, const gateway_event::channel_ready&) { begin_waiting(ctx); }
@@ -237,8 +253,10 @@ void keeper::on_channel_gone(context& ctx) {
       [&](mapping& each) {
         leave_behind(each);
         if (each.is_held()) lose(ctx, each, {errc::network_down, {}});
-        for (const protocol which : {protocol::pcp, protocol::nat_pmp}) {
-          if (allows(each.request.protocols, which)) set_failed(each, which, errc::network_down);
+        for (const protocol which : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
+          if (allows(each.request.protocols, which)) {
+            set_failed(ctx, each, which, errc::network_down);
+          }
         }
         attempt_failed(ctx, each, explain(each, gateway_->server()));
       });
@@ -246,27 +264,35 @@ void keeper::on_channel_gone(context& ctx) {
 }
 
 void keeper::leave_behind(mapping& what) {
-  if (what.lease && (what.pcp_open || what.nat_pmp_open)) {
-    what.left_behind_until = what.lease->lease_end();
+  if (what.is_open()) {
+    if (what.lease) what.left_behind_until = what.lease->lease_end();
+    if (what.info.permanent) what.left_behind_until = time_point::max();
   }
-  what.pcp_open = what.nat_pmp_open = false;
+  what.pcp_open = what.nat_pmp_open = what.upnp_open = false;
 }
 
+/// On a mapping that is held this is only a retry; in an attempt it ends both protocols of the
+/// port.
 void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
   if (what.error == channel_error::cannot_open) return on_channel_gone(ctx);
   const bool refused = what.error == channel_error::refused;
   const errc reason = refused ? errc::port_closed : errc::network_down;
+  on_out_of_reach(protocol::pcp);
+  on_out_of_reach(protocol::nat_pmp);
   for_each(
       [&](const mapping& each) {
         return each.phase == phase::asking || (!refused && each.phase == phase::waiting);
       },
       [&](mapping& each) {
         for (const protocol which : {protocol::pcp, protocol::nat_pmp}) {
-          if (allows(each.request.protocols, which)) set_failed(each, which, reason);
+          if (allows(each.request.protocols, which)) set_failed(ctx, each, which, reason);
         }
         // Where the first try is refused, nobody was there to make anything.
         each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
         each.nat_pmp_open = each.nat_pmp_open && each.told_mapped;
+        gateway_->give_up_pcp(ctx, each.id);
+        gateway_->forget_nat_pmp(ctx, each.id);
+        if (each.phase == phase::asking) return reconsider(ctx, each);
         attempt_failed(ctx, each, explain(each, gateway_->server()));
       });
 }
@@ -275,18 +301,34 @@ void keeper::on_event(context& ctx, const gateway_event::learnt&) {
   for_each([](const mapping& each) { return each.phase == phase::asking; },
            [&](mapping& each) {
              if (gateway_->pcp() == availability::absent && each.pcp.under_way) {
-               set_failed(each, protocol::pcp, errc::version_refused);
+               set_failed(ctx, each, protocol::pcp, errc::version_refused);
                each.pcp_open = each.told_mapped;
                gateway_->give_up_pcp(ctx, each.id);
              }
              if (gateway_->nat_pmp() == availability::absent) {
-               set_failed(each, protocol::nat_pmp, errc::version_refused);
+               set_failed(ctx, each, protocol::nat_pmp, errc::version_refused);
              }
+             if (gateway_->upnp() == availability::absent && each.upnp.begun) {
+               set_failed(ctx, each, protocol::upnp, gateway_->igd().absent_reason());
+             }
+             note_answers(ctx, each);
              if (gateway_->pcp() == availability::present) {
                gateway_->extend_pcp(ctx, each.id, each.attempt_began + ctx.opts.discovery_timeout);
              }
              reconsider(ctx, each);
            });
+}
+
+/// For the account of the attempt.
+void keeper::note_answers(context& ctx, mapping& what) {
+  const auto note = [&](asked& how, availability standing) {
+    if (how.begun && !how.answered_at && standing == availability::present) {
+      how.answered_at = ctx.now;
+    }
+  };
+  note(what.pcp, gateway_->pcp());
+  note(what.nat_pmp, gateway_->nat_pmp());
+  note(what.upnp, gateway_->upnp());
 }
 
 void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
@@ -325,16 +367,20 @@ void keeper::on_event(context& ctx, const gateway_event::address_asked& what) {
              }
              if (!what.answered && gateway_->nat_pmp() == availability::unknown &&
                  allows(each.request.protocols, protocol::nat_pmp)) {
-               set_failed(each, protocol::nat_pmp, errc::no_answer);
+               set_failed(ctx, each, protocol::nat_pmp, errc::no_answer);
              }
              reconsider(ctx, each);
            });
-  if (what.answered) revive(ctx);
+  if (what.answered) {
+    revive(ctx);
+    on_within_reach(ctx, protocol::nat_pmp);
+  } else {
+    on_out_of_reach(protocol::nat_pmp);
+  }
   if (!external) return;
   for_each(
       [&](const mapping& each) {
-        return each.is_held() && each.info.protocol == protocol::nat_pmp &&
-               each.info.external.address != *external;
+        return each.is_held_by(protocol::nat_pmp) && each.info.external.address != *external;
       },
       [&](mapping& each) {
         each.info.external.address = *external;
@@ -349,18 +395,9 @@ void keeper::revive(context& ctx) {
       [&](const mapping& each) {
         const auto refused = [](const asked& how) { return how.failed && how.failed->result_code; };
         return each.phase == phase::pausing && ctx.timers.is_set({timer::retry, each.id}) &&
-               !refused(each.pcp) && !refused(each.nat_pmp);
+               !refused(each.pcp) && !refused(each.nat_pmp) && !refused(each.upnp);
       },
       [&](mapping& each) { want(ctx, each); });
-}
-
-void keeper::on_event(context& ctx, const gateway_event::checked& what) {
-  if (what.answered) return revive(ctx);
-  // Not every PCP server answers ANNOUNCE; a renewal asks the same, and only MAP is a must.
-  for (const mapping_id id : table_.ids()) {
-    mapping& each = *table_.find(id);
-    if (each.is_held() && each.info.protocol == protocol::pcp) return renew(ctx, each);
-  }
 }
 
 }  // namespace damson::core

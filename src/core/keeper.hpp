@@ -2,10 +2,12 @@
 
 /// Keeps the program's mappings: makes attempts, holds leases, makes them again, gives them back.
 ///
-/// One class in four files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
-/// `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `release.cpp` (given back).
+/// One class in five files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
+/// `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `upkeep.cpp` (is it still there?),
+/// `release.cpp` (given back).
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 
 #include <damson/engine.hpp>
@@ -30,6 +32,8 @@ class keeper {
   void on_channel_opened(context& ctx, const channel_opened& what);
   void on_channel_failed(context& ctx, const channel_failed& what);
   void on_datagram(context& ctx, const datagram_received& what);
+  void on_response(context& ctx, const http_response& what);
+  void on_exchange_failed(context& ctx, const http_failed& what);
   void on_timer(context& ctx, const timer_key& due);
 
   std::size_t size() const noexcept { return table_.size(); }
@@ -41,7 +45,6 @@ class keeper {
   void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
   void open_gateway(context& ctx);
   void close_gateway(context& ctx);
-  void on_recheck(context& ctx);
   void drain_gateway(context& ctx);
   void on_event(context& ctx, const gateway_event::channel_ready&);
   void on_event(context& ctx, const gateway_event::channel_broken& what);
@@ -49,9 +52,9 @@ class keeper {
   void on_event(context& ctx, const gateway_event::map_answered& what);
   void on_event(context& ctx, const gateway_event::address_asked& what);
   void on_event(context& ctx, const gateway_event::restarted&);
-  void on_event(context& ctx, const gateway_event::checked& what);
   void on_channel_gone(context& ctx);
   static void leave_behind(mapping& what);
+  void note_answers(context& ctx, mapping& what);
   void revive(context& ctx);
   /// Does something with each mapping that meets a condition; the action may add and remove some.
   template <class Condition, class Action>
@@ -68,19 +71,29 @@ class keeper {
   void begin_waiting(context& ctx);
   void begin(context& ctx, mapping& what);
   void begin_on_gateway(context& ctx, mapping& what);
+  static bool is_refused_still(context& ctx, mapping& what, protocol which);
+  void begin_in_pcp(context& ctx, mapping& what);
+  void begin_in_nat_pmp(context& ctx, mapping& what);
+  void begin_in_upnp(context& ctx, mapping& what);
   void reconsider(context& ctx, mapping& what);
   void ask_pcp(context& ctx, mapping& what, map_purpose why);
   void ask_nat_pmp(context& ctx, mapping& what, map_purpose why);
+  void ask_upnp(context& ctx, mapping& what, map_purpose why);
+  void ask(context& ctx, mapping& what, protocol which, map_purpose why);
   void on_attempt_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
   void on_attempt_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void attempt_failed(context& ctx, mapping& what, const failure& why);
+  static time_point retry_at(context& ctx, mapping& what, const failure& why);
+  static void note_refusal(context& ctx, mapping& what, const protocol_failure& why);
   static void tell_failed(context& ctx, mapping& what, const failure& why);
-  void set_failed(mapping& what, protocol which, errc reason);
+  void set_failed(context& ctx, mapping& what, protocol which, errc reason);
 
   // lease.cpp
   void on_granted(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void hold(context& ctx, mapping& what);
   void hold_direct(context& ctx, mapping& what);
+  void withdraw_others(context& ctx, mapping& what);
+  static void take_terms(context& ctx, mapping& what, const map_outcome& outcome);
   void on_lease_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
   void on_renewed(context& ctx, mapping& what, const map_outcome& outcome);
   void on_renewal_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
@@ -92,8 +105,22 @@ class keeper {
   void on_lease_end(context& ctx, mapping& what);
   void begin_after_restart(context& ctx);
 
+  // upkeep.cpp
+  void on_recheck(context& ctx);
+  void on_event(context& ctx, const gateway_event::checked& what);
+  void on_event(context& ctx, const gateway_event::igd_address&);
+  void on_event(context& ctx, const gateway_event::igd_doubtful&);
+  void on_event(context& ctx, const gateway_event::igd_checked& what);
+  void on_event(context& ctx, const gateway_event::igd_verified& what);
+  void on_out_of_reach(protocol which);
+  void on_within_reach(context& ctx, protocol which);
+  static void confirm(context& ctx, mapping& what);
+  void verify(context& ctx, mapping& what);
+  void verify_next(context& ctx);
+
   // release.cpp
   void begin_release(context& ctx, mapping& what);
+  void release_in_upnp(context& ctx, mapping& what);
   void on_release_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
   void on_release_end(context& ctx, mapping& what);
   void finish(context& ctx, mapping& what, removal how);
@@ -103,9 +130,10 @@ class keeper {
   mapping_table table_;
   std::optional<uplink> uplink_;
   std::optional<gateway> gateway_;
+  network_facts facts_;
   std::optional<time_point> facts_at_;  ///< when the network was last looked at
   bool looking_ = false;
-  std::uint32_t channels_used_ = 0;
+  std::deque<mapping_id> to_verify_;  ///< what is left of this round of reading entries back
 };
 
 }  // namespace damson::core

@@ -32,15 +32,16 @@ void keeper::on_granted(context& ctx, mapping& what, protocol which, const map_o
     if (what.phase != phase::asking) return;
     on_attempt_refused(ctx, what, which, unusable_answer());
     // It was granted after all, so there is something to delete at the end.
-    (which == protocol::pcp ? what.pcp_open : what.nat_pmp_open) = true;
+    what.open(which) = true;
     return;
   }
+  if (!what.attempt(which).answered_at) what.attempt(which).answered_at = ctx.now;
   what.any_port = false;
   what.info.protocol = which;
   what.info.external = *external;
-  what.info.lifetime = outcome.lifetime;
-  what.info.gateway = gateway_->server().address;
-  what.lease.emplace(ctx.now, outcome.lifetime);
+  take_terms(ctx, what, outcome);
+  what.info.gateway = gateway_->server(which).address;
+  if (which == protocol::upnp) what.upnp_port = external->port;
   if (which == protocol::nat_pmp) {
     // The first event carries the address, so it waits for the question that is open.
     if (gateway_->must_wait_for_address(ctx)) {
@@ -56,15 +57,12 @@ void keeper::on_granted(context& ctx, mapping& what, protocol which, const map_o
 void keeper::hold(context& ctx, mapping& what) {
   cancel_attempt_timers(ctx, what.id);
   ctx.timers.cancel({timer::timeout, what.id});
-  if (what.info.protocol == protocol::pcp) {
-    // One that was sent is listened for, because its grant would have to be looked after.
-    if (gateway_->withdraw_nat_pmp(ctx, what.id)) what.nat_pmp_open = false;
-  } else if (what.info.protocol == protocol::nat_pmp) {
-    gateway_->give_up_pcp(ctx, what.id);
-  }
+  withdraw_others(ctx, what);
   table_.move_to(what, phase::mapped);
+  what.unconfirmed = false;
   what.last_failure.reset();
-  what.told_failed = false;
+  what.refusals.clear();
+  what.told_failed.reset();
   if (!std::exchange(what.told_mapped, true)) what.info.elapsed = ctx.now - what.created;
   if (what.lease) arm_lease(ctx, what);
   if (!ctx.timers.is_set({timer::recheck})) {
@@ -73,7 +71,38 @@ void keeper::hold(context& ctx, mapping& what) {
   ctx.log.log(log_level::debug, what.info.transport, ' ', what.info.internal, " is mapped to ",
               what.info.external, " through ", what.info.protocol, " for ",
               what.info.lifetime.count(), " s");
-  tell(ctx, what, event_kind::mapped, {.regained = std::exchange(what.told_lost, false)});
+  const bool is_direct = what.info.protocol == protocol::direct;
+  tell(ctx, what, event_kind::mapped,
+       {.regained = std::exchange(what.told_lost, false),
+        .report = is_direct ? std::vector<protocol_report>{} : account_of(what)});
+}
+
+/// One owner for each mapping. A request that was sent is listened for, because its grant would
+/// have to be looked after.
+void keeper::withdraw_others(context& ctx, mapping& what) {
+  const protocol owner = what.info.protocol;
+  if (owner == protocol::direct) return;
+  if (owner != protocol::pcp) gateway_->give_up_pcp(ctx, what.id);
+  if (owner != protocol::nat_pmp && gateway_->withdraw_nat_pmp(ctx, what.id)) {
+    what.nat_pmp_open = false;
+  }
+  if (owner == protocol::upnp || !gateway_->igd().is_mapping(what.id)) return;
+  // On the most common daemon what UPnP makes of the same port is the same rule.
+  what.upnp_port = what.info.external.port;
+  if (!gateway_->igd().withdraw(ctx, what.id, what.upnp_port)) what.upnp_open = false;
+}
+
+void keeper::take_terms(context& ctx, mapping& what, const map_outcome& outcome) {
+  what.info.lifetime = outcome.lifetime;
+  what.info.permanent = outcome.permanent;
+  what.info.verified = outcome.verified;
+  if (outcome.permanent) {
+    what.lease.reset();
+    ctx.log.log(log_level::warning, what.request.transport, ' ', what.request.internal_port,
+                ": the router makes permanent mappings only; this one stays until it is deleted");
+  } else {
+    what.lease.emplace(ctx.now, outcome.lifetime);
+  }
 }
 
 void keeper::hold_direct(context& ctx, mapping& what) {
@@ -81,13 +110,20 @@ void keeper::hold_direct(context& ctx, mapping& what) {
   what.info.internal.address = uplink_->local;
   what.info.external = what.info.internal;
   what.info.lifetime = {};
+  what.info.permanent = what.info.verified = false;
   what.info.gateway = {};
   what.lease.reset();
   hold(ctx, what);
 }
 
+/// Precondition: it has a lease, or is permanent.
 void keeper::arm_lease(context& ctx, mapping& what) {
   what.renewal_refused.reset();
+  if (!what.lease) {
+    ctx.timers.cancel({timer::lease_end, what.id});
+    ctx.timers.cancel({timer::renew, what.id});
+    return;
+  }
   ctx.timers.set({timer::lease_end, what.id}, what.lease->lease_end());
   if (const auto next = what.lease->next(ctx.now, ctx.random)) {
     ctx.timers.set({timer::renew, what.id}, *next);
@@ -98,12 +134,13 @@ void keeper::arm_lease(context& ctx, mapping& what) {
 
 void keeper::renew(context& ctx, mapping& what) {
   // After a suspend both may be due: an ended lease is made anew instead.
-  if (!what.is_held() || ctx.now >= what.lease->lease_end()) return;
+  if (!what.is_held()) return;
+  if (!what.lease) return verify(ctx, what);
+  if (ctx.now >= what.lease->lease_end()) return;
   if (const auto next = what.lease->next(ctx.now, ctx.random)) {
     ctx.timers.set({timer::renew, what.id}, *next);
   }
-  return what.info.protocol == protocol::pcp ? ask_pcp(ctx, what, map_purpose::renew)
-                                             : ask_nat_pmp(ctx, what, map_purpose::renew);
+  ask(ctx, what, what.info.protocol, map_purpose::renew);
 }
 
 void keeper::on_lease_answer(context& ctx, mapping& what,
@@ -117,8 +154,11 @@ void keeper::on_lease_answer(context& ctx, mapping& what,
     case map_outcome::kind::refused:
       if (owner) on_renewal_refused(ctx, what, answer.protocol, answer.outcome);
       return;
-    case map_outcome::kind::silent:   // the next renewal point asks again
+    case map_outcome::kind::silent:  // the next renewal point asks again
+      if (owner) on_out_of_reach(answer.protocol);
+      return;
     case map_outcome::kind::deleted:  // of an earlier delete
+    case map_outcome::kind::already_gone:
       return;
   }
 }
@@ -128,13 +168,16 @@ void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome)
   if (!external) return;
   if (what.info.protocol == protocol::nat_pmp) {
     external->address = gateway_->external_address().value_or(what.info.external.address);
+  } else if (what.info.protocol == protocol::upnp) {
+    if (external->address.is_unspecified()) external->address = what.info.external.address;
+    what.upnp_port = external->port;
   }
-  what.info.lifetime = outcome.lifetime;
-  what.lease.emplace(ctx.now, outcome.lifetime);
+  take_terms(ctx, what, outcome);
   arm_lease(ctx, what);
   if (std::exchange(what.info.external, *external) != *external) {
     tell(ctx, what, event_kind::changed);
   }
+  confirm(ctx, what);
 }
 
 /// A refusal changes nothing before the lease ends, except that some servers cannot renew at all.
@@ -143,7 +186,7 @@ void keeper::on_renewal_refused(context& ctx, mapping& what, protocol which,
   what.renewal_refused = protocol_failure{.protocol = which,
                                           .reason = outcome.reason,
                                           .result_code = outcome.result_code,
-                                          .server = gateway_->server(),
+                                          .server = gateway_->server(which),
                                           .retry_after = outcome.retry_after};
   if (which == protocol::pcp && outcome.reason == errc::no_resources) {
     // Delete and make anew; there is a gap, so the program is told.
@@ -169,8 +212,7 @@ void keeper::on_late_grant(context& ctx, mapping& what, protocol which,
                            const map_outcome& outcome) {
   if (outcome.external.port == what.info.external.port) return;
   ctx.log.log(log_level::info, which, ": a late grant of another external port is deleted");
-  return which == protocol::pcp ? ask_pcp(ctx, what, map_purpose::remove)
-                                : ask_nat_pmp(ctx, what, map_purpose::remove);
+  ask(ctx, what, which, map_purpose::remove);
 }
 
 /// Verifies that the mapping that is kept was not deleted along with the other protocol's.
@@ -178,8 +220,8 @@ void keeper::on_other_removed(context& ctx, mapping& what,
                               const gateway_event::map_answered& answer) {
   if (answer.late || answer.protocol == what.info.protocol) return;
   if (answer.outcome.what == map_outcome::kind::silent) return;
-  (answer.protocol == protocol::pcp ? what.pcp_open : what.nat_pmp_open) = false;
-  renew(ctx, what);
+  what.open(answer.protocol) = false;
+  what.info.protocol == protocol::upnp ? verify(ctx, what) : renew(ctx, what);
 }
 
 void keeper::lose(context& ctx, mapping& what, failure why) {
@@ -198,7 +240,7 @@ void keeper::on_lease_end(context& ctx, mapping& what) {
   if (what.renewal_refused) {
     why = {what.renewal_refused->reason, {*what.renewal_refused}};
   }
-  gateway_->forget(ctx, what.id);
+  gateway_->forget(ctx, what.id, what.upnp_port);
   lose(ctx, what, std::move(why));
   want(ctx, what);
 }

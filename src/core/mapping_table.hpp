@@ -31,8 +31,10 @@ inline constexpr std::size_t phase_count = 7;
 
 /// How one protocol fares in the attempt under way.
 struct asked {
-  bool under_way = false;
+  bool begun = false;      ///< anything at all was asked in it
+  bool under_way = false;  ///< a request that makes a mapping was sent
   std::optional<protocol_failure> failed;
+  std::optional<time_point> answered_at;  ///< the first word in it, or when it failed
 };
 
 /// One port that the program wants open.
@@ -45,23 +47,29 @@ struct mapping {
   pcp_nonce nonce;
 
   core::phase phase = phase::waiting;
-  bool told_failed = false;  ///< `failed` was reported, and no `mapped` since
-  bool told_mapped = false;  ///< `mapped` was ever reported
-  bool told_lost = false;    ///< `lost` was reported, and no `mapped` since
+  std::optional<failure> told_failed;  ///< why, when `failed` was reported, and no `mapped` since
+  bool told_mapped = false;            ///< `mapped` was ever reported
+  bool told_lost = false;              ///< `lost` was reported, and no `mapped` since
 
   // The attempt under way
   time_point attempt_began;
   asked pcp;
   asked nat_pmp;
+  asked upnp;
   bool head_start_over = false;
   bool any_port =
       false;  ///< the wanted external port was refused: leave the choice to the router (Q-44)
   /// A NAT-PMP grant that waits for the external address.
   bool address_missing = false;
-  /// The account of the last attempt, and how many of its kind (refused, or not) have failed in a
-  /// row.
-  std::optional<failure> last_failure;
-  unsigned failures = 0;
+  std::optional<failure> last_failure;  ///< the account of the last attempt
+  unsigned silences = 0;                ///< attempts in a row in which somebody was silent
+  /// What was refused, by protocol: how often in a row, and not before when to ask for it again.
+  struct standing_refusal {
+    protocol_failure why;
+    time_point until;
+    unsigned in_a_row = 1;
+  };
+  std::vector<standing_refusal> refusals;
   /// PCP answered a create with the answer to a delete, over and over.
   bool nonsense = false;
 
@@ -69,6 +77,8 @@ struct mapping {
   // neither refused nor deleted.
   bool pcp_open = false;
   bool nat_pmp_open = false;
+  bool upnp_open = false;
+  std::uint16_t upnp_port = 0;   ///< the external port of what UPnP made; 0: not known
   bool pcp_open_before = false;  ///< before the attempt under way
 
   /// The grant, also the last one while the mapping is lost: what to suggest again.
@@ -83,7 +93,22 @@ struct mapping {
   /// A router that is out of reach now may keep a lease until then.
   std::optional<time_point> left_behind_until;
 
+  /// The router was out of reach, so the next confirmation is told even if nothing changed.
+  bool unconfirmed = false;
+
   bool is_held() const noexcept { return phase == phase::mapped; }
+  bool is_held_by(protocol which) const noexcept { return is_held() && info.protocol == which; }
+  bool is_open() const noexcept { return pcp_open || nat_pmp_open || upnp_open; }
+
+  /// Precondition: not `direct`.
+  asked& attempt(protocol which) noexcept {
+    return which == protocol::pcp ? pcp : which == protocol::nat_pmp ? nat_pmp : upnp;
+  }
+  bool& open(protocol which) noexcept {
+    return which == protocol::pcp       ? pcp_open
+           : which == protocol::nat_pmp ? nat_pmp_open
+                                        : upnp_open;
+  }
 };
 
 /// The mappings by id and by transport and internal port.

@@ -12,6 +12,8 @@ removal removal_by(const map_outcome& outcome) noexcept {
   switch (outcome.what) {
     case map_outcome::kind::deleted:
       return removal::deleted;
+    case map_outcome::kind::already_gone:
+      return removal::already_gone;
     case map_outcome::kind::refused:
       // Deleting what is not there is an error on some servers.
       return outcome.reason == errc::no_resources ? removal::already_gone : removal::left_to_expire;
@@ -25,7 +27,7 @@ removal removal_by(const map_outcome& outcome) noexcept {
 /// The attempt ended without a word, and nothing was ever granted.
 bool nobody_answered(const mapping& what) noexcept {
   return what.phase == phase::pausing && !what.told_mapped && what.pcp.failed &&
-         what.pcp.failed->reason == errc::no_answer && !what.nat_pmp_open;
+         what.pcp.failed->reason == errc::no_answer && !what.nat_pmp_open && !what.upnp_open;
 }
 
 }  // namespace
@@ -37,10 +39,11 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
     return;
   }
   mapping& what = *found;
-  if (!what.pcp_open && !what.nat_pmp_open) {
+  if (!what.is_open()) {
     const bool left_behind = what.left_behind_until && ctx.now < *what.left_behind_until;
     return finish(ctx, what, left_behind ? removal::left_to_expire : removal::already_gone);
   }
+  if (keep_lease && gateway_) gateway_->forget(ctx, id, what.upnp_port);
   if (keep_lease || !gateway_ || !gateway_->is_ready()) {
     return finish(ctx, what, removal::left_to_expire);
   }
@@ -55,7 +58,7 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
 void keeper::begin_release(context& ctx, mapping& what) {
   cancel_timers(ctx, what.id);
   ctx.timers.set({timer::release_end, what.id}, ctx.now + release_bound);
-  const bool owned_by_nat_pmp = what.told_mapped && what.info.protocol == protocol::nat_pmp;
+  const bool owned_by_another = what.told_mapped && what.info.protocol != protocol::pcp;
   const bool pcp_open = what.pcp_open;
   const bool nat_pmp_open = what.nat_pmp_open;
   what.grant_may_come = what.phase == phase::asking && gateway_->pcp_open(what.id);
@@ -63,8 +66,18 @@ void keeper::begin_release(context& ctx, mapping& what) {
   what.any_port = false;
   if (pcp_open) ask_pcp(ctx, what, map_purpose::remove);
   if (nat_pmp_open) ask_nat_pmp(ctx, what, map_purpose::remove);
-  // A PCP request that NAT-PMP took over from is deleted without waiting: PCP was silent then.
-  if (owned_by_nat_pmp) what.pcp_open = false;
+  if (what.upnp_open) release_in_upnp(ctx, what);
+  // A PCP request that another protocol took over from is deleted without waiting: PCP was silent
+  // then.
+  if (owned_by_another) what.pcp_open = false;
+  if (!what.is_open()) finish(ctx, what, what.how);
+}
+
+/// A request that is under way cleans up after itself; else the entry is deleted that is known.
+void keeper::release_in_upnp(context& ctx, mapping& what) {
+  if (gateway_->igd().withdraw(ctx, what.id, 0)) return;
+  if (what.upnp_port != 0) return ask_upnp(ctx, what, map_purpose::remove);
+  what.upnp_open = false;
 }
 
 void keeper::on_release_answer(context& ctx, mapping& what,
@@ -77,16 +90,16 @@ void keeper::on_release_answer(context& ctx, mapping& what,
     if (!gateway_->pcp_open(what.id)) ask_pcp(ctx, what, map_purpose::remove);
     return;
   }
-  bool& open = answer.protocol == protocol::pcp ? what.pcp_open : what.nat_pmp_open;
+  bool& open = what.open(answer.protocol);
   const bool counts = !what.told_mapped || answer.protocol == what.info.protocol;
   open = false;
   if (counts) what.how = removal_by(answer.outcome);
-  if (what.pcp_open || what.nat_pmp_open || what.grant_may_come) return;
+  if (what.is_open() || what.grant_may_come) return;
   finish(ctx, what, what.how);
 }
 
 void keeper::on_release_end(context& ctx, mapping& what) {
-  const bool answered = !what.pcp_open && !what.nat_pmp_open;
+  const bool answered = !what.is_open();
   finish(ctx, what, answered ? what.how : removal::left_to_expire);
 }
 

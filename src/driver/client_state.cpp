@@ -103,6 +103,27 @@ void client_state::begin_map(mapping_id id, const map_request& request,
   context_->pump.put(create_mapping{id, request});
 }
 
+mapping client_state::keep_open(const map_request& request) {
+  const mapping_id id{++last_mapping_};
+  const auto state = std::make_shared<mapping_state>(shared_from_this(), id, request);
+  on_strand([state, request](client_state& self) { self.begin_keeping(state, request); });
+  return mapping{state, false};
+}
+
+void client_state::begin_keeping(const std::shared_ptr<mapping_state>& state,
+                                 const map_request& request) {
+  if (closing_) {
+    mapping_event over;
+    over.kind = event_kind::removed;
+    over.info = state->info();
+    over.how = removal::already_gone;
+    state->tell(std::move(over));
+    return;
+  }
+  mappings_.emplace(state->id(), state);
+  context_->pump.put(create_mapping{state->id(), request});
+}
+
 void client_state::cancel_map(mapping_id id) {
   const auto found = mappings_.find(id);
   if (found == mappings_.end()) return;
@@ -117,23 +138,23 @@ void client_state::on_event(mapping_event event) {
   if (found == mappings_.end()) return;
   const auto state = found->second;
   if (event.kind == event_kind::removed) mappings_.erase(found);
-  if (event.kind == event_kind::mapped || event.kind == event_kind::changed)
-    state->granted(event.info);
+  state->note(event);
   if (auto waiter = state->take_map_wait())
-    first_result(state, std::move(*waiter), std::move(event));
-  else if (event.kind != event_kind::failed)
+    first_result(state, std::move(*waiter), event);
+  else
     state->tell(std::move(event));
 }
 
 void client_state::first_result(const std::shared_ptr<mapping_state>& state,
-                                wait<mapping_state::map_signature> waiter, mapping_event event) {
+                                wait<mapping_state::map_signature> waiter,
+                                const mapping_event& event) {
   switch (event.kind) {
     case event_kind::mapped:
       std::move(waiter.operation).complete({}, mapping{state, false});
       break;
     case event_kind::failed: {
       const auto reason = make_error_code(event.why.reason);
-      state->failed(std::move(event.why));
+      state->give_up();
       std::move(waiter.operation).complete(reason, mapping{state, true});
       // The engine would try for ever; the handle is empty.
       context_->pump.put(release_mapping{state->id()});

@@ -42,6 +42,7 @@ class client_state final : public driver::engine_observer,
   /// Empty after the context has ended.
   boost::asio::any_io_executor executor() const noexcept;
 
+  mapping keep_open(const map_request& request);
   void map(const map_request& request,
            driver::pending_operation<mapping_state::map_signature>::handler_type handler);
   void close(driver::pending_operation<close_signature>::handler_type handler);
@@ -83,9 +84,10 @@ class client_state final : public driver::engine_observer,
 
   void begin_map(mapping_id id, const map_request& request,
                  wait<mapping_state::map_signature> waiter);
+  void begin_keeping(const std::shared_ptr<mapping_state>& state, const map_request& request);
   void begin_close();
   void first_result(const std::shared_ptr<mapping_state>& state,
-                    wait<mapping_state::map_signature> waiter, mapping_event event);
+                    wait<mapping_state::map_signature> waiter, const mapping_event& event);
   void cancel_map(mapping_id id);
   void cancel_close(driver::wait_ticket ticket);
 

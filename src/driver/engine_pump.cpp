@@ -23,7 +23,9 @@ constexpr std::chrono::hours longest_wait{24};
 std::string to_string(const open_channel& order) {
   if (const auto* connected = std::get_if<connected_channel>(&order.what))
     return "to " + damson::to_string(connected->remote);
-  return "for " + damson::to_string(std::get<multicast_channel>(order.what).group);
+  if (const auto* group = std::get_if<multicast_channel>(&order.what))
+    return "for " + damson::to_string(group->group);
+  return "for searching from " + damson::to_string(std::get<search_channel>(order.what).local);
 }
 
 /// True until the end of the block, whatever ends it.
@@ -49,20 +51,23 @@ engine_pump::engine_pump(asio::any_io_executor strand, const options& opts,
 
 engine_pump::~engine_pump() {
   for (const auto& [id, channel] : channels_) channel->close();
+  for (const auto& [id, exchange] : exchanges_) exchange->cancel();
 }
 
 void engine_pump::attach(const std::shared_ptr<engine_observer>& observer) { observer_ = observer; }
 
-std::weak_ptr<channel_listener> engine_pump::as_listener() {
-  channel_listener* listener = this;
-  return std::shared_ptr<channel_listener>{observer_.lock(), listener};
+template <class Listener>
+std::weak_ptr<Listener> engine_pump::as_listener() {
+  Listener* listener = this;
+  return std::shared_ptr<Listener>{observer_.lock(), listener};
 }
 
 void engine_pump::put(input what) {
   if (closed_) return;
   closing_ = closing_ || std::holds_alternative<close_engine>(what);
   if (draining_) {
-    DAMSON_ASSERT(!std::holds_alternative<datagram_received>(what));
+    DAMSON_ASSERT(!std::holds_alternative<datagram_received>(what) &&
+                  !std::holds_alternative<http_response>(what));
     waiting_.push_back(std::move(what));
     return;
   }
@@ -87,14 +92,23 @@ void engine_pump::drain() {
 
 void engine_pump::rest_or_work() {
   const bool works = !closed_ && (closing_ || engine_.mapping_count() > 0);
+  if (!works) break_off_exchanges();
   if (works && !work_) {
     work_.emplace(strand_);
-    for (const auto& [id, channel] : channels_) channel->start(as_listener());
+    for (const auto& [id, channel] : channels_) channel->start(as_listener<channel_listener>());
   } else if (!works && work_) {
     work_.reset();
     for (const auto& [id, channel] : channels_) channel->pause();
   }
   arm_timer();
+}
+
+void engine_pump::break_off_exchanges() {
+  for (const auto& [id, exchange] : exchanges_) {
+    exchange->cancel();
+    waiting_.emplace_back(http_failed{id, http_error::broken});
+  }
+  exchanges_.clear();
 }
 
 /// The timer runs on CLOCK_MONOTONIC, which like CLOCK_BOOTTIME advances by a second each second
@@ -128,6 +142,16 @@ void engine_pump::on_channel_error(channel_id channel, channel_error error) {
   put(channel_failed{channel, error});
 }
 
+void engine_pump::on_http_response(const http_response& answer) {
+  exchanges_.erase(answer.id);
+  put(answer);
+}
+
+void engine_pump::on_http_failed(const http_failed& failure) {
+  exchanges_.erase(failure.id);
+  put(failure);
+}
+
 void engine_pump::act(look_at_network /*order*/) {
   auto facts = net::read_network_facts();
   if (facts)
@@ -146,7 +170,7 @@ void engine_pump::act(const open_channel& order) {
     return;
   }
   channels_.insert_or_assign(order.channel, *channel);
-  if (work_) (*channel)->start(as_listener());
+  if (work_) (*channel)->start(as_listener<channel_listener>());
   put(channel_opened{order.channel, (*channel)->local()});
 }
 
@@ -160,7 +184,7 @@ void engine_pump::act(const close_channel& order) {
 void engine_pump::act(const send_datagram& order) {
   const auto found = channels_.find(order.channel);
   if (found == channels_.end()) return;
-  switch (found->second->send(order.bytes)) {
+  switch (found->second->send(order.bytes, order.to)) {
     case send_result::sent:
       break;
     case send_result::lost:
@@ -177,15 +201,33 @@ void engine_pump::act(const send_datagram& order) {
   }
 }
 
+void engine_pump::act(send_http order) {
+  const auto id = order.id;
+  exchanges_.emplace(id,
+                     http_exchange::start(strand_, std::move(order), as_listener<http_listener>()));
+}
+
+void engine_pump::act(const cancel_http& order) {
+  std::erase_if(waiting_, [&](const input& what) {
+    const auto* failed = std::get_if<http_failed>(&what);
+    return failed != nullptr && failed->id == order.id;
+  });
+  const auto found = exchanges_.find(order.id);
+  if (found == exchanges_.end()) return;
+  found->second->cancel();
+  exchanges_.erase(found);
+}
+
 void engine_pump::act(mapping_event event) {
   if (const auto observer = observer_.lock()) observer->on_event(std::move(event));
 }
 
 void engine_pump::act(engine_closed /*order*/) {
   closed_ = true;
-  waiting_.clear();
   for (const auto& [id, channel] : channels_) channel->close();
   channels_.clear();
+  break_off_exchanges();
+  waiting_.clear();
   if (const auto observer = observer_.lock()) observer->on_engine_closed();
 }
 

@@ -16,6 +16,7 @@
 #include <damson/options.hpp>
 
 #include "base/log.hpp"
+#include "driver/http_exchange.hpp"
 #include "driver/udp_channel.hpp"
 
 namespace damson::driver {
@@ -31,13 +32,15 @@ class engine_observer {
   ~engine_observer() = default;
 };
 
-/// The outside world of one engine: gives it time, datagrams and network facts, and acts on what it
-/// says.
+/// The outside world of one engine: gives it time, datagrams, HTTP answers and network facts, and
+/// acts on what it says.
 ///
 /// Everything happens on one strand. While the engine has mappings or is closing, the pump holds
 /// work on the executor, receives and keeps a timer; else it rests, so that an idle client does not
-/// keep an io_context running. What reaches a resting channel waits in its socket.
-class engine_pump final : private channel_listener {
+/// keep an io_context running. What reaches a resting channel waits in its socket. HTTP exchanges
+/// cannot wait: resting ends them, and the engine is told so (`http_error::broken`) before its next
+/// input.
+class engine_pump final : private channel_listener, private http_listener {
  public:
   /// `strand` serialises all handlers and all calls.
   engine_pump(boost::asio::any_io_executor strand, const options& opts,
@@ -51,31 +54,40 @@ class engine_pump final : private channel_listener {
   void attach(const std::shared_ptr<engine_observer>& observer);
 
   /// Gives the engine an input and acts on its outputs; within an observer's call, later.
-  /// Spans must last for the call, so datagrams come from outside of one only.
+  /// Spans must last for the call, so datagrams and HTTP answers come from outside of one only.
   void put(input what);
 
  private:
+  friend class engine_pump_probe;  // of the tests
+
   void on_datagram(channel_id channel, const endpoint& from,
                    std::span<const std::byte> bytes) override;
   void on_channel_error(channel_id channel, channel_error error) override;
+  void on_http_response(const http_response& answer) override;
+  void on_http_failed(const http_failed& failure) override;
 
   void act(look_at_network);
   void act(const open_channel& order);
   void act(const close_channel& order);
   void act(const send_datagram& order);
+  void act(send_http order);
+  void act(const cancel_http& order);
   void act(mapping_event event);
   void act(engine_closed);
 
   void drain();
   void rest_or_work();
+  void break_off_exchanges();
   void arm_timer();
-  std::weak_ptr<channel_listener> as_listener();
+  template <class Listener>
+  std::weak_ptr<Listener> as_listener();
 
   boost::asio::any_io_executor strand_;
   logger log_;
   engine engine_;
   std::weak_ptr<engine_observer> observer_;
   std::unordered_map<channel_id, std::shared_ptr<udp_channel>> channels_;
+  std::unordered_map<http_id, std::shared_ptr<http_exchange>> exchanges_;
   network_facts facts_;  ///< as last read
   std::deque<input> waiting_;
   boost::asio::steady_timer timer_;

@@ -43,6 +43,10 @@ mapping_info mapping::info() const { return *this ? state_->info() : mapping_inf
 
 failure mapping::why() const { return state_ ? state_->why() : failure{}; }
 
+std::vector<protocol_report> mapping::report() const {
+  return *this ? state_->report() : std::vector<protocol_report>{};
+}
+
 void mapping::start_next_event(const std::shared_ptr<detail::mapping_state>& state,
                                event_handler handler) {
   if (state == nullptr)

@@ -21,10 +21,13 @@ std::optional<wait<Signature>> take(std::optional<wait<Signature>>& from) {
 
 /// Two events that nobody was told as one: what is true after both.
 mapping_event merged(const mapping_event& before, mapping_event after) {
-  // A waiter that was told of the loss has to hear that it is over.
-  if (before.kind == event_kind::mapped && after.kind == event_kind::changed) {
+  // A waiter that was told of the loss has to hear that it is over, and one that was told nothing
+  // yet, how it began.
+  const bool is_open = after.kind == event_kind::changed || after.kind == event_kind::mapped;
+  if (before.kind == event_kind::mapped && is_open) {
     after.kind = event_kind::mapped;
     after.regained = before.regained;
+    if (after.report.empty()) after.report = before.report;
   }
   return after;
 }
@@ -33,6 +36,14 @@ mapping_event merged(const mapping_event& before, mapping_event after) {
 
 mapping_state::mapping_state(std::shared_ptr<client_state> client, mapping_id id)
     : id_(id), client_(std::move(client)) {}
+
+mapping_state::mapping_state(std::shared_ptr<client_state> client, mapping_id id,
+                             const map_request& request)
+    : mapping_state(std::move(client), id) {
+  info_.id = id;
+  info_.transport = request.transport;
+  info_.internal.port = request.internal_port;
+}
 
 mapping_info mapping_state::info() const {
   const std::lock_guard lock{mutex_};
@@ -44,15 +55,29 @@ failure mapping_state::why() const {
   return why_;
 }
 
-void mapping_state::granted(const mapping_info& info) {
+std::vector<protocol_report> mapping_state::report() const {
   const std::lock_guard lock{mutex_};
-  info_ = info;
+  return report_;
 }
 
-void mapping_state::failed(failure why) {
+void mapping_state::note(const mapping_event& event) {
   const std::lock_guard lock{mutex_};
-  why_ = std::move(why);
-  empty_ = true;
+  switch (event.kind) {
+    case event_kind::mapped:
+      why_ = {};
+      if (!event.report.empty()) report_ = event.report;
+      info_ = event.info;
+      break;
+    case event_kind::changed:
+      info_ = event.info;
+      break;
+    case event_kind::failed:
+      why_ = event.why;
+      break;
+    case event_kind::lost:
+    case event_kind::removed:
+      break;
+  }
 }
 
 void mapping_state::wait_for_grant(wait<map_signature> waiter) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include <damson/engine.hpp>
 #include <damson/error.hpp>
@@ -22,8 +23,8 @@ struct wait {
 /// One mapping between its handle and the client: what was granted, what happened that nobody was
 /// told yet, and who waits.
 ///
-/// `id`, `client`, `info` and `why` may be called from any thread, the rest from the client's
-/// strand.
+/// `id`, `client`, `info`, `why` and `report` may be called from any thread, the rest from the
+/// client's strand.
 class mapping_state {
  public:
   using map_signature = void(error_code, mapping);
@@ -31,16 +32,20 @@ class mapping_state {
   using release_signature = void(error_code, removal);
 
   mapping_state(std::shared_ptr<client_state> client, mapping_id id);
+  /// For a handle that its user has before the first result.
+  mapping_state(std::shared_ptr<client_state> client, mapping_id id, const map_request& request);
 
   mapping_id id() const noexcept { return id_; }
   const std::shared_ptr<client_state>& client() const noexcept { return client_; }
 
   mapping_info info() const;
   failure why() const;
+  std::vector<protocol_report> report() const;
 
-  void granted(const mapping_info& info);
-  /// Instead of a grant: the handle will be an empty one.
-  void failed(failure why);
+  /// Takes from an event what the handle tells of it.
+  void note(const mapping_event& event);
+  /// The user's handle is an empty one, whatever comes.
+  void give_up() noexcept { empty_ = true; }
 
   /// `async_map` waits for the first result, and whoever has it takes the wait.
   void wait_for_grant(wait<map_signature> waiter);
@@ -67,6 +72,7 @@ class mapping_state {
   mutable std::mutex mutex_;
   mapping_info info_;
   failure why_;
+  std::vector<protocol_report> report_;
 
   std::optional<wait<map_signature>> map_wait_;
   std::optional<wait<event_signature>> event_wait_;

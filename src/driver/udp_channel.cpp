@@ -78,12 +78,9 @@ udp_channel::udp_channel(const asio::any_io_executor& executor, channel_id id)
 
 std::expected<std::shared_ptr<udp_channel>, error_code> udp_channel::open(
     const asio::any_io_executor& executor, channel_id id,
-    const std::variant<connected_channel, multicast_channel>& what) {
+    const std::variant<connected_channel, multicast_channel, search_channel>& what) {
   auto channel = std::make_shared<udp_channel>(executor, id);
-  const auto* connected = std::get_if<connected_channel>(&what);
-  const error_code error = connected != nullptr
-                               ? channel->connect(*connected)
-                               : channel->listen(std::get<multicast_channel>(what));
+  const error_code error = std::visit([&](const auto& how) { return channel->open(how); }, what);
   if (error) return std::unexpected{error};
   return channel;
 }
@@ -109,7 +106,7 @@ error_code udp_channel::bind(const endpoint& local) {
   return error;
 }
 
-error_code udp_channel::connect(const connected_channel& how) {
+error_code udp_channel::open(const connected_channel& how) {
   const auto remote = to_asio(how.remote);
   error_code error = make_socket(remote.protocol().family());
   if (!error && !how.local.is_unspecified()) error = bind({how.local, 0});
@@ -119,7 +116,7 @@ error_code udp_channel::connect(const connected_channel& how) {
 
 /// Bound to the group's address, so that no unicast arrives; shared with other programs that listen
 /// for announcements.
-error_code udp_channel::listen(const multicast_channel& how) {
+error_code udp_channel::open(const multicast_channel& how) {
   error_code error = make_socket(how.group.address.is_v4() ? AF_INET : AF_INET6);
   if (!error) error = set_option(socket_.native_handle(), SOL_SOCKET, SO_REUSEADDR, 1);
   endpoint group = how.group;
@@ -152,6 +149,35 @@ error_code udp_channel::join(const multicast_channel& how) {
     membership.imr_address.s_addr = htonl(to_asio(how.local).to_v4().to_uint());
   membership.imr_ifindex = static_cast<int>(how.interface_index);
   return set_option(handle, IPPROTO_IP, IP_ADD_MEMBERSHIP, membership);
+}
+
+/// Not connected, because nobody knows who will answer; and on a port of its own, because 1900 may
+/// be taken.
+error_code udp_channel::open(const search_channel& how) {
+  error_code error = make_socket(how.local.is_v4() ? AF_INET : AF_INET6);
+  if (!error) error = bind({how.local, 0});
+  if (!error) error = aim_multicast(how);
+  return error;
+}
+
+/// Else it would leave on the interface of a route that nobody asked for.
+error_code udp_channel::aim_multicast(const search_channel& how) {
+  const int handle = socket_.native_handle();
+  const int hops = how.multicast_hops;
+  if (how.local.is_v6()) {
+    const auto index = how.interface_index != 0 ? how.interface_index : how.local.scope();
+    error_code error = set_option(handle, IPPROTO_IPV6, IPV6_MULTICAST_IF, static_cast<int>(index));
+    if (!error) error = set_option(handle, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops);
+    if (!error) error = set_option(handle, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1);
+    return error;
+  }
+  ip_mreqn way{};
+  way.imr_address.s_addr = htonl(to_asio(how.local).to_v4().to_uint());
+  way.imr_ifindex = static_cast<int>(how.interface_index);
+  error_code error = set_option(handle, IPPROTO_IP, IP_MULTICAST_IF, way);
+  if (!error) error = set_option(handle, IPPROTO_IP, IP_MULTICAST_TTL, hops);
+  if (!error) error = set_option(handle, IPPROTO_IP, IP_MULTICAST_LOOP, 1);
+  return error;
 }
 
 endpoint udp_channel::local() const {
@@ -216,13 +242,19 @@ void udp_channel::failed(channel_listener& listener, const error_code& error) {
   }
 }
 
-send_result udp_channel::send(std::span<const std::byte> bytes) {
+send_result udp_channel::send(std::span<const std::byte> bytes, const std::optional<endpoint>& to) {
   const asio::const_buffer buffer{bytes.data(), bytes.size()};
   error_code error;
-  socket_.send(buffer, 0, error);
+  const auto try_to_send = [&] {
+    if (to)
+      socket_.send_to(buffer, to_asio(*to), 0, error);
+    else
+      socket_.send(buffer, 0, error);
+  };
+  try_to_send();
   if (error == asio::error::connection_refused) {
     // That was the answer to an earlier datagram, and it must not cost this one.
-    socket_.send(buffer, 0, error);
+    try_to_send();
     if (!error) return send_result::sent_after_refusal;
     if (judge(error) != verdict::unreachable) return send_result::refused;
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <variant>
 
@@ -44,10 +45,10 @@ class udp_channel : public std::enable_shared_from_this<udp_channel> {
  public:
   using error_code = boost::system::error_code;
 
-  /// Bound and connected; nothing is received before `start`.
+  /// Bound and, if it has one peer, connected; nothing is received before `start`.
   static std::expected<std::shared_ptr<udp_channel>, error_code> open(
       const boost::asio::any_io_executor& executor, channel_id id,
-      const std::variant<connected_channel, multicast_channel>& what);
+      const std::variant<connected_channel, multicast_channel, search_channel>& what);
 
   udp_channel(const boost::asio::any_io_executor& executor, channel_id id);
 
@@ -65,14 +66,17 @@ class udp_channel : public std::enable_shared_from_this<udp_channel> {
   /// Nothing is told any more. May be called from within the listener.
   void close();
 
-  send_result send(std::span<const std::byte> bytes);
+  /// To the channel's peer, or to `to` where it has none. No result is the channel's end.
+  send_result send(std::span<const std::byte> bytes, const std::optional<endpoint>& to = {});
 
  private:
   error_code make_socket(int family);
-  error_code connect(const connected_channel& how);
-  error_code listen(const multicast_channel& how);
+  error_code open(const connected_channel& how);
+  error_code open(const multicast_channel& how);
+  error_code open(const search_channel& how);
   error_code bind(const endpoint& local);
   error_code join(const multicast_channel& how);
+  error_code aim_multicast(const search_channel& how);
   void receive();
   void received(const std::shared_ptr<channel_listener>& listener, const error_code& error,
                 std::size_t length);
@@ -82,7 +86,7 @@ class udp_channel : public std::enable_shared_from_this<udp_channel> {
   boost::asio::ip::udp::socket socket_;
   boost::asio::ip::udp::endpoint from_;
   // One byte more than the longest datagram would do to see that one is too long.
-  std::array<std::byte, 1'200> buffer_{};
+  std::array<std::byte, engine_limits::search_answer_bytes + 1> buffer_{};
   static_assert(sizeof(buffer_) > engine_limits::datagram_bytes);
   std::weak_ptr<channel_listener> listener_;
   bool started_ = false;

@@ -96,6 +96,12 @@ std::optional<mapping_id> natpmp_client::in_flight() const {
   return queue_.front().what.mapping;
 }
 
+std::size_t natpmp_client::in_flight_bytes() const {
+  if (!in_flight()) return 0;
+  return queue_.front().what.is_address_question() ? natpmp_address_request_bytes
+                                                   : natpmp_map_request_bytes;
+}
+
 std::optional<time_point> natpmp_client::next_due() const {
   if (queue_.empty()) return std::nullopt;
   const entry& front = queue_.front();

@@ -58,6 +58,8 @@ class natpmp_client {
   bool is_open(mapping_id mapping) const;
   /// Whose request is in flight, and sent already (`none`: the address question).
   std::optional<mapping_id> in_flight() const;
+  /// How long it is, in bytes; 0: none is.
+  std::size_t in_flight_bytes() const;
   bool address_open() const { return is_open(mapping_id::none); }
   bool any_open() const noexcept { return !queue_.empty(); }
 

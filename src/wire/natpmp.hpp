@@ -24,6 +24,10 @@ inline constexpr std::uint8_t natpmp_version = 0;
 inline constexpr std::uint16_t natpmp_server_port = 5351;  ///< RFC 6886 section 3.1
 inline constexpr std::uint16_t natpmp_client_port = 5350;  ///< where address changes are announced
 
+// RFC 6886 sections 3.2 and 3.3
+inline constexpr std::size_t natpmp_address_request_bytes = 2;
+inline constexpr std::size_t natpmp_map_request_bytes = 12;
+
 /// RFC 6886 sections 3.2 and 3.3; other numbers are kept as they came.
 enum class natpmp_opcode : std::uint8_t { address = 0, map_udp = 1, map_tcp = 2 };
 

@@ -67,6 +67,22 @@ std::string_view to_string(decode_error value) noexcept {
       return "unknown opcode";
     case decode_error::bad_option:
       return "option past the end";
+    case decode_error::bad_character:
+      return "forbidden character";
+    case decode_error::missing_field:
+      return "missing field";
+    case decode_error::bad_value:
+      return "unreadable value";
+    case decode_error::not_xml:
+      return "not XML";
+    case decode_error::has_doctype:
+      return "document type declaration";
+    case decode_error::too_deep:
+      return "too many nested elements";
+    case decode_error::too_many_elements:
+      return "too many elements";
+    case decode_error::wrong_document:
+      return "document of another kind";
   }
   return "unknown error";
 }

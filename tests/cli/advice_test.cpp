@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
 #include <string_view>
 
 namespace damson::cli {
@@ -43,17 +44,94 @@ TEST(advice, names_are_the_enumerators) {
   EXPECT_EQ(name_of(errc::closed), "closed");
 }
 
-TEST(advice, does_not_blame_the_router_for_what_this_version_lacks) {
-  protocol_failure upnp;
-  upnp.protocol = protocol::upnp;
-  upnp.reason = errc::not_supported;
-  protocol_failure pcp = upnp;
-  pcp.protocol = protocol::pcp;
-  EXPECT_EQ(explanation_of(upnp), "this version of damson does not speak UPnP");
-  EXPECT_EQ(explanation_of(pcp), describe(errc::not_supported));
-  EXPECT_EQ(advice_for({.reason = errc::not_supported, .protocols = {upnp}}), "--protocol any");
-  EXPECT_EQ(advice_for({.reason = errc::not_supported, .protocols = {pcp, upnp}}),
-            advice_for(errc::not_supported));
+protocol_failure tried(protocol which, errc reason, const char* server = "192.0.2.1") {
+  return {.protocol = which,
+          .reason = reason,
+          .result_code = {},
+          .server = {.address = ip_address::parse(server).value(), .port = 5351},
+          .retry_after = {}};
+}
+
+protocol_failure without_server(protocol which, errc reason) {
+  return {.protocol = which, .reason = reason, .result_code = {}, .server = {}, .retry_after = {}};
+}
+
+TEST(advice, tells_a_search_that_found_nothing_from_a_device_that_says_no) {
+  EXPECT_EQ(explanation_of(without_server(protocol::upnp, errc::no_answer)),
+            "no device answered the search");
+  EXPECT_EQ(explanation_of(without_server(protocol::upnp, errc::not_supported)),
+            "no device that answered can map ports");
+  EXPECT_EQ(explanation_of(without_server(protocol::upnp, errc::unusable_answer)),
+            "no device that answered made sense");
+  for (const errc reason : {errc::no_answer, errc::not_supported, errc::unusable_answer}) {
+    EXPECT_EQ(explanation_of(tried(protocol::upnp, reason)), describe(reason));
+    EXPECT_EQ(explanation_of(without_server(protocol::pcp, reason)), describe(reason));
+  }
+}
+
+TEST(advice, says_of_a_protocol_that_nobody_asked_that_nobody_did) {
+  EXPECT_EQ(explanation_of(tried(protocol::nat_pmp, errc::not_tried)), "it was not asked");
+}
+
+TEST(advice, doubts_the_address_where_all_is_silent) {
+  const failure silence{.reason = errc::no_answer,
+                        .protocols = {tried(protocol::pcp, errc::no_answer),
+                                      tried(protocol::nat_pmp, errc::no_answer),
+                                      without_server(protocol::upnp, errc::no_answer)}};
+  EXPECT_EQ(advice_for(silence, protocol_filter::any, true),
+            "check that --gateway is a router's address and that it is on, or switch on UPnP, PCP "
+            "or NAT-PMP in its settings");
+  EXPECT_EQ(advice_for(silence, protocol_filter::any, false),
+            "check that the router is on, or switch on UPnP, PCP or NAT-PMP in its settings, or "
+            "--gateway ADDRESS");
+  const failure too_short{.reason = errc::timed_out, .protocols = silence.protocols};
+  EXPECT_EQ(advice_for(too_short, protocol_filter::any, true),
+            "a longer --timeout, or check that --gateway is a router's address and that it is on");
+  EXPECT_EQ(advice_for(too_short, protocol_filter::any, false), advice_for(errc::timed_out));
+  const failure unreachable{.reason = errc::network_down,
+                            .protocols = {tried(protocol::pcp, errc::network_down)}};
+  EXPECT_EQ(advice_for(unreachable, protocol_filter::any, true),
+            "check that --gateway is a router's address and that it is on, or this host's network "
+            "and firewall");
+  EXPECT_EQ(advice_for(unreachable, protocol_filter::any, false), advice_for(errc::network_down));
+}
+
+TEST(advice, trusts_the_address_where_somebody_refuses) {
+  const failure refused{.reason = errc::port_closed,
+                        .protocols = {tried(protocol::pcp, errc::port_closed),
+                                      without_server(protocol::upnp, errc::no_answer)}};
+  EXPECT_EQ(advice_for(refused, protocol_filter::any, false), advice_for(errc::port_closed));
+  EXPECT_EQ(advice_for(refused, protocol_filter::any, true),
+            "switch on UPnP, PCP or NAT-PMP in the router's settings, or another --gateway "
+            "ADDRESS");
+  const failure too_short{.reason = errc::timed_out, .protocols = refused.protocols};
+  EXPECT_EQ(advice_for(too_short, protocol_filter::any, true), advice_for(errc::timed_out));
+}
+
+TEST(advice, offers_the_other_protocols_only_where_they_were_left_out) {
+  const failure refused{.reason = errc::port_closed,
+                        .protocols = {tried(protocol::pcp, errc::port_closed)}};
+  const auto first_words = [&](protocol_filter asked) {
+    return advice_for(refused, asked, false).substr(0, 43);
+  };
+  EXPECT_EQ(first_words(protocol_filter::pcp), "--protocol any, switch on PCP or NAT-PMP in");
+  EXPECT_EQ(first_words(protocol_filter::upnp), "--protocol any, switch on UPnP in the route");
+  EXPECT_EQ(first_words(protocol_filter::pcp_only), "--protocol any, switch on PCP in the router");
+  EXPECT_EQ(first_words(protocol_filter::nat_pmp_only),
+            "--protocol any, switch on NAT-PMP in the ro");
+
+  const failure unknown{.reason = errc::not_supported,
+                        .protocols = {without_server(protocol::upnp, errc::not_supported)}};
+  EXPECT_EQ(advice_for(unknown, protocol_filter::upnp, false),
+            "--protocol any, or newer firmware for the router");
+  EXPECT_EQ(advice_for(unknown, protocol_filter::any, false), "newer firmware for the router");
+}
+
+TEST(advice, names_the_option_that_forbids_what_the_router_can_do) {
+  const failure refused{.reason = errc::lease_not_supported,
+                        .protocols = {tried(protocol::upnp, errc::lease_not_supported)}};
+  EXPECT_EQ(advice_for(refused, protocol_filter::any, false),
+            "the same without --no-permanent; it then stays until it is deleted");
 }
 
 }  // namespace

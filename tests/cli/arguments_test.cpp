@@ -46,7 +46,9 @@ TEST(map_arguments, have_defaults) {
   EXPECT_EQ(map.request.protocols, protocol_filter::any);
   EXPECT_EQ(map.request.timeout, 30s);
   EXPECT_EQ(map.gateway, std::nullopt);
+  EXPECT_TRUE(map.request.allow_permanent);
   EXPECT_FALSE(map.once);
+  EXPECT_FALSE(map.wait);
   EXPECT_FALSE(map.json);
   EXPECT_EQ(map.level, log_level::warning);
 }
@@ -54,7 +56,7 @@ TEST(map_arguments, have_defaults) {
 TEST(map_arguments, are_all_read) {
   const map_arguments map = parse_map(
       "map 51820/udp --external 40000 --lifetime 60 --protocol pcp-only --gateway 192.168.1.1 "
-      "--timeout 2.5 --once --json -v");
+      "--timeout 2.5 --no-permanent --once --json -v");
   EXPECT_EQ(map.request.transport, transport::udp);
   EXPECT_EQ(map.request.internal_port, 51820);
   EXPECT_EQ(map.request.external_port, 40000);
@@ -62,6 +64,7 @@ TEST(map_arguments, are_all_read) {
   EXPECT_EQ(map.request.protocols, protocol_filter::pcp_only);
   EXPECT_EQ(map.request.timeout, 2500ms);
   EXPECT_EQ(map.gateway, v4(192, 168, 1, 1));
+  EXPECT_FALSE(map.request.allow_permanent);
   EXPECT_TRUE(map.once);
   EXPECT_TRUE(map.json);
   EXPECT_EQ(map.level, log_level::info);
@@ -88,7 +91,12 @@ TEST(map_arguments, reach_the_ends_of_their_ranges) {
   EXPECT_EQ(parse_map("map 1 --lifetime 4294967295").request.lifetime, 4294967295s);
   EXPECT_EQ(parse_map("map 1 --timeout 0.001").request.timeout, 1ms);
   EXPECT_EQ(parse_map("map 1 --timeout 86400").request.timeout, 24h);
-  EXPECT_EQ(parse_map("map 1 --gateway fe80::1").gateway, ip_address::parse("fe80::1"));
+}
+
+TEST(map_arguments, wait_as_long_as_can_be) {
+  const map_arguments map = parse_map("map 1 --wait");
+  EXPECT_TRUE(map.wait);
+  EXPECT_EQ(map.request.timeout, 24h);
 }
 
 TEST(map_arguments, raise_the_log_level_with_each_v) {
@@ -185,6 +193,12 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --gateway 0.0.0.0", "not '0.0.0.0'"},
         wrong_usage{"map 80 --gateway 224.0.0.1", "not '224.0.0.1'"},
         wrong_usage{"map 80 --gateway ::", "not '::'"},
+        wrong_usage{"map 80 --gateway fe80::1",
+                    "--gateway must be an IPv4 address, since this version speaks IPv4 only, not "
+                    "'fe80::1'"},
+        wrong_usage{"map 80 --wait --timeout 5",
+                    "--wait never gives up, so --timeout has no meaning with it"},
+        wrong_usage{"map 80 --wait=no", "--wait takes no value"},
         wrong_usage{"map 80 --timeout 0", "--timeout must be seconds from 0.001 to 86400, not '0'"},
         wrong_usage{"map 80 --timeout=-1", "not '-1'"},
         wrong_usage{"map 80 --timeout 0.0001", "not '0.0001'"},

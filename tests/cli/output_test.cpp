@@ -1,8 +1,9 @@
 #include "cli/output.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "cli/text.hpp"
@@ -33,7 +34,6 @@ report example_of(event_kind kind) {
   what.event.kind = kind;
   what.event.info = example();
   what.elapsed = 12'300us;
-  what.took = 12'300us;
   return what;
 }
 
@@ -89,6 +89,49 @@ TEST(json_output, direct_has_no_lifetime) {
             R"({"event":"mapped","transport":"tcp","protocol":"direct",)"
             R"("internal":"[2001:db8::1]:80","external":"[2001:db8::1]:80","lifetime":null,)"
             R"("elapsed_ms":0.437})");
+}
+
+TEST(json_output, mapped_through_upnp_says_whether_it_was_read_back) {
+  report what = example_of(event_kind::mapped);
+  what.event.info.protocol = protocol::upnp;
+  const std::string begin =
+      R"({"event":"mapped","transport":"tcp","protocol":"upnp","internal":"192.0.2.10:8080",)"
+      R"("external":"198.51.100.7:8080","lifetime":)";
+  EXPECT_EQ(json_line(what), begin + R"(7200,"verified":false,"elapsed_ms":12.3})");
+  what.event.info.verified = true;
+  EXPECT_EQ(json_line(what), begin + R"(7200,"verified":true,"elapsed_ms":12.3})");
+  what.event.info.permanent = true;
+  what.event.info.lifetime = 0s;
+  EXPECT_EQ(json_line(what), begin + R"(null,"permanent":true,"verified":true,"elapsed_ms":12.3})");
+}
+
+TEST(json_output, mapped_accounts_for_each_protocol) {
+  report what = example_of(event_kind::mapped);
+  what.event.report = {{.protocol = protocol::pcp,
+                        .standing = protocol_standing::failed,
+                        .why = protocol_failure{.protocol = protocol::pcp,
+                                                .reason = errc::not_authorized,
+                                                .result_code = 2,
+                                                .server = at("192.0.2.1", 5351),
+                                                .retry_after = 30s},
+                        .answered_after = 437us},
+                       {.protocol = protocol::nat_pmp,
+                        .standing = protocol_standing::asked,
+                        .why = std::nullopt,
+                        .answered_after = std::nullopt},
+                       {.protocol = protocol::upnp,
+                        .standing = protocol_standing::taken,
+                        .why = std::nullopt,
+                        .answered_after = 3ms}};
+  EXPECT_THAT(
+      json_line(what),
+      testing::EndsWith(
+          R"("elapsed_ms":12.3,"protocols":[)"
+          R"({"protocol":"pcp","standing":"failed","answered_ms":0.437,"reason":"not_authorized",)"
+          R"("message":"the router's settings do not allow it","result_code":2,)"
+          R"("server":"192.0.2.1:5351","retry_after":30},)"
+          R"({"protocol":"nat-pmp","standing":"asked","answered_ms":null},)"
+          R"({"protocol":"upnp","standing":"taken","answered_ms":3}]})"));
 }
 
 TEST(json_output, changed) {
@@ -147,6 +190,14 @@ TEST(json_output, interrupted_is_a_failure_with_a_reason_of_its_own) {
             R"("reasons":[]})");
 }
 
+TEST(json_output, failed_but_tried_again) {
+  map_failure what = failed_example();
+  what.why.protocols.clear();
+  what.is_waiting = true;
+  EXPECT_THAT(json_line(what),
+              testing::EndsWith(R"("reason":"no_answer","reasons":[],"waiting":true})"));
+}
+
 // ---- For people
 
 TEST(human_output, mapped) {
@@ -154,10 +205,62 @@ TEST(human_output, mapped) {
   EXPECT_EQ(human_line(what),
             "tcp 192.0.2.10:8080 is open as 198.51.100.7:8080 through pcp, lease 7200 s (12.3 ms)");
   what.event.regained = true;
-  what.took = 3'200ms;
+  what.elapsed = 3'200ms;
   EXPECT_EQ(
       human_line(what),
       "tcp 192.0.2.10:8080 is open again as 198.51.100.7:8080 through pcp, lease 7200 s (3.20 s)");
+}
+
+TEST(human_output, mapped_still) {
+  report what = example_of(event_kind::mapped);
+  what.event.regained = true;
+  what.was_never_lost = true;
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is still open as 198.51.100.7:8080 through pcp, lease 7200 s; the "
+            "router had been out of reach");
+}
+
+TEST(human_output, mapped_through_upnp) {
+  report what = example_of(event_kind::mapped);
+  what.event.info.protocol = protocol::upnp;
+  what.event.info.verified = true;
+  const std::string begin = "tcp 192.0.2.10:8080 is open as 198.51.100.7:8080 through upnp, ";
+  EXPECT_EQ(human_line(what), begin + "lease 7200 s (12.3 ms)");
+  what.event.info.verified = false;
+  EXPECT_EQ(human_line(what), begin + "lease 7200 s, not verified (12.3 ms)");
+  what.event.info.verified = what.event.info.permanent = true;
+  what.event.info.lifetime = 0s;
+  EXPECT_EQ(human_line(what), begin + "permanent (12.3 ms)");
+  what.event.kind = event_kind::removed;
+  what.event.how = removal::left_to_expire;
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 was given up, but the router did not confirm it and may keep it "
+            "open until it is deleted there (12.3 ms)");
+}
+
+TEST(human_output, how_each_protocol_fared) {
+  const auto line = [](protocol_standing standing,
+                       std::optional<std::chrono::nanoseconds> answered_after = std::nullopt) {
+    return human_line(protocol_report{.protocol = protocol::upnp,
+                                      .standing = standing,
+                                      .why = std::nullopt,
+                                      .answered_after = answered_after});
+  };
+  EXPECT_EQ(line(protocol_standing::not_asked), "upnp was not asked: it was not its turn yet");
+  EXPECT_EQ(line(protocol_standing::asked), "upnp was asked and had not answered yet");
+  EXPECT_EQ(line(protocol_standing::answered, 3ms),
+            "upnp answered after 3.00 ms, and was not needed");
+  EXPECT_EQ(line(protocol_standing::taken, 3ms), "upnp answered after 3.00 ms and was taken");
+  EXPECT_EQ(human_line(protocol_report{.protocol = protocol::upnp,
+                                       .standing = protocol_standing::failed,
+                                       .why = protocol_failure{.protocol = protocol::upnp,
+                                                               .reason = errc::not_authorized,
+                                                               .result_code = 606,
+                                                               .server = at("192.0.2.1", 5000),
+                                                               .retry_after = {}},
+                                       .answered_after = 3ms}),
+            "upnp was out after 3.00 ms at 192.0.2.1:5000: the router's settings do not allow it, "
+            "error 606");
 }
 
 TEST(human_output, mapped_where_the_router_does_not_tell_its_address) {
@@ -218,8 +321,8 @@ TEST(human_output, failed_says_what_happened_where_and_what_to_try) {
       human_line(failed_example()),
       "damson: could not open tcp 8080 on the router at 192.0.2.1: the router did not answer "
       "(pcp at 192.0.2.1:5351: the router's settings do not allow it, result 2, not again for "
-      "30 s; nat-pmp). Try: switch on PCP or NAT-PMP in the router's settings, or --gateway "
-      "ADDRESS, or again in 30 s");
+      "30 s; nat-pmp). Try: switch on UPnP, PCP or NAT-PMP in the router's settings, or "
+      "--gateway ADDRESS, or again in 30 s");
 }
 
 TEST(human_output, failed_says_once_what_several_protocols_have_in_common) {
@@ -234,15 +337,14 @@ TEST(human_output, failed_says_once_what_several_protocols_have_in_common) {
                                   .retry_after = {}});
   }
   what.why.protocols.push_back({.protocol = protocol::upnp,
-                                .reason = errc::not_supported,
+                                .reason = errc::no_answer,
                                 .result_code = {},
                                 .server = {},
                                 .retry_after = {}});
   EXPECT_EQ(human_line(what),
             "damson: could not open tcp 8080 on the router at 192.0.2.1: nothing listens on the "
-            "router's port (pcp, nat-pmp at 192.0.2.1:5351; upnp: this version of damson does not "
-            "speak UPnP). Try: switch on PCP or NAT-PMP in the router's settings, or --gateway "
-            "ADDRESS");
+            "router's port (pcp, nat-pmp at 192.0.2.1:5351; upnp: no device answered the search). "
+            "Try: switch on UPnP, PCP or NAT-PMP in the router's settings, or --gateway ADDRESS");
 }
 
 TEST(human_output, failed_names_the_gateway_that_the_user_named) {
@@ -252,8 +354,8 @@ TEST(human_output, failed_names_the_gateway_that_the_user_named) {
   what.why = {.reason = errc::network_down, .protocols = {}};
   EXPECT_EQ(human_line(what),
             "damson: could not open udp 8080 on the router at 192.0.2.99: the router cannot be "
-            "reached from this host. Try: check this host's network and firewall, or --gateway "
-            "ADDRESS");
+            "reached from this host. Try: check that --gateway is a router's address and that it "
+            "is on, or this host's network and firewall");
 }
 
 TEST(human_output, failed_without_any_router) {
@@ -264,17 +366,43 @@ TEST(human_output, failed_without_any_router) {
             "it. Try: connect this host to a router, or name one with --gateway ADDRESS");
 }
 
-TEST(human_output, failed_upnp_is_named_as_missing_here_and_not_in_the_router) {
+TEST(human_output, failed_says_that_no_device_was_found) {
   map_failure what = failed_example();
-  what.why = {.reason = errc::not_supported,
+  what.request.protocols = protocol_filter::upnp;
+  what.why = {.reason = errc::no_answer,
               .protocols = {{.protocol = protocol::upnp,
-                             .reason = errc::not_supported,
+                             .reason = errc::no_answer,
                              .result_code = {},
                              .server = {},
                              .retry_after = {}}}};
   EXPECT_EQ(human_line(what),
-            "damson: could not open tcp 8080: this version of damson does not speak UPnP. "
-            "Try: --protocol any");
+            "damson: could not open tcp 8080: no device answered the search. Try: --protocol any, "
+            "check that the router is on, or switch on UPnP in its settings, or --gateway ADDRESS");
+}
+
+TEST(human_output, failed_calls_the_numbers_of_upnp_errors) {
+  map_failure what = failed_example();
+  what.why = {.reason = errc::not_authorized,
+              .protocols = {{.protocol = protocol::upnp,
+                             .reason = errc::not_authorized,
+                             .result_code = -606,
+                             .server = at("192.0.2.1", 5000),
+                             .retry_after = 1800s}}};
+  EXPECT_EQ(human_line(what),
+            "damson: could not open tcp 8080 on the router at 192.0.2.1: the router's settings do "
+            "not allow it (upnp at 192.0.2.1:5000, error -606, not again for 1800 s). Try: allow "
+            "this host and port in the router's settings, or another --external PORT, or again in "
+            "1800 s");
+}
+
+TEST(human_output, failed_but_tried_again) {
+  map_failure what = failed_example();
+  what.is_waiting = true;
+  what.why = {.reason = errc::no_gateway, .protocols = {}};
+  EXPECT_EQ(human_line(what),
+            "damson: could not open tcp 8080: this host has no default route with a router behind "
+            "it; trying again until it can be. Try: connect this host to a router, or name one "
+            "with --gateway ADDRESS");
 }
 
 TEST(human_output, interrupted) {

@@ -17,6 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::EndsWith;
 using testing::Eq;
 using testing::HasSubstr;
@@ -33,6 +34,16 @@ std::vector<std::string> tool(const std::vector<std::string>& words) {
 }
 
 MATCHER(is_one_line, "") { return arg.ends_with('\n') && std::ranges::count(arg, '\n') == 1; }
+
+// Every test program's routers share the loopback interface, so a search with multicast may find
+// one of another program: only a router that speaks UPnP itself, and so comes first, or one that is
+// asked for PCP alone, is safe from them.
+std::vector<std::string> map_without_search(const std::string& gateway,
+                                            const std::vector<std::string>& more = {}) {
+  std::vector<std::string> words{"map", "8080", "--gateway", gateway, "--protocol", "pcp"};
+  words.insert(words.end(), more.begin(), more.end());
+  return tool(words);
+}
 
 /// Leases as short as they are asked for.
 sim::profile short_leases() {
@@ -66,7 +77,7 @@ TEST(program, help_and_version_exit_0_on_standard_output) {
 
 TEST(program, nobody_listens_exits_1_and_names_the_address) {
   const std::string address = to_string(fresh_loopback_address());
-  child_process child{tool({"map", "8080", "--gateway", address, "--timeout", "1"})};
+  child_process child{tool({"map", "8080", "--gateway", address, "--protocol", "pcp"})};
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.output(), IsEmpty());
   EXPECT_THAT(child.errors(), AllOf(is_one_line(),
@@ -78,7 +89,8 @@ TEST(program, nobody_listens_exits_1_and_names_the_address) {
 
 TEST(program, a_failure_is_a_json_line_as_well) {
   const std::string address = to_string(fresh_loopback_address());
-  child_process child{tool({"map", "8080/udp", "--gateway", address, "--timeout", "1", "--json"})};
+  child_process child{
+      tool({"map", "8080/udp", "--gateway", address, "--protocol", "pcp", "--json"})};
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.output(),
               AllOf(is_one_line(),
@@ -89,18 +101,11 @@ TEST(program, a_failure_is_a_json_line_as_well) {
   EXPECT_THAT(child.errors(), AllOf(is_one_line(), StartsWith("damson: could not open udp 8080")));
 }
 
-TEST(program, upnp_is_said_to_be_missing) {
-  const std::string address = to_string(fresh_loopback_address());
-  child_process child{tool({"map", "8080", "--gateway", address, "--protocol", "upnp"})};
-  EXPECT_EQ(child.wait(), 1);
-  EXPECT_THAT(child.errors(), AllOf(is_one_line(), HasSubstr("does not speak UPnP")));
-}
-
 // ---- With a router that never answers
 
 TEST(program, silence_until_the_time_out_exits_1) {
   const silent_router router;
-  child_process child{tool({"map", "8080", "--gateway", router.address(), "--timeout", "0.3"})};
+  child_process child{map_without_search(router.address(), {"--timeout", "0.3"})};
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.errors(), AllOf(is_one_line(), HasSubstr(router.address()),
                                     HasSubstr("Try: a longer --timeout")));
@@ -108,7 +113,7 @@ TEST(program, silence_until_the_time_out_exits_1) {
 
 TEST(program, a_signal_while_waiting_ends_it) {
   const silent_router router;
-  child_process child{tool({"map", "8080", "--gateway", router.address(), "--json", "-vvv"})};
+  child_process child{map_without_search(router.address(), {"--json", "-vvv"})};
   // The first line of the log: it is at work.
   ASSERT_THAT(child.wait_for_error_line("damson: "), Not(IsEmpty()));
   const auto begin = std::chrono::steady_clock::now();
@@ -122,7 +127,7 @@ TEST(program, a_signal_while_waiting_ends_it) {
 
 TEST(program, shows_on_a_terminal_that_it_waits) {
   const silent_router router;
-  child_process child{tool({"map", "8080", "--gateway", router.address()}),
+  child_process child{map_without_search(router.address()),
                       {.environment = {}, .terminal_for_errors = true}};
   EXPECT_TRUE(child.wait_for_error_text("asking the router, "));
   child.signal(SIGTERM);
@@ -131,7 +136,7 @@ TEST(program, shows_on_a_terminal_that_it_waits) {
 
 TEST(program, shows_nothing_in_a_pipe_while_it_waits) {
   const silent_router router;
-  child_process child{tool({"map", "8080", "--gateway", router.address(), "--timeout", "0.8"})};
+  child_process child{map_without_search(router.address(), {"--timeout", "0.8"})};
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.errors(), is_one_line());
 }
@@ -170,7 +175,9 @@ TEST_F(program_with_router, prints_json_lines) {
   EXPECT_THAT(child.wait_for_line("mapped"),
               MatchesRegex(R"(\{"event":"mapped","transport":"tcp","protocol":"pcp",)"
                            R"("internal":"127\.0\.0\.1:8080","external":"198\.51\.100\.7:9090",)"
-                           R"("lifetime":600,"elapsed_ms":[0-9.]+\})"));
+                           R"("lifetime":600,"elapsed_ms":[0-9.]+,"protocols":\[)"
+                           R"(\{"protocol":"pcp","standing":"taken","answered_ms":[0-9.]+\},)"
+                           R"(\{"protocol":"nat-pmp",.*\},\{"protocol":"upnp",.*\}\]\})"));
   child.signal(SIGINT);
   EXPECT_THAT(child.wait_for_line("removed"),
               MatchesRegex(R"(\{"event":"removed","transport":"tcp","protocol":"pcp",)"
@@ -217,7 +224,7 @@ TEST_F(program_with_router, tells_of_the_loss_and_of_the_return) {
   });
   EXPECT_THAT(child.wait_for_line(R"("event":"lost")"),
               HasSubstr(R"("reason":"gateway_restarted")"));
-  EXPECT_THAT(child.wait_for_line(R"("event":"mapped")"), EndsWith(R"("regained":true})"));
+  EXPECT_THAT(child.wait_for_line(R"("event":"mapped")"), HasSubstr(R"("regained":true)"));
   EXPECT_THAT(router_.rules(), SizeIs(1));
   child.signal(SIGINT);
   EXPECT_EQ(child.wait(), 0);
@@ -285,6 +292,130 @@ TEST_F(program_with_router, logs_on_standard_error_when_asked_to) {
   EXPECT_THAT(by_environment.errors(), HasSubstr("damson: debug: "));
 }
 
+// ---- With a router that speaks UPnP only
+
+sim::profile upnp_only() {
+  sim::profile how;
+  how.speaks_pcp = how.speaks_nat_pmp = false;
+  how.speaks_upnp = true;
+  return how;
+}
+
+sim::profile only_permanent() {
+  sim::profile how = upnp_only();
+  how.upnp.leases = sim::lease_policy::only_permanent_725;
+  return how;
+}
+
+TEST(program, maps_through_upnp_and_gives_back) {
+  test_router router{upnp_only()};
+  child_process child{tool({"map", "8080", "--gateway", router.address()})};
+  EXPECT_THAT(child.wait_for_line("tcp"),
+              MatchesRegex("tcp 127\\.0\\.0\\.1:8080 is open as 198\\.51\\.100\\.7:8080 through "
+                           "upnp, lease 7200 s \\([0-9.]+ m?s\\)"));
+  EXPECT_THAT(router.rules(), SizeIs(1));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.output(), HasSubstr(" is closed: deleted from the router"));
+  EXPECT_THAT(child.errors(), IsEmpty());
+  EXPECT_THAT(router.rules(), IsEmpty());
+}
+
+TEST(program, tells_how_each_protocol_fared_when_asked_to) {
+  const test_router router{upnp_only()};
+  child_process child{tool({"map", "8080", "--gateway", router.address(), "-v"})};
+  EXPECT_THAT(child.wait_for_error_line("damson: pcp was out after"),
+              EndsWith(" at " + router.address() + ":5351: nothing listens on the router's port"));
+  EXPECT_THAT(child.wait_for_error_line("damson: nat-pmp was out after"), Not(IsEmpty()));
+  EXPECT_THAT(child.wait_for_error_line("damson: upnp answered after"), EndsWith("and was taken"));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.output(), Not(HasSubstr("was out")));
+}
+
+TEST(program, json_says_what_upnp_is_worth) {
+  const test_router router{upnp_only()};
+  child_process child{tool({"map", "8080", "--gateway", router.address(), "--once", "--json"})};
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.output(),
+              AllOf(is_one_line(), HasSubstr(R"("lifetime":7200,"verified":true,"elapsed_ms":)"),
+                    HasSubstr(R"({"protocol":"pcp","standing":"failed",)"),
+                    HasSubstr(R"("reason":"port_closed")"),
+                    HasSubstr(R"({"protocol":"upnp","standing":"taken",)")));
+  EXPECT_THAT(child.errors(), IsEmpty());
+}
+
+TEST(program, warns_of_permanent_mappings_and_deletes_them) {
+  test_router router{only_permanent()};
+  child_process child{tool({"map", "8080", "--gateway", router.address(), "--json"})};
+  EXPECT_THAT(child.wait_for_line("mapped"),
+              HasSubstr(R"("lifetime":null,"permanent":true,"verified":true,)"));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.errors(), AllOf(is_one_line(), StartsWith("damson: warning: "),
+                                    HasSubstr("permanent mappings only")));
+  EXPECT_THAT(router.rules(), IsEmpty());
+}
+
+TEST(program, once_warns_of_the_permanent_mapping_that_it_leaves) {
+  test_router router{only_permanent()};
+  child_process child{tool({"map", "8080", "--gateway", router.address(), "--once"})};
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.output(), HasSubstr("through upnp, permanent ("));
+  EXPECT_THAT(child.errors(), HasSubstr("Try: --no-permanent"));
+  EXPECT_THAT(router.rules(), SizeIs(1));
+}
+
+TEST(program, makes_no_permanent_mapping_against_the_users_will) {
+  test_router router{only_permanent()};
+  child_process child{tool({"map", "8080", "--gateway", router.address(), "--no-permanent"})};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(),
+              AllOf(is_one_line(), HasSubstr("permanent mappings only"), HasSubstr("error 725"),
+                    HasSubstr(". Try: the same without --no-permanent")));
+  EXPECT_THAT(router.rules(), IsEmpty());
+}
+
+// ---- With a router that comes later
+
+sim::profile closed() {
+  sim::profile how;
+  how.speaks_pcp = how.speaks_nat_pmp = false;
+  return how;
+}
+
+TEST(program, waits_for_the_router) {
+  test_router router{closed()};
+  child_process child{map_without_search(router.address(), {"--wait", "--json"})};
+  EXPECT_THAT(child.wait_for_error_line("could not open"), HasSubstr("; trying again"));
+  EXPECT_THAT(child.wait_for_line("failed"), EndsWith(R"("waiting":true})"));
+  router.change([](sim::gateway& model, time_point) { model.behaviour().speaks_pcp = true; });
+  EXPECT_THAT(child.wait_for_line("mapped"), HasSubstr(R"("protocol":"pcp")"));
+  EXPECT_THAT(router.rules(), SizeIs(1));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.errors(), is_one_line());
+  EXPECT_THAT(router.rules(), IsEmpty());
+}
+
+TEST(program, waits_until_a_signal) {
+  const test_router router{closed()};
+  child_process child{map_without_search(router.address(), {"--wait"})};
+  ASSERT_THAT(child.wait_for_error_line("trying again"), Not(IsEmpty()));
+  child.signal(SIGTERM);
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(), HasSubstr("damson: interrupted before tcp 8080"));
+  EXPECT_THAT(child.output(), IsEmpty());
+}
+
+TEST(program, waits_no_longer_than_somebody_reads) {
+  const test_router router{closed()};
+  child_process child{map_without_search(router.address(), {"--wait", "--json"}),
+                      {.environment = {}, .closed_output = true}};
+  EXPECT_EQ(child.wait(), 1);
+  EXPECT_THAT(child.errors(), HasSubstr("damson: could not write to standard output"));
+}
+
 // ---- The demo
 
 TEST(program, two_demos_side_by_side_exit_0) {
@@ -294,6 +425,11 @@ TEST(program, two_demos_side_by_side_exit_0) {
   EXPECT_EQ(two.wait(), 0);
   for (const child_process* const demo : {&one, &two}) {
     EXPECT_THAT(demo->errors(), IsEmpty());
+    EXPECT_THAT(demo->output(), HasSubstr("  pcp was out after "));
+    EXPECT_THAT(demo->output(), ContainsRegex("  upnp answered after [0-9.]+ m?s and was taken"));
+    EXPECT_THAT(demo->output(),
+                ContainsRegex("  nat-pmp answered after [0-9.]+ m?s and was taken"));
+    EXPECT_THAT(demo->output(), ContainsRegex("  pcp answered after [0-9.]+ m?s and was taken"));
     EXPECT_THAT(demo->output(), HasSubstr("tcp 198.51.100.7:8080 -> 127.0.0.1:8080"));
     EXPECT_THAT(demo->output(), HasSubstr("is not open any more: the router has restarted"));
     EXPECT_THAT(demo->output(), HasSubstr("is open again as 198.51.100.23:8080"));

@@ -42,6 +42,10 @@ struct event_result {
   mapping_event event;
 };
 
+/// Without a search, which takes 4 s to find nothing and, on the loopback interface that all test
+/// programs share, may find a router of another one.
+constexpr map_request pcp_for_8080{.internal_port = 8080, .protocols = protocol_filter::pcp};
+
 class client_test : public testing::Test {
  protected:
   /// Waits for the first result of a request.
@@ -171,7 +175,7 @@ TEST_F(client_test, says_why_it_was_refused) {
   how.refuses_maps_with = sim::pcp_result::not_authorized;
   test_router router{how};
   client client{io_, router.options()};
-  auto [error, handle] = map(client);
+  auto [error, handle] = map(client, pcp_for_8080);
   EXPECT_TRUE(error == errc::not_authorized) << error.message();
   EXPECT_TRUE(error == next_step::tell_owner);
   EXPECT_FALSE(handle);
@@ -188,7 +192,7 @@ TEST_F(client_test, says_why_it_was_refused) {
 TEST_F(client_test, fails_at_once_where_nothing_listens) {
   client client{io_, options_for(unused_loopback_address())};
   const auto begin = std::chrono::steady_clock::now();
-  const auto [error, handle] = map(client);
+  const auto [error, handle] = map(client, pcp_for_8080);
   EXPECT_TRUE(error == errc::port_closed) << error.message() << ": " << to_string(handle.why());
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{3});
   ASSERT_TRUE(run_out());
@@ -265,13 +269,136 @@ TEST_F(client_test, answers_for_empty_handles) {
 
 TEST_F(client_test, answers_for_a_handle_whose_mapping_failed) {
   client client{io_, options_for(unused_loopback_address())};
-  auto handle = map(client).mapping;
+  auto handle = map(client, pcp_for_8080).mapping;
   std::vector<error_code> told;
   handle.async_next_event([&](error_code error, const mapping_event&) { told.push_back(error); });
   std::move(handle).async_release([&](error_code error, removal) { told.push_back(error); });
   ASSERT_TRUE(run_until(io_, [&] { return told.size() == 2; }));
   EXPECT_TRUE(told[0] == errc::closed);
   EXPECT_TRUE(told[1] == errc::closed);
+}
+
+TEST_F(client_test, tells_how_the_protocol_was_chosen) {
+  sim::profile how;
+  how.speaks_pcp = false;
+  const test_router router{how};
+  client client{io_, router.options()};
+  const auto [error, handle] = map(client);
+  ASSERT_FALSE(error) << error.message();
+  const auto report = handle.report();
+  ASSERT_THAT(report, SizeIs(3));
+  EXPECT_EQ(report[0].protocol, protocol::pcp);
+  EXPECT_EQ(report[0].standing, protocol_standing::failed);
+  ASSERT_TRUE(report[0].why);
+  EXPECT_EQ(report[0].why->reason, errc::version_refused);
+  EXPECT_EQ(report[1].protocol, protocol::nat_pmp);
+  EXPECT_EQ(report[1].standing, protocol_standing::taken);
+  ASSERT_TRUE(report[1].answered_after);
+  EXPECT_LE(*report[1].answered_after, handle.info().elapsed);
+  EXPECT_EQ(report[2].protocol, protocol::upnp);
+  EXPECT_THAT(mapping{}.report(), IsEmpty());
+}
+
+// Keeping open
+
+class kept_open_test : public client_test {
+ protected:
+  /// A router with nothing behind its port, for now.
+  static sim::profile closed() {
+    sim::profile how;
+    how.speaks_pcp = how.speaks_nat_pmp = false;
+    return how;
+  }
+};
+
+TEST_F(kept_open_test, asks_until_the_router_grants) {
+  test_router router{closed()};
+  auto opts = router.options();
+  opts.recheck_period = std::chrono::seconds{1};  // and so the longest pause
+  client client{io_, opts};
+  auto handle = client.keep_open(pcp_for_8080);
+  EXPECT_TRUE(handle);
+  EXPECT_EQ(handle.info().internal.port, 8080);
+  EXPECT_THAT(handle.report(), IsEmpty());
+
+  const auto first = next_event(handle);
+  ASSERT_FALSE(first.error) << first.error.message();
+  EXPECT_EQ(first.event.kind, event_kind::failed);
+  EXPECT_EQ(first.event.why.reason, errc::port_closed);
+  EXPECT_TRUE(handle);
+  EXPECT_EQ(handle.why(), first.event.why);
+
+  router.change([](sim::gateway& model, time_point) { model.behaviour().speaks_pcp = true; });
+  auto second = next_event(handle);
+  while (!second.error && second.event.kind == event_kind::failed) second = next_event(handle);
+  ASSERT_FALSE(second.error) << second.error.message();
+  EXPECT_EQ(second.event.kind, event_kind::mapped);
+  EXPECT_FALSE(second.event.regained);
+  EXPECT_THAT(second.event.report, SizeIs(2));
+  EXPECT_EQ(handle.report(), second.event.report);
+  EXPECT_EQ(handle.info(), second.event.info);
+  EXPECT_EQ(handle.why(), failure{});
+  ASSERT_THAT(router.rules(), SizeIs(1));
+
+  {
+    const mapping gone = std::move(handle);
+  }
+  ASSERT_TRUE(run_out());
+  EXPECT_THAT(router.rules(), IsEmpty());
+}
+
+TEST_F(kept_open_test, needs_no_waiter) {
+  test_router router;
+  client client{io_, router.options()};
+  const auto handle = client.keep_open(pcp_for_8080);
+  ASSERT_TRUE(run_until(io_, [&] { return handle.info().external.port != 0; }));
+  EXPECT_THAT(router.rules(), SizeIs(1));
+}
+
+TEST_F(kept_open_test, ends_with_its_handle) {
+  const test_router router{closed()};
+  client client{io_, router.options()};
+  {
+    auto handle = client.keep_open(pcp_for_8080);
+    EXPECT_EQ(next_event(handle).event.kind, event_kind::failed);
+    EXPECT_TRUE(has_work()) << "it goes on";
+  }
+  ASSERT_TRUE(run_out());
+
+  auto released = client.keep_open(pcp_for_8080);
+  std::optional<std::pair<error_code, removal>> told;
+  std::move(released).async_release(
+      [&](error_code error, removal how) { told.emplace(error, how); });
+  ASSERT_TRUE(run_out());
+  ASSERT_TRUE(told);
+  EXPECT_FALSE(told->first) << told->first.message();
+  EXPECT_EQ(told->second, removal::already_gone);
+}
+
+TEST_F(kept_open_test, fails_once_where_the_request_makes_no_sense) {
+  const test_router router;
+  client client{io_, router.options()};
+  auto handle = client.keep_open({.internal_port = 0});
+  const auto told = next_event(handle);
+  EXPECT_EQ(told.event.kind, event_kind::failed);
+  EXPECT_EQ(told.event.why.reason, errc::invalid_argument);
+}
+
+TEST_F(kept_open_test, is_over_when_its_client_closes) {
+  const test_router router{closed()};
+  client client{io_, router.options()};
+  auto handle = client.keep_open(pcp_for_8080);
+  EXPECT_EQ(next_event(handle).event.kind, event_kind::failed);
+  client.async_close([](error_code) {});
+  EXPECT_EQ(next_event(handle).event.kind, event_kind::removed);
+
+  auto late = client.keep_open(pcp_for_8080);
+  const auto told = next_event(late);
+  EXPECT_FALSE(told.error);
+  EXPECT_EQ(told.event.kind, event_kind::removed);
+  EXPECT_EQ(told.event.how, removal::already_gone);
+  EXPECT_EQ(told.event.info.internal.port, 8080);
+  EXPECT_TRUE(next_event(late).error == errc::closed);
 }
 
 // Cancelling

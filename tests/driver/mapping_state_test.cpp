@@ -96,6 +96,43 @@ TEST_F(mapping_state_test, tells_that_a_loss_is_over_even_after_a_change) {
   EXPECT_EQ(told_[1].event.info.external.port, 4'000);
 }
 
+TEST_F(mapping_state_test, tells_who_comes_late_how_it_began) {
+  auto first = event_of(event_kind::mapped, 1'000);
+  first.regained = false;
+  first.report = {{.protocol = protocol::upnp, .standing = protocol_standing::taken}};
+  for (const auto later : {event_kind::mapped, event_kind::changed}) {
+    state_.tell(first);
+    state_.tell(event_of(later, 2'000));
+    wait();
+    run();
+    ASSERT_EQ(told_.size(), 1U);
+    EXPECT_EQ(told_[0].event.kind, event_kind::mapped);
+    EXPECT_FALSE(told_[0].event.regained);
+    EXPECT_EQ(told_[0].event.info.external.port, 2'000);
+    EXPECT_EQ(told_[0].event.report, first.report);
+    told_.clear();
+  }
+}
+
+TEST_F(mapping_state_test, notes_what_the_handle_tells) {
+  auto failed = event_of(event_kind::failed);
+  failed.why.reason = errc::no_answer;
+  state_.note(failed);
+  EXPECT_EQ(state_.why().reason, errc::no_answer);
+  auto mapped = event_of(event_kind::mapped, 1'000);
+  mapped.report = {{.protocol = protocol::pcp, .standing = protocol_standing::taken}};
+  state_.note(mapped);
+  EXPECT_EQ(state_.why(), failure{});
+  EXPECT_EQ(state_.report(), mapped.report);
+  EXPECT_EQ(state_.info().external.port, 1'000);
+  state_.note(event_of(event_kind::changed, 2'000));
+  EXPECT_EQ(state_.info().external.port, 2'000);
+  state_.note(event_of(event_kind::removed));
+  EXPECT_EQ(state_.info().external.port, 2'000) << "as last granted";
+  state_.note(event_of(event_kind::mapped, 3'000));
+  EXPECT_EQ(state_.report(), mapped.report) << "a confirmation has none of its own";
+}
+
 TEST_F(mapping_state_test, tells_the_end_last_and_once) {
   state_.tell(event_of(event_kind::lost));
   state_.tell(event_of(event_kind::removed));

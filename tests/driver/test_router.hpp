@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 
@@ -43,6 +44,9 @@ class test_router {
  private:
   damson::ip_address address_;
   boost::asio::io_context io_;
+  /// A router without an open port has nothing to wait for, and still has to take changes.
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+      io_.get_executor()};
   std::optional<damson::sim::socket_gateway> gateway_;
   std::thread thread_;
 };

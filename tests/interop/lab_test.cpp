@@ -184,7 +184,7 @@ TEST_F(lab_test, a_daemon_can_be_stopped_and_started_again_and_again) {
 
 TEST_F(lab_test, a_upnp_only_router_refuses_5351) {
   const lab::network net;
-  const lab::miniupnpd daemon(net, {.natpmp = false, .extra = {}});
+  const lab::miniupnpd daemon(net, {.natpmp = false});
   EXPECT_TRUE(daemon.running());
   EXPECT_EQ(ask_5351(net, 1s), lab::reach::refused);
 }

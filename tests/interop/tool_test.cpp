@@ -76,6 +76,68 @@ TEST_F(tool_test, once_leaves_the_mapping_to_its_lease) {
   EXPECT_TRUE(reaches(net, server, {"1.2.3.4", 8080}));
 }
 
+TEST_F(tool_test, map_over_upnp_prints_the_endpoint_and_an_interrupt_leaves_no_rule) {
+  const lab::network net;
+  const lab::miniupnpd daemon(net, {.natpmp = false});
+  const lab::listener server(net.lan(), lab::transport::tcp, 8080);
+  const std::string rules = net.rules();
+  lab::process tool = damson(net, {"map", "8080/tcp"});
+  const std::string line = tool.read_line(5s).value_or("");
+  EXPECT_TRUE(contains(line, "192.168.77.10:8080")) << line;
+  EXPECT_TRUE(contains(line, "1.2.3.4:8080")) << line;
+  EXPECT_TRUE(contains(line, "upnp")) << line;
+  EXPECT_TRUE(reaches(net, server, {"1.2.3.4", 8080}));
+
+  tool.send_signal(SIGINT);
+  EXPECT_EQ(tool.wait(5s), 0) << tool.err();
+  EXPECT_EQ(tool.err(), "");
+  EXPECT_EQ(net.rules(), rules);
+  EXPECT_TRUE(cut_off(net, server, {"1.2.3.4", 8080}));
+}
+
+TEST_F(tool_test, protocol_upnp_is_obeyed_where_pcp_answers) {
+  const lab::network net;
+  const lab::miniupnpd daemon(net);
+  const std::string rules = net.rules();
+  lab::process tool =
+      damson(net, {"map", "8080/udp", "--json", "--external", "9090", "--protocol", "upnp"});
+  const std::string line = tool.read_line(5s).value_or("");
+  for (const std::string part :
+       {R"("event":"mapped")", R"("transport":"udp")", R"("protocol":"upnp")",
+        R"("internal":"192.168.77.10:8080")", R"("external":"1.2.3.4:9090")"}) {
+    EXPECT_TRUE(contains(line, part)) << part << " in " << line;
+  }
+  EXPECT_EQ(net.port_mappings(), 1U);
+  tool.send_signal(SIGTERM);
+  EXPECT_TRUE(contains(tool.read_line(5s).value_or(""), R"("event":"removed")"));
+  EXPECT_EQ(tool.wait(5s), 0) << tool.err();
+  EXPECT_EQ(net.rules(), rules);
+}
+
+TEST_F(tool_test, protocol_pcp_leaves_a_upnp_only_router_alone) {
+  const lab::network net;
+  const lab::miniupnpd daemon(net, {.natpmp = false});
+  const std::string rules = net.rules();
+  const lab::contacts contacts(net.lan());
+  lab::process tool = damson(net, {"map", "8080", "--protocol", "pcp"});
+  EXPECT_EQ(tool.wait(5s), 1);
+  EXPECT_TRUE(is_one_line(tool.err())) << tool.err();
+  EXPECT_TRUE(contains(tool.err(), "192.168.77.1")) << tool.err();
+  EXPECT_EQ(net.rules(), rules);
+  EXPECT_TRUE(contacts.connections().empty());
+  EXPECT_FALSE(contacts.sent_to_port(1900));
+}
+
+TEST_F(tool_test, once_over_upnp_leaves_the_mapping_to_its_lease) {
+  const lab::network net;
+  const lab::miniupnpd daemon(net, {.natpmp = false});
+  const lab::listener server(net.lan(), lab::transport::tcp, 8080);
+  lab::process tool = damson(net, {"map", "8080", "--once", "--lifetime", "600"});
+  EXPECT_EQ(tool.wait(5s), 0) << tool.err();
+  EXPECT_TRUE(contains(tool.out(), "1.2.3.4:8080")) << tool.out();
+  EXPECT_TRUE(reaches(net, server, {"1.2.3.4", 8080}));
+}
+
 TEST_F(tool_test, a_restart_is_printed) {
   const lab::network net;
   lab::miniupnpd daemon(net);

@@ -131,7 +131,7 @@ TEST_F(first_contact, a_reply_to_the_last_try_is_taken) {
 TEST_F(first_contact, a_closed_port_fails_at_once) {
   world& w = begin();
   w.set_serving(false);
-  w.create(request());
+  w.create(request(protocol_filter::pcp));
   w.run_for(1s);
   ASSERT_EQ(kinds(w), std::vector{event_kind::failed});
   EXPECT_LE(w.events()[0].at, 4ms);
@@ -245,15 +245,17 @@ TEST_F(first_contact, nat_pmp_only_never_speaks_pcp) {
   EXPECT_TRUE(w.sent(is_pcp).empty());
 }
 
-TEST_F(first_contact, upnp_alone_is_not_in_this_version) {
+TEST_F(first_contact, upnp_alone_leaves_the_port_of_the_others_alone) {
   world& w = begin();
   w.create(request(protocol_filter::upnp));
   w.run_for(1h);
   ASSERT_FALSE(w.events().empty());
   EXPECT_EQ(w.events()[0].event.kind, event_kind::failed);
-  EXPECT_EQ(w.events()[0].at, 0ms);
-  EXPECT_EQ(w.events()[0].event.why.reason, errc::not_supported);
-  EXPECT_EQ(w.sent_count(), 0U);
+  EXPECT_EQ(w.events()[0].at, 4s);
+  EXPECT_EQ(w.events()[0].event.why.reason, errc::no_answer);
+  EXPECT_TRUE(w.sent(is_pcp).empty());
+  EXPECT_TRUE(w.sent(is_nat_pmp_address).empty());
+  EXPECT_TRUE(w.router().rules().empty());
 }
 
 TEST_F(first_contact, a_clipped_answer_to_nat_pmp_proves_pcp) {

@@ -53,6 +53,14 @@ class forgery : public scenario {
     return out.take();
   }
 
+  /// Version 2, the opcode of a NAT-PMP mapping for TCP, and zeros.
+  static bytes pcp_like(std::size_t length) {
+    bytes out(length, std::byte{0});
+    out[0] = std::byte{2};
+    out[1] = std::byte{0x82};
+    return out;
+  }
+
   static bytes right_nat_pmp_answer(const world& w) {
     const nat_pmp_map_view asked = nat_pmp_maps(w).back().map;
     writer out;
@@ -168,6 +176,11 @@ TEST_F(forgery, nat_pmp_answers_that_match_nothing_asked_change_nothing) {
       {"cut by a byte", [](const bytes& r) { return cut(r, 15); }},
       {"cut in the epoch", [](const bytes& r) { return cut(r, 6); }},
       {"1 byte", [](const bytes& r) { return cut(r, 1); }},
+      // What a PCP server cuts its answer to is the length of the request, here 12.
+      {"clipped like another request", [](const bytes&) { return packet({"02 82"}); }},
+      {"a byte more than clipped", [](const bytes&) { return pcp_like(13); }},
+      {"61 bytes in version 2", [](const bytes&) { return pcp_like(61); }},
+      {"1001 bytes in version 2", [](const bytes&) { return pcp_like(1'001); }},
   };
   for (const auto& [name, damage] : damages) {
     SCOPED_TRACE(name);

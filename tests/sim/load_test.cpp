@@ -21,7 +21,7 @@ TEST_F(load, a_thousand_mappings_on_a_20_ms_path_take_well_under_a_second) {
   std::set<nonce_bytes> nonces;
   for (const auto& map : pcp_maps(w)) nonces.insert(map.map.nonce);
   EXPECT_EQ(nonces.size(), 1'000U);
-  EXPECT_LE(w.sent_count(), 1'001U);  // and one question in NAT-PMP, perhaps
+  EXPECT_LE(w.sent_count(), 1'003U);  // and a question in NAT-PMP, and a search of two
 }
 
 TEST_F(load, nat_pmp_mappings_wait_their_turn_longer_than_a_router_may_be_silent) {

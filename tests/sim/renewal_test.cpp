@@ -91,14 +91,17 @@ TEST_F(renewal, that_is_lost_is_tried_again_at_three_quarters_and_seven_eighths)
   EXPECT_EQ(w.events()[1].event.why.reason, errc::lease_expired);
 }
 
-TEST_F(renewal, that_succeeds_at_the_second_attempt_is_not_worth_an_event) {
+TEST_F(renewal, that_succeeds_at_the_second_attempt_is_told_as_a_confirmation) {
   world& w = begin_mapped();
   w.run_for(1h - 1s);
   w.set_plugged(false);
   w.run_for(1'700s);
   w.set_plugged(true);
   w.run_for(24h);
-  EXPECT_EQ(kinds(w), std::vector{event_kind::mapped});
+  // Nothing has changed, but the router was out of reach.
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::mapped}));
+  EXPECT_TRUE(w.events()[1].event.regained);
+  EXPECT_EQ(w.events()[1].event.info.external, w.events()[0].event.info.external);
   EXPECT_EQ(w.counters().reboots_seen, 0U);
 }
 
@@ -110,7 +113,8 @@ TEST_F(renewal, an_icmp_refusal_of_an_established_mapping_changes_nothing_before
   EXPECT_EQ(kinds(w), std::vector{event_kind::mapped});
   w.set_serving(true);
   w.run_for(24h);
-  EXPECT_EQ(kinds(w), std::vector{event_kind::mapped});
+  EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::mapped}));
+  EXPECT_TRUE(w.events()[1].event.regained);
 }
 
 TEST_F(renewal, keeps_sixty_second_leases_alive) {

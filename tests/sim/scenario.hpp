@@ -44,8 +44,8 @@ inline map_request request(std::uint16_t port = 8080, transport what = transport
   return out;
 }
 
-inline map_request request(protocol_filter filter) {
-  map_request out = request();
+inline map_request request(protocol_filter filter, std::uint16_t port = 8080) {
+  map_request out = request(port);
   out.protocols = filter;
   return out;
 }

@@ -27,8 +27,14 @@
 ///     EXPECT_TRUE(cut_off(net, server, external));
 ///     daemon.start();
 ///
+/// Who else a client talks to is noted by lab::contacts; what no real router would say, a
+/// lab::fake_device says, on the router or on another host of the LAN
+/// (network_options::neighbours).
+///
 /// Environment: DAMSON_TEST_VERBOSE=1 shows each probe, MINIUPNPD_VERBOSE=1 the daemon's log.
 
+#include "lab/contacts.hpp"
+#include "lab/fake_device.hpp"
 #include "lab/miniupnpd.hpp"
 #include "lab/net_namespace.hpp"
 #include "lab/network.hpp"
@@ -36,3 +42,4 @@
 #include "lab/process.hpp"
 #include "lab/sandbox.hpp"
 #include "lab/support.hpp"
+#include "lab/upnp_client.hpp"

@@ -20,6 +20,7 @@ constexpr milliseconds start_limit{30'000};
 constexpr milliseconds stop_limit{30'000};
 constexpr milliseconds poll_interval{2};
 constexpr milliseconds answer_limit{500};
+constexpr milliseconds search_limit{3'000};
 constexpr std::uint16_t pcp_port = 5351;
 constexpr std::uint16_t ssdp_port = 1900;
 
@@ -76,8 +77,9 @@ void miniupnpd::write_configuration() const {
           "listening_ip=lan0\n"
        << (network_.ipv6() ? "ext_ifname6=wan0\n" : "")
        << "enable_natpmp=" << yes_no(options_.natpmp) << "enable_upnp=" << yes_no(options_.upnp)
+       << "secure_mode=" << yes_no(options_.secure)
+       << "force_igd_desc_v1=" << yes_no(options_.igd_v1)
        << "port=0\n"
-          "secure_mode=yes\n"
           // Else the epoch is the uptime of the machine, and no restart would show.
           "system_uptime=no\n"
           "uuid=9f0a7c1e-5d3b-4c55-8a77-6d5a1c2f4b10\n"
@@ -170,6 +172,31 @@ std::optional<std::uint32_t> miniupnpd::pcp_epoch(milliseconds limit) const {
   const udp_answer answer = ask(network_.lan(), {network_.gateway_address(), pcp_port},
                                 announce_request(network_.lan_address()), limit);
   return announced_epoch(answer.bytes);
+}
+
+std::string miniupnpd::description_url() const {
+  constexpr std::string_view field = "\r\nLOCATION: ";
+  const std::string_view gateway = network_.gateway_address();
+  const udp_answer answer =
+      ask(network_.lan(), {gateway, ssdp_port}, search_request(gateway), search_limit);
+  const std::string text(answer.bytes.begin(), answer.bytes.end());
+  const std::size_t begin = text.find(field);
+  if (begin == std::string::npos) throw error("miniupnpd answers no search");
+  const std::size_t url = begin + field.size();
+  return text.substr(url, text.find('\r', url) - url);
+}
+
+std::uint16_t miniupnpd::http_port() const {
+  constexpr std::string_view scheme = "http://";
+  const std::string authority = description_url().substr(scheme.size());
+  return endpoint::parse(authority.substr(0, authority.find('/'))).port;
+}
+
+void miniupnpd::restart_elsewhere(std::uint16_t taboo) {
+  do {
+    kill();
+    start();
+  } while (http_port() == taboo);
 }
 
 void miniupnpd::wait_for_epoch(std::uint32_t seconds) const {

@@ -16,10 +16,12 @@ namespace lab {
 struct miniupnpd_options {
   bool natpmp = true;  ///< PCP as well: the daemon has one switch for both.
   bool upnp = true;
+  bool igd_v1 = false;  ///< Describes itself and its services as version 1.
+  bool secure = true;   ///< UPnP clients may map ports to themselves only.
   /// Lines for its configuration file, in front of the permission of the lab (ports from 1024 up):
   /// "deny 0-65535 0.0.0.0/0 0-65535" refuses every mapping, "deny 8080 0.0.0.0/0 0-65535" makes it
   /// give another external port than 8080.
-  std::vector<std::string> extra;
+  std::vector<std::string> extra{};
 };
 
 /// Debian's miniupnpd on the router of a network. Its rules go into the three chains of
@@ -49,6 +51,13 @@ class miniupnpd {
   /// Its PCP epoch in seconds, asked for by a bare ANNOUNCE request from the LAN host (RFC 6887
   /// section 14.1). Nothing when no valid answer comes within the limit.
   std::optional<std::uint32_t> pcp_epoch(milliseconds limit = milliseconds{3000}) const;
+
+  /// Where its description is, by its answer to a search from the LAN host.
+  std::string description_url() const;
+  /// The port of it, which is another one after each start, but for a rare chance.
+  std::uint16_t http_port() const;
+  /// Starts it (again) and sees to it that its HTTP port is not this one.
+  void restart_elsewhere(std::uint16_t taboo);
 
   /// Waits until the PCP epoch has reached this value. A client cannot see the restart of a daemon
   /// whose epoch fell by no more than a second, so a reboot test lets it come to 3 first.

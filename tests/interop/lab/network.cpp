@@ -65,6 +65,11 @@ void run_ip(const net_namespace& where, const std::string& commands) {
   run(where, {"ip", "-batch", "-"}, commands);
 }
 
+std::string prerouting(const net_namespace& router) {
+  return run(router,
+             {"nft", "--numeric", "list", "chain", "inet", "filter", "prerouting_miniupnpd"});
+}
+
 std::string add_address(std::string_view address, std::string_view prefix_length,
                         std::string_view device) {
   const bool v6 = address.find(':') != std::string_view::npos;
@@ -105,7 +110,7 @@ network::network(network_options options)
       ipv6_(options.ipv6 && std::filesystem::exists("/proc/sys/net/ipv6")) {
   for (const net_namespace* host : {&lan_, &router_, &wan_})
     if (ipv6_) host->set("net/ipv6/conf/default/accept_dad", "0");
-  join(router_, "lan0", lan_, "eth0");
+  join_lan(options.neighbours);
   join(router_, "wan0", wan_, "eth0");
   configure_router(options.lan);
   configure_lan(options.lan);
@@ -114,6 +119,34 @@ network::network(network_options options)
   wait_until_running(router_, "lan0");
   wait_until_running(router_, "wan0");
   wait_until_running(wan_, "eth0");
+}
+
+void network::join_lan(std::size_t neighbours) {
+  if (neighbours == 0) {
+    join(router_, "lan0", lan_, "eth0");
+    return;
+  }
+  switch_.emplace("the LAN's switch");
+  run_ip(*switch_, "link add switch0 type bridge mcast_snooping 0\nlink set switch0 up\n");
+  const auto plug_in = [this](const net_namespace& host, std::string_view device,
+                              const std::string& port) {
+    join(host, device, *switch_, port);
+    run_ip(*switch_, "link set " + port + " master switch0 up\n");
+  };
+  plug_in(router_, "lan0", "router");
+  plug_in(lan_, "eth0", "lan");
+  for (std::size_t i = 0; i < neighbours; ++i) {
+    const net_namespace& host = neighbours_.emplace_back("neighbour " + std::to_string(i));
+    plug_in(host, "eth0", "neighbour" + std::to_string(i));
+    run_ip(host, "link set lo up\nlink set eth0 up\n" +
+                     add_address(neighbour_address(i), "/24", "eth0") + "route add default via " +
+                     std::string(addresses_.gateway) + "\n");
+    wait_until_running(host, "eth0");
+  }
+}
+
+std::string network::neighbour_address(std::size_t which) {
+  return "192.168.77." + std::to_string(20 + which);
 }
 
 void network::configure_router(lan_kind kind) const {
@@ -160,6 +193,21 @@ std::string network::rules() const {
   return run(router_, {"nft", "list", "table", "inet", "filter"});
 }
 
+std::size_t network::port_mappings() const {
+  const std::string listing = prerouting(router_);
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = listing.find(" dnat ", at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
+bool network::leads_to(const endpoint& to) const {
+  const std::string target = " dnat ip to " + to_string(to);
+  const std::string listing = prerouting(router_);
+  // A comment may follow.
+  return listing.find(target + "\n") != std::string::npos ||
+         listing.find(target + " ") != std::string::npos;
+}
+
 void network::flush_rules() const {
   apply_rules(router_,
               "flush chain inet filter miniupnpd\n"
@@ -181,6 +229,11 @@ void network::loss(unsigned percent) const {
 
 void network::drop_announcements() const {
   apply_rules(lan_, fault("iifname eth0 udp dport 5350"));
+}
+
+void network::drop_unicast_searches() const {
+  apply_rules(router_, fault("iifname lan0 ip daddr " + std::string(addresses_.gateway) +
+                             " udp dport 1900"));
 }
 
 void network::heal() const {

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lab/net_namespace.hpp"
+#include "lab/probe.hpp"
 
 namespace lab {
 
@@ -20,6 +24,9 @@ struct network_options {
   /// Also IPv6: a global address and a default route for the LAN host, no forwarding inward. Left
   /// out when the kernel has no IPv6.
   bool ipv6 = true;
+  /// Further hosts of the LAN: then it is a switch that connects the router and all hosts. They
+  /// have IPv4 addresses only. Not for public_address.
+  std::size_t neighbours = 0;
 };
 
 /// Three hosts: LAN host – router – WAN host, each in its own network namespace, with real packets
@@ -28,6 +35,7 @@ struct network_options {
 ///     behind_nat, no_route   192.168.77.10 ── .1 router 1.2.3.4 ── 1.2.3.5
 ///     public_address            1.2.3.10   ── .1 router 1.2.4.1 ── 1.2.4.5
 ///     IPv6 in all            2001:db8:77::10 ── ::1 router 2001:db8:99::1 ── 2001:db8:99::5
+///     neighbours             192.168.77.20, .21, … on the LAN host's link
 ///
 /// The router forwards outward and, without the rules of a daemon, not inward; it refuses what is
 /// sent to itself and has no taker (UDP by ICMP), until drop_5351(). It has no daemon of its own:
@@ -39,6 +47,7 @@ class network {
   const net_namespace& lan() const { return lan_; }
   const net_namespace& router() const { return router_; }
   const net_namespace& wan() const { return wan_; }
+  const net_namespace& neighbour(std::size_t which = 0) const { return neighbours_.at(which); }
 
   /// The addresses as text: the LAN host's own, its default gateway, the router's outer one (the
   /// external address of a mapping), the WAN host's.
@@ -46,6 +55,7 @@ class network {
   std::string_view gateway_address() const { return addresses_.gateway; }
   std::string_view external_address() const { return addresses_.external; }
   std::string_view wan_address() const { return addresses_.wan; }
+  static std::string neighbour_address(std::size_t which = 0);
 
   /// Whether the lab has IPv6; then these are its addresses.
   bool ipv6() const { return ipv6_; }
@@ -58,6 +68,10 @@ class network {
   /// The router's rules as nft lists them, to be compared with the listing of the start: a daemon
   /// changes three chains of them. Not for public_address, where the router has no such rules.
   std::string rules() const;
+
+  /// How many port mappings the router has in force, and whether one of them leads to `to`.
+  std::size_t port_mappings() const;
+  bool leads_to(const endpoint& to) const;
 
   /// Empties those three chains, as a reboot of a real router does. Known flows go on.
   void flush_rules() const;
@@ -75,6 +89,9 @@ class network {
   /// The LAN host loses what is sent to its port 5350, where a router announces its restart.
   void drop_announcements() const;
 
+  /// The router loses the searches of UPnP that are sent to it alone; those to the group arrive.
+  void drop_unicast_searches() const;
+
   /// Takes all faults back.
   void heal() const;
 
@@ -89,12 +106,15 @@ class network {
   void configure_router(lan_kind kind) const;
   void configure_lan(lan_kind kind) const;
   void configure_wan(lan_kind kind) const;
+  void join_lan(std::size_t neighbours);
 
   addresses addresses_;
   bool ipv6_;
   net_namespace lan_{"the LAN host"};
   net_namespace router_{"the router"};
   net_namespace wan_{"the WAN host"};
+  std::optional<net_namespace> switch_;
+  std::vector<net_namespace> neighbours_;
 };
 
 }  // namespace lab

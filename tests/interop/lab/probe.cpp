@@ -1,7 +1,5 @@
 #include "lab/probe.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -16,6 +14,8 @@
 #include <random>
 #include <sstream>
 
+#include "lab/socket_address.hpp"
+
 namespace lab {
 namespace {
 
@@ -24,61 +24,6 @@ constexpr milliseconds connection_limit{1'000};
 constexpr std::size_t line_limit = 256;
 // Below the range the kernel takes ports from, above the ports that tests listen on and map.
 constexpr std::uint16_t first_probe_port = 20'000;
-
-struct socket_address {
-  template <class Address>
-  void put(const Address& address) {
-    std::memcpy(&storage, &address, sizeof address);
-    length = sizeof address;
-  }
-  template <class Address>
-  Address get() const {
-    Address address{};
-    std::memcpy(&address, &storage, sizeof address);
-    return address;
-  }
-  // What the socket calls want.
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
-  sockaddr* pointer() { return reinterpret_cast<sockaddr*>(&storage); }
-
-  sockaddr_storage storage{};
-  socklen_t length = sizeof(sockaddr_storage);
-};
-
-socket_address encode(const endpoint& where) {
-  socket_address result;
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(where.port);
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(where.port);
-  if (::inet_pton(AF_INET, where.address.c_str(), &v4.sin_addr) == 1)
-    result.put(v4);
-  else if (::inet_pton(AF_INET6, where.address.c_str(), &v6.sin6_addr) == 1)
-    result.put(v6);
-  else
-    throw error("not an address: " + where.address);
-  return result;
-}
-
-endpoint decode(const socket_address& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (address.storage.ss_family == AF_INET6) {
-    const auto v6 = address.get<sockaddr_in6>();
-    ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-    return {text.data(), ntohs(v6.sin6_port)};
-  }
-  const auto v4 = address.get<sockaddr_in>();
-  ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-  return {text.data(), ntohs(v4.sin_port)};
-}
-
-unique_fd open_socket(const net_namespace& where, int family, transport which) {
-  const int type =
-      (which == transport::tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
-  return in(where, [&] { return unique_fd(checked(::socket(family, type, 0), "socket")); });
-}
 
 std::uint64_t random_number() {
   std::random_device device;
@@ -236,19 +181,11 @@ endpoint endpoint::parse(std::string_view text) {
 listener::listener(const net_namespace& where, transport which, std::uint16_t port,
                    const std::string& address)
     : which_(which), stop_(checked(::eventfd(0, EFD_CLOEXEC), "eventfd")) {
-  const endpoint wanted{address, port};
-  socket_address local = encode(wanted);
   std::ostringstream token;
   token << "damson-lab-" << std::hex << random_number();
   token_ = token.str();
-  socket_ = open_socket(where, local.storage.ss_family, which);
-  const int on = 1;
-  ::setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  checked(::bind(socket_.get(), local.pointer(), local.length), "bind " + to_string(wanted));
-  if (which == transport::tcp) checked(::listen(socket_.get(), SOMAXCONN), "listen");
-  local.length = sizeof local.storage;
-  checked(::getsockname(socket_.get(), local.pointer(), &local.length), "getsockname");
-  port_ = decode(local).port;
+  socket_ = open_server(where, which, {address, port});
+  port_ = bound_to(socket_).port;
   server_ = std::thread([this] { serve(); });
 }
 

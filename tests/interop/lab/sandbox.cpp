@@ -174,6 +174,7 @@ std::optional<std::string> find_obstacle() {
   try {
     const net_namespace trial("trial");
     run(trial, {"ip", "link", "add", "type", "veth"});
+    run(trial, {"ip", "link", "add", "type", "bridge"});
     run(trial, {"nft", "-f", "-"},
         "table inet trial {\n chain nat {\n  type nat hook postrouting priority 100;\n"
         "  meta nfproto ipv4 masquerade\n }\n}\n");

@@ -23,7 +23,7 @@ namespace lab {
 void enter_sandbox(char** argv);
 
 /// Why no lab can be built here, in one line: not inside a sandbox, a tool that is not installed, a
-/// kernel without veth pairs or nftables NAT. Nothing when it can.
+/// kernel without veth pairs, bridges or nftables NAT. Nothing when it can.
 const std::optional<std::string>& unavailable();
 
 }  // namespace lab

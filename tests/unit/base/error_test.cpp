@@ -31,9 +31,11 @@ constexpr std::array step_cases{
     step_case{errc::quota_exceeded, next_step::retry},
     step_case{errc::external_not_available, next_step::fix_call},
     step_case{errc::address_mismatch, next_step::tell_owner},
+    step_case{errc::lease_not_supported, next_step::fix_call},
     step_case{errc::unusable_answer, next_step::fall_back},
     step_case{errc::lease_expired, next_step::retry},
     step_case{errc::gateway_restarted, next_step::retry},
+    step_case{errc::mapping_gone, next_step::retry},
     step_case{errc::network_changed, next_step::retry},
     step_case{errc::protocol_excluded, next_step::fix_call},
     step_case{errc::not_tried, next_step::retry},
@@ -87,13 +89,14 @@ TEST(errc, becomes_an_error_code_by_itself) {
 }
 
 TEST(errc, numbers_without_a_name_have_no_next_step) {
-  for (const int value : {0, 26, 255, 1'000, -1}) {
+  constexpr int next = static_cast<int>(errc::closed) + 1;
+  for (const int value : {0, next, 255, 1'000, -1}) {
     const std::error_code code{value, category()};
     for (const next_step step : all_steps) EXPECT_NE(code, step) << value;
   }
   EXPECT_EQ(describe(errc{}), "no error");
-  EXPECT_EQ(describe(errc{26}), "unknown error");
-  EXPECT_EQ((std::error_code{26, category()}.message()), "unknown error");
+  EXPECT_EQ(describe(static_cast<errc>(next)), "unknown error");
+  EXPECT_EQ((std::error_code{next, category()}.message()), "unknown error");
 }
 
 TEST(next_step, becomes_an_error_condition_by_itself) {

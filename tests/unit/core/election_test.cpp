@@ -18,7 +18,8 @@ using damson::core::explain;
 using damson::core::mapping;
 using damson::core::move;
 using damson::core::next_move;
-using damson::core::retry_pause;
+using damson::core::refusal_pause;
+using damson::core::silence_pause;
 
 protocol_failure failed(protocol which, errc reason) {
   return {.protocol = which, .reason = reason, .result_code = {}, .server = {}, .retry_after = {}};
@@ -91,7 +92,9 @@ TEST(election, next_move_follows_the_table) {
     if (each.pcp_failed) what.pcp.failed = failed(protocol::pcp, errc::no_answer);
     what.nat_pmp.under_way = each.nat_pmp_under_way;
     if (each.nat_pmp_failed) what.nat_pmp.failed = failed(protocol::nat_pmp, errc::no_answer);
-    EXPECT_EQ(next_move(what, each.pcp, each.nat_pmp), each.expected) << each.name;
+    what.upnp.failed = failed(protocol::upnp, errc::no_answer);
+    EXPECT_EQ(next_move(what, {each.pcp, each.nat_pmp, availability::absent}), each.expected)
+        << each.name;
   }
 }
 
@@ -107,6 +110,7 @@ TEST(election, the_reason_that_says_most_decides) {
     mapping what;
     what.pcp.failed = failed(protocol::pcp, each.pcp);
     what.nat_pmp.failed = failed(protocol::nat_pmp, each.nat_pmp);
+    what.upnp.failed = failed(protocol::upnp, errc::not_tried);
     EXPECT_EQ(explain(what, {}).reason, each.expected);
   }
 }
@@ -120,22 +124,25 @@ TEST(election, the_account_has_an_entry_for_each_protocol_that_is_allowed) {
   EXPECT_EQ(why.protocols[1].protocol, protocol::nat_pmp);
   EXPECT_EQ(why.protocols[1].reason, errc::not_tried);
   EXPECT_EQ(why.protocols[2].protocol, protocol::upnp);
-  EXPECT_EQ(why.protocols[2].reason, errc::not_supported);
+  EXPECT_EQ(why.protocols[2].reason, errc::not_tried);
 }
 
 struct pause_case {
   const char* what;
-  std::optional<std::chrono::seconds> asked_for;
-  unsigned failures;
+  std::chrono::seconds asked_for;
+  unsigned in_a_row;
   std::chrono::nanoseconds recheck_period, shortest, longest;
 };
 
-constexpr auto pauses = std::to_array<pause_case>({
+constexpr auto silence_pauses = std::to_array<pause_case>({
     {"silence", {}, 1, 300s, 4375ms, 5s},
     {"silence again", {}, 2, 300s, 8750ms, 10s},
     {"silence for long", {}, 7, 300s, 262'500ms, 300s},
     {"silence for ever", {}, 4'000'000'000U, 300s, 262'500ms, 300s},
     {"a short recheck period", {}, 1, 2s, 1750ms, 2s},
+});
+
+constexpr auto refusal_pauses = std::to_array<pause_case>({
     {"a long refusal", 1800s, 1, 300s, 1800s, 2025s},
     {"a long refusal again", 1800s, 2, 300s, 3600s, 4050s},
     {"a long refusal for ever", 1800s, 30, 300s, 24h, 27h},
@@ -144,18 +151,60 @@ constexpr auto pauses = std::to_array<pause_case>({
     {"a short refusal for long", 30s, 9, 300s, 300s, 300s},
 });
 
-TEST(election, pauses_follow_the_table) {
+void expect_within(const pause_case& row, std::chrono::nanoseconds pause) {
+  EXPECT_GE(pause, row.shortest) << row.what;
+  EXPECT_LE(pause, row.longest) << row.what;
+}
+
+TEST(election, pauses_follow_the_tables) {
   damson::random_source random(std::array<std::uint64_t, 4>{1, 2, 3, 4});
-  for (const pause_case& each : pauses) {
-    failure why{errc::no_answer, {failed(protocol::pcp, errc::no_answer)}};
-    why.protocols[0].retry_after = each.asked_for;
-    EXPECT_EQ(damson::core::was_refused(why), each.asked_for.has_value());
-    for (int i = 0; i < 100; ++i) {
-      const auto pause = retry_pause(why, each.failures, each.recheck_period, random);
-      EXPECT_GE(pause, each.shortest) << each.what;
-      EXPECT_LE(pause, each.longest) << each.what;
+  for (int i = 0; i < 100; ++i) {
+    for (const pause_case& each : silence_pauses) {
+      expect_within(each, silence_pause(each.in_a_row, each.recheck_period, random));
+    }
+    for (const pause_case& each : refusal_pauses) {
+      expect_within(each,
+                    refusal_pause(each.asked_for, each.in_a_row, each.recheck_period, random));
     }
   }
+}
+
+struct upnp_moment {
+  const char* name;
+  bool pcp_failed, nat_pmp_failed, head_start_over;
+  availability nat_pmp, upnp;
+  damson::core::move expected;
+};
+
+TEST(election, upnp_comes_after_the_others_or_their_head_start) {
+  using enum availability;
+  using damson::core::move;
+  for (const upnp_moment& each : {
+           upnp_moment{"all open", false, false, false, unknown, present, move::wait},
+           upnp_moment{"head start over", false, false, true, unknown, present, move::ask_upnp},
+           upnp_moment{"but NAT-PMP is there", false, false, true, present, present,
+                       move::ask_nat_pmp},
+           upnp_moment{"PCP out, NAT-PMP not heard yet", true, false, false, unknown, present,
+                       move::wait},
+           upnp_moment{"both out", true, true, false, unknown, present, move::ask_upnp},
+           upnp_moment{"NAT-PMP failed, PCP may come", false, true, false, unknown, present,
+                       move::wait},
+           upnp_moment{"both out, still searching", true, true, true, unknown, unknown, move::wait},
+       }) {
+    mapping what;
+    if (each.pcp_failed) what.pcp.failed = failed(protocol::pcp, errc::no_answer);
+    if (each.nat_pmp_failed) what.nat_pmp.failed = failed(protocol::nat_pmp, errc::no_answer);
+    what.head_start_over = each.head_start_over;
+    EXPECT_EQ(next_move(what, {unknown, each.nat_pmp, each.upnp}), each.expected) << each.name;
+  }
+}
+
+TEST(election, upnp_under_way_is_waited_for) {
+  mapping what;
+  what.head_start_over = true;
+  what.upnp.under_way = true;
+  using enum availability;
+  EXPECT_EQ(next_move(what, {unknown, present, present}), damson::core::move::wait);
 }
 
 }  // namespace

@@ -1,0 +1,71 @@
+#pragma once
+
+/// The UPnP side of a gateway model: discovery, descriptions and control (UPnP Device
+/// Architecture 1.0 and 1.1, InternetGatewayDevice:1 and :2).
+///
+/// Strict, as the other servers are, and without clock or socket: datagrams and whole requests in,
+/// datagrams and whole answers out. What only concerns the way of bytes over a connection
+/// (segments, chunks, slow drips) is not the model's.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <damson/types.hpp>
+
+#include "sim/gateway_state.hpp"
+#include "sim/upnp_http.hpp"
+#include "sim/upnp_ssdp.hpp"
+
+namespace damson::sim {
+
+class upnp_server {
+ public:
+  /// Starts for the first time, without announcing it.
+  upnp_server(const gateway_state& state, time_point now);
+
+  /// A datagram to port 1900, of the router's own address or of the group. What it answers comes
+  /// out of `advance`, at once or after the profile's delay.
+  void handle(const gateway_state& state, time_point now, const datagram& in);
+
+  /// A whole request to the web server's port. Its answer is due after the profile's `processing`.
+  http_answer handle_http(gateway_state& state, time_point now, const endpoint& from,
+                          std::string_view request);
+
+  /// Answers and announcements that are due.
+  std::vector<datagram> advance(const gateway_state& state, time_point now);
+  std::optional<time_point> deadline() const;
+
+  /// Says goodbye, starts again on another port where the profile says so, and says hello.
+  void restart(const gateway_state& state, time_point now);
+
+  /// Says what it is again, as it does from time to time anyway (UDA 1.1 section 1.2.2).
+  void announce(const gateway_state& state, time_point now);
+
+  /// Of the web server; it moves at a restart.
+  std::uint16_t http_port() const noexcept { return where_.port; }
+  /// What the description's URL and all control URLs stand below.
+  const upnp_site& site() const noexcept { return where_; }
+  std::uint32_t boot_id() const noexcept { return starts_; }
+
+  /// Actions called so far, oldest first.
+  const std::vector<upnp_call>& calls() const noexcept { return calls_; }
+
+ private:
+  void settle(const gateway_state& state, time_point now);
+  void post(time_point due, const endpoint& from, const endpoint& to, std::vector<bytes> packets);
+  ssdp_voice voice(const gateway_state& state) const { return {state.how.upnp, where_, starts_}; }
+
+  upnp_site where_;
+  std::uint32_t starts_ = 0;
+  time_point booted_;
+  std::multimap<time_point, datagram> outbox_;
+  std::optional<time_point> next_notify_;
+  std::optional<time_point> last_search_;
+  std::optional<time_point> last_request_;
+  std::vector<upnp_call> calls_;
+};
+
+}  // namespace damson::sim

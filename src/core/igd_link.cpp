@@ -1,0 +1,286 @@
+#include "core/igd_link.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace damson::core {
+namespace {
+
+constexpr std::chrono::seconds policy_pause =
+    std::chrono::minutes{30};                  ///< the owner may change it (Q-35)
+constexpr std::chrono::minutes full_pause{5};  ///< Q-173
+constexpr std::chrono::seconds short_pause{30};
+
+/// UPnP routers do not say when to ask again, so nothing waits longer than the recheck period but
+/// for the reason that they are full.
+std::chrono::seconds pause_after(errc reason, std::chrono::milliseconds recheck_period) noexcept {
+  switch (reason) {
+    case errc::not_authorized:
+    case errc::not_supported:
+    case errc::malformed_request:
+    case errc::lease_not_supported:
+      return std::min(policy_pause, std::chrono::ceil<std::chrono::seconds>(recheck_period));
+    case errc::no_resources:
+    case errc::external_not_available:
+      return full_pause;
+    default:
+      return short_pause;
+  }
+}
+
+}  // namespace
+
+igd_link::igd_link(context& ctx, uplink where, const search_place& place, const ip_address& local)
+    : where_(std::move(where)), client_(place, local, ctx.exchanges_used) {}
+
+void igd_link::close(context& ctx) {
+  client_.abort();
+  for (const auto& each : client_.take_exchanges()) {
+    if (const auto* unwanted = std::get_if<cancel_http>(&each)) ctx.outputs.emplace_back(*unwanted);
+  }
+  if (channel_) ctx.outputs.emplace_back(close_channel{*channel_});
+  channel_.reset();
+  ctx.timers.cancel({timer::igd});
+}
+
+endpoint igd_link::server() const noexcept {
+  return client_.device() ? client_.device()->control.server : endpoint{};
+}
+
+// ---------------------------------------------------------------------------------------------
+// Asking
+
+void igd_link::find(context& ctx, bool brief) {
+  if (client_.device()) return;
+  standing_ = availability::unknown;
+  client_.find(brief);
+  pump(ctx);
+}
+
+void igd_link::stop_search(context& ctx) {
+  if (!client_.is_searching()) return;
+  client_.stop_search();
+  pump(ctx);
+}
+
+void igd_link::forget_device(context& ctx) {
+  if (standing_ == availability::present) standing_ = availability::unknown;
+  client_.forget_device();
+  pump(ctx);
+}
+
+void igd_link::map(context& ctx, mapping_id mapping, map_purpose why,
+                   const igd_map_request& request) {
+  client_.ask_map(mapping, why, request);
+  pump(ctx);
+}
+
+void igd_link::remove(context& ctx, mapping_id mapping, const port_mapping_key& key) {
+  client_.ask_remove(mapping, key);
+  pump(ctx);
+}
+
+void igd_link::verify(context& ctx, mapping_id mapping, const port_mapping_key& key,
+                      const endpoint& internal) {
+  client_.ask_verify(mapping, key, internal);
+  pump(ctx);
+}
+
+void igd_link::check(context& ctx) {
+  client_.ask_check();
+  pump(ctx);
+}
+
+bool igd_link::withdraw(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
+  const bool is_being_deleted = client_.withdraw(mapping, keep_port);
+  pump(ctx);
+  return is_being_deleted;
+}
+
+void igd_link::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
+  client_.forget(mapping, keep_port);
+  pump(ctx);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Sending, and waiting
+
+void igd_link::pump(context& ctx) {
+  client_.pump(ctx.now, ctx.random);
+  search_channel_follows(ctx);
+  for (auto& each : client_.take_messages()) {
+    ++ctx.counters.datagrams_sent;
+    ctx.outputs.emplace_back(
+        send_datagram{.channel = *channel_, .bytes = std::move(each.bytes), .to = each.to});
+  }
+  for (auto& each : client_.take_exchanges()) {
+    std::visit([&](auto& what) { ctx.outputs.emplace_back(std::move(what)); }, each);
+  }
+  for (const auto& each : client_.take_events()) {
+    std::visit([&](const auto& what) { report(ctx, what); }, each);
+  }
+  if (const auto next = client_.next_due()) {
+    ctx.timers.set({timer::igd}, *next);
+  } else {
+    ctx.timers.cancel({timer::igd});
+  }
+}
+
+/// The channel is there for as long as a search is.
+void igd_link::search_channel_follows(context& ctx) {
+  if (client_.is_searching() && !channel_) {
+    channel_ = ctx.new_channel();
+    channel_open_ = false;
+    ctx.outputs.emplace_back(open_channel{
+        .channel = *channel_,
+        .what = search_channel{.local = where_.local, .interface_index = where_.interface_index}});
+  } else if (client_.wants_search() && channel_open_) {
+    client_.begin_search(ctx.now);
+    client_.pump(ctx.now, ctx.random);
+  } else if (!client_.is_searching() && channel_) {
+    ctx.outputs.emplace_back(close_channel{*channel_});
+    channel_.reset();
+    channel_open_ = false;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Hearing
+
+void igd_link::on_opened(context& ctx) {
+  if (std::exchange(channel_open_, true)) return;
+  client_.begin_search(ctx.now);
+  pump(ctx);
+}
+
+/// ICMP comes back from devices that do not listen, which says nothing of the others.
+void igd_link::on_failed(context& ctx, const channel_failed& what) {
+  if (what.error == channel_error::refused) return;
+  if (what.error == channel_error::cannot_open) channel_.reset();
+  channel_open_ = false;
+  client_.on_no_channel();
+  pump(ctx);
+}
+
+void igd_link::on_datagram(context& ctx, const datagram_received& what) {
+  ++ctx.counters.datagrams_received;
+  switch (client_.on_datagram(what.from, what.bytes)) {
+    case ssdp_search::heard::candidate:
+      ctx.log.log(log_level::debug, "upnp: a device answers from ", what.from);
+      break;
+    case ssdp_search::heard::duplicate:
+      break;
+    case ssdp_search::heard::unusable:
+      ++ctx.counters.datagrams_unmatched;
+      ctx.log.log(log_level::debug, "upnp: the answer from ", what.from, " leads nowhere");
+      break;
+    case ssdp_search::heard::malformed:
+      ++ctx.counters.datagrams_malformed;
+      break;
+    case ssdp_search::heard::off_link:
+      ++ctx.counters.datagrams_stranger;
+      ctx.log.log(log_level::debug, "upnp: ", what.from, " is not on this link");
+      break;
+  }
+  pump(ctx);
+}
+
+bool igd_link::on_response(context& ctx, const http_response& what) {
+  if (!client_.on_response(what, ctx.now, ctx.random)) return false;
+  pump(ctx);
+  return true;
+}
+
+bool igd_link::on_failed(context& ctx, const http_failed& what) {
+  if (!client_.on_failed(what, ctx.now)) return false;
+  pump(ctx);
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Telling
+
+void igd_link::answered(mapping_id mapping, map_purpose asked, const map_outcome& outcome) {
+  events_.emplace_back(gateway_event::map_answered{.mapping = mapping,
+                                                   .protocol = protocol::upnp,
+                                                   .asked = asked,
+                                                   .late = false,
+                                                   .outcome = outcome});
+}
+
+void igd_link::report(context& ctx, const igd_event::found& what) {
+  const igd_device& device = *client_.device();
+  ctx.log.log(log_level::debug, "upnp: taking ", device.name, " at ", device.control.server);
+  if (!device.is_gateway) {
+    ctx.log.log(log_level::info, "upnp: the default gateway offers no live service; ", device.name,
+                " at ", device.control.server, " is used instead");
+  }
+  standing_ = availability::present;
+  events_.emplace_back(gateway_event::learnt{});
+  events_.emplace_back(gateway_event::igd_address{});
+  if (what.moved) events_.emplace_back(gateway_event::igd_doubtful{});
+}
+
+void igd_link::report(context& /*ctx*/, const igd_event::not_found& what) {
+  standing_ = availability::absent;
+  absent_reason_ = what.reason;
+  events_.emplace_back(gateway_event::learnt{});
+}
+
+void igd_link::report(context& /*ctx*/, const igd_event::granted& what) {
+  answered(what.mapping, what.asked,
+           {.what = map_outcome::kind::granted,
+            .external = {what.external, what.grant.external_port},
+            .lifetime = what.grant.lease,
+            .permanent = what.grant.lease.count() == 0,
+            .verified = what.grant.verified});
+}
+
+void igd_link::report(context& ctx, const igd_event::refused& what) {
+  errc reason = what.why.reason;
+  // One number for many causes; that the router has no public address is the one that can be told
+  // from the others.
+  const auto& external = client_.external_address();
+  if (reason == errc::unusable_answer && external &&
+      classify(*external) != address_class::public_address) {
+    reason = errc::network_failure;
+  }
+  answered(what.mapping, what.asked,
+           {.what = map_outcome::kind::refused,
+            .reason = reason,
+            .result_code = what.why.code,
+            .retry_after = pause_after(reason, ctx.opts.recheck_period)});
+}
+
+void igd_link::report(context& /*ctx*/, const igd_event::unanswered& what) {
+  answered(what.mapping, what.asked,
+           {.what = map_outcome::kind::silent,
+            .external = {ip_address::any_v4(), what.held_port},
+            .reason = what.reason});
+}
+
+void igd_link::report(context& /*ctx*/, const igd_event::removed& what) {
+  const bool deleted = what.how == igd_event::removed_how::deleted;
+  answered(what.mapping, map_purpose::remove,
+           {.what = deleted ? map_outcome::kind::deleted : map_outcome::kind::already_gone});
+}
+
+void igd_link::report(context& /*ctx*/, const igd_event::verified& what) {
+  std::optional<bool> is_there;
+  if (what.verdict != igd_event::verdict_kind::unknown) {
+    is_there = what.verdict == igd_event::verdict_kind::there;
+  }
+  events_.emplace_back(gateway_event::igd_verified{what.mapping, is_there});
+}
+
+void igd_link::report(context& /*ctx*/, const igd_event::checked& what) {
+  events_.emplace_back(gateway_event::igd_address{});
+  if (what.restarted) events_.emplace_back(gateway_event::igd_doubtful{});
+  events_.emplace_back(gateway_event::igd_checked{.answered = true});
+}
+
+void igd_link::report(context& /*ctx*/, const igd_event::check_failed& /*what*/) {
+  events_.emplace_back(gateway_event::igd_checked{.answered = false});
+}
+
+}  // namespace damson::core

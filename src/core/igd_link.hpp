@@ -1,0 +1,86 @@
+#pragma once
+
+/// The UPnP half of a gateway: the channel of its search, its exchanges and its timer, and its
+/// client's reports in the gateway's words.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <damson/engine.hpp>
+
+#include "core/context.hpp"
+#include "core/gateway_event.hpp"
+#include "core/uplink.hpp"
+#include "proto/igd_client.hpp"
+
+namespace damson::core {
+
+class igd_link {
+ public:
+  /// `local` is the address that mappings lead to.
+  igd_link(context& ctx, uplink where, const search_place& place, const ip_address& local);
+
+  void close(context& ctx);
+  void move_to(const search_place& place) { client_.move_to(place); }
+
+  /// Unknown until a search has ended.
+  availability standing() const noexcept { return standing_; }
+  /// Why there is no device. Precondition: absent.
+  errc absent_reason() const noexcept { return absent_reason_; }
+  /// Where the device is asked; unspecified while none is known.
+  endpoint server() const noexcept;
+  const std::optional<ip_address>& external_address() const noexcept {
+    return client_.external_address();
+  }
+
+  /// See `igd_client::find`.
+  void find(context& ctx, bool brief);
+  void stop_search(context& ctx);
+  void forget_device(context& ctx);
+  void map(context& ctx, mapping_id mapping, map_purpose why, const igd_map_request& request);
+  void remove(context& ctx, mapping_id mapping, const port_mapping_key& key);
+  void verify(context& ctx, mapping_id mapping, const port_mapping_key& key,
+              const endpoint& internal);
+  void check(context& ctx);
+  bool is_mapping(mapping_id mapping) const noexcept { return client_.is_mapping(mapping); }
+  /// See `igd_client::withdraw`.
+  bool withdraw(context& ctx, mapping_id mapping, std::uint16_t keep_port);
+  /// See `igd_client::forget`.
+  void forget(context& ctx, mapping_id mapping, std::uint16_t keep_port = 0);
+
+  bool owns(channel_id channel) const noexcept { return channel_ && *channel_ == channel; }
+  void on_opened(context& ctx);
+  void on_failed(context& ctx, const channel_failed& what);
+  void on_datagram(context& ctx, const datagram_received& what);
+  /// False when the exchange is none of its own.
+  bool on_response(context& ctx, const http_response& what);
+  bool on_failed(context& ctx, const http_failed& what);
+  void on_timer(context& ctx) { pump(ctx); }
+
+  std::vector<any_gateway_event> take_events() { return std::exchange(events_, {}); }
+
+ private:
+  void pump(context& ctx);
+  void search_channel_follows(context& ctx);
+  void report(context& ctx, const igd_event::found& what);
+  void report(context& ctx, const igd_event::not_found& what);
+  void report(context& ctx, const igd_event::granted& what);
+  void report(context& ctx, const igd_event::refused& what);
+  void report(context& ctx, const igd_event::unanswered& what);
+  void report(context& ctx, const igd_event::removed& what);
+  void report(context& ctx, const igd_event::verified& what);
+  void report(context& ctx, const igd_event::checked& what);
+  void report(context& ctx, const igd_event::check_failed& what);
+  void answered(mapping_id mapping, map_purpose asked, const map_outcome& outcome);
+
+  uplink where_;
+  igd_client client_;
+  std::optional<channel_id> channel_;  ///< of the search; asked for, or open
+  bool channel_open_ = false;
+  availability standing_ = availability::unknown;
+  errc absent_reason_ = errc::no_answer;
+  std::vector<any_gateway_event> events_;
+};
+
+}  // namespace damson::core

@@ -1,0 +1,125 @@
+/// Looking after what is held: is the router still there, and does it still have the mappings?
+
+#include <utility>
+
+#include "core/keeper.hpp"
+
+namespace damson::core {
+namespace {
+
+/// Entries are read back one by one, so that an idle router is left in peace.
+constexpr std::chrono::seconds verify_gap{1};
+
+}  // namespace
+
+void keeper::on_recheck(context& ctx) {
+  if (table_.count(phase::mapped) == 0) return;
+  ctx.timers.set({timer::recheck}, ctx.now + ctx.opts.recheck_period);
+  look(ctx);
+  if (!gateway_ || !gateway_->is_ready()) return;
+  std::size_t of_upnp = 0;
+  for_each([](const mapping& each) { return each.is_held_by(protocol::upnp); },
+           [&](const mapping& each) {
+             ++of_upnp;
+             if (!ctx.timers.is_set({timer::verify})) to_verify_.push_back(each.id);
+           });
+  if (of_upnp < table_.count(phase::mapped)) gateway_->check(ctx);
+  if (of_upnp == 0) return;
+  gateway_->igd().check(ctx);
+  if (!ctx.timers.is_set({timer::verify})) ctx.timers.set({timer::verify}, ctx.now + verify_gap);
+}
+
+void keeper::on_event(context& ctx, const gateway_event::checked& what) {
+  if (what.answered) {
+    revive(ctx);
+    return on_within_reach(ctx, protocol::pcp);
+  }
+  // Not every PCP server answers ANNOUNCE; a renewal asks the same, and only MAP is a must.
+  for (const mapping_id id : table_.ids()) {
+    mapping& each = *table_.find(id);
+    if (each.is_held_by(protocol::pcp)) return renew(ctx, each);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Out of reach, and back
+
+void keeper::on_out_of_reach(protocol which) {
+  for_each([&](const mapping& each) { return each.is_held_by(which); },
+           [](mapping& each) { each.unconfirmed = true; });
+}
+
+/// The router answers again: whether it still has the mappings is asked, and the answer told.
+void keeper::on_within_reach(context& ctx, protocol which) {
+  for_each([&](const mapping& each) { return each.is_held_by(which) && each.unconfirmed; },
+           [&](mapping& each) { which == protocol::upnp ? verify(ctx, each) : renew(ctx, each); });
+}
+
+// ---------------------------------------------------------------------------------------------
+// UPnP
+
+void keeper::on_event(context& ctx, const gateway_event::igd_address&) {
+  const auto& external = gateway_->igd().external_address();
+  if (!external || external->is_unspecified()) return;
+  for_each(
+      [&](const mapping& each) {
+        return each.is_held_by(protocol::upnp) && each.info.external.address != *external;
+      },
+      [&](mapping& each) {
+        each.info.external.address = *external;
+        tell(ctx, each, event_kind::changed);
+      });
+}
+
+void keeper::on_event(context& ctx, const gateway_event::igd_doubtful&) {
+  on_out_of_reach(protocol::upnp);
+  on_within_reach(ctx, protocol::upnp);
+}
+
+void keeper::on_event(context& ctx, const gateway_event::igd_checked& what) {
+  if (!what.answered) return on_out_of_reach(protocol::upnp);
+  revive(ctx);
+  on_within_reach(ctx, protocol::upnp);
+}
+
+void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
+  mapping* of = table_.find(what.mapping);
+  if (of == nullptr || !of->is_held_by(protocol::upnp)) return;
+  if (!what.is_there) {
+    of->info.verified = false;
+    // Adding it again is the only way to know.
+    if (of->unconfirmed) ask_upnp(ctx, *of, map_purpose::renew);
+    return;
+  }
+  if (*what.is_there) {
+    of->info.verified = true;
+    return confirm(ctx, *of);
+  }
+  // Swept, pushed out, or lost in a restart: made again at once.
+  of->upnp_open = false;
+  lose(ctx, *of, {errc::mapping_gone, {}});
+  want(ctx, *of);
+}
+
+void keeper::verify(context& ctx, mapping& what) {
+  gateway_->igd().verify(ctx, what.id, {what.info.external.port, what.info.transport},
+                         what.info.internal);
+}
+
+void keeper::verify_next(context& ctx) {
+  while (!to_verify_.empty()) {
+    mapping* next = table_.find(to_verify_.front());
+    to_verify_.pop_front();
+    if (next == nullptr || !next->is_held_by(protocol::upnp)) continue;
+    if (!to_verify_.empty()) ctx.timers.set({timer::verify}, ctx.now + verify_gap);
+    return verify(ctx, *next);
+  }
+}
+
+/// The first confirmation after the router was out of reach is told even if nothing changed.
+void keeper::confirm(context& ctx, mapping& what) {
+  if (!std::exchange(what.unconfirmed, false)) return;
+  tell(ctx, what, event_kind::mapped, {.regained = true});
+}
+
+}  // namespace damson::core

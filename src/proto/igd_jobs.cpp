@@ -1,0 +1,464 @@
+/// What is done with the device: mappings opened, extended, read back and deleted, and the question
+/// whether it is still the same.
+
+#include <algorithm>
+
+#include "proto/igd_client.hpp"
+#include "wire/igd_actions.hpp"
+
+namespace damson {
+namespace {
+
+/// An external address older than this is asked for again when a port is opened.
+constexpr std::chrono::seconds address_is_fresh{60};
+constexpr unsigned most_failures = 6;  ///< of one request in all, whatever succeeds in between
+/// Uptimes are rounded, and clocks of routers drift.
+constexpr std::chrono::seconds uptime_slack{60};
+constexpr std::string_view mapping_description = "damson";
+
+port_mapping_request request_of(const igd_wish& wish, const port_mapping_key& key,
+                                std::chrono::seconds lease) {
+  return {.key = key,
+          .internal_port = wish.internal_port,
+          .internal_client = wish.internal_client,
+          .description = safe_description(mapping_description),
+          .lease = lease};
+}
+
+upnp_action action_of(const any_igd_action& action) noexcept {
+  struct visitor {
+    upnp_action operator()(const igd_action::query&) const noexcept {
+      return upnp_action::get_specific_port_mapping_entry;
+    }
+    upnp_action operator()(const igd_action::add&) const noexcept {
+      return upnp_action::add_port_mapping;
+    }
+    upnp_action operator()(const igd_action::add_any&) const noexcept {
+      return upnp_action::add_any_port_mapping;
+    }
+    upnp_action operator()(const igd_action::remove&) const noexcept {
+      return upnp_action::delete_port_mapping;
+    }
+  };
+  return std::visit(visitor{}, action);
+}
+
+igd_result::entry result_of(const port_mapping_entry& entry) {
+  return {.internal_client = entry.internal_client,
+          .internal_port = entry.internal_port,
+          .lease = entry.lease};
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// The queue
+
+std::deque<igd_client::job>::iterator igd_client::find_map(mapping_id mapping) noexcept {
+  return std::ranges::find_if(jobs_, [&](const job& each) {
+    return each.kind == job_kind::map && each.mapping == mapping && !each.withdrawn;
+  });
+}
+
+bool igd_client::is_mapping(mapping_id mapping) const noexcept {
+  return std::ranges::any_of(jobs_, [&](const job& each) {
+    return each.kind == job_kind::map && each.mapping == mapping && !each.withdrawn;
+  });
+}
+
+void igd_client::ask_map(mapping_id mapping, map_purpose why, const igd_map_request& request) {
+  if (const auto open = find_map(mapping); open != jobs_.end()) {
+    open->asked = why;
+    return;
+  }
+  const bool is_renewal = why == map_purpose::renew;
+  const std::uint16_t held = is_renewal ? request.external_port : request.held_port;
+  jobs_.push_back({.kind = job_kind::map,
+                   .mapping = mapping,
+                   .asked = why,
+                   .key = {request.external_port, request.transport},
+                   .wish = {.internal_client = local_,
+                            .internal_port = request.internal_port,
+                            .external_port = held != 0 ? held : request.external_port,
+                            .lease = request.lease,
+                            .allow_permanent = request.allow_permanent,
+                            .renewal = held != 0,
+                            .held_lease = request.held_lease},
+                   .held_port = held,
+                   .first_port = is_renewal ? held : std::uint16_t{0}});
+}
+
+void igd_client::ask_remove(mapping_id mapping, const port_mapping_key& key) {
+  const auto is_it = [&](const job& each) {
+    return each.kind == job_kind::remove && each.mapping == mapping && each.key == key &&
+           !each.muted;
+  };
+  if (!std::ranges::any_of(jobs_, is_it)) insert_remove(mapping, key, false);
+}
+
+/// Before all else, but after what is under way: there may be little time left for it.
+void igd_client::insert_remove(mapping_id mapping, const port_mapping_key& key, bool muted) {
+  const bool begun = !jobs_.empty() && ((open_ && !open_->for_probe) || jobs_.front().ladder);
+  const auto place = std::find_if(jobs_.begin() + (begun ? 1 : 0), jobs_.end(),
+                                  [](const job& each) { return each.kind != job_kind::remove; });
+  jobs_.insert(place, {.kind = job_kind::remove,
+                       .mapping = mapping,
+                       .asked = map_purpose::remove,
+                       .key = key,
+                       .muted = muted});
+}
+
+void igd_client::ask_verify(mapping_id mapping, const port_mapping_key& key,
+                            const endpoint& internal) {
+  if (!habits_.has_query) {
+    events_.emplace_back(igd_event::verified{mapping, igd_event::verdict_kind::unknown});
+    return;
+  }
+  const bool asked = std::ranges::any_of(jobs_, [&](const job& each) {
+    return each.kind == job_kind::verify && each.mapping == mapping;
+  });
+  if (asked) return;
+  jobs_.push_back({.kind = job_kind::verify, .mapping = mapping, .key = key, .internal = internal});
+}
+
+void igd_client::ask_check() {
+  const bool asked =
+      std::ranges::any_of(jobs_, [](const job& each) { return each.kind == job_kind::check; });
+  if (!asked) jobs_.push_back({.kind = job_kind::check});
+}
+
+bool igd_client::job::may_change_something() const noexcept {
+  if (address_due || !ladder) return false;
+  return !std::holds_alternative<igd_action::query>(ladder->next());
+}
+
+/// The action may have been obeyed although its answer never came: then the port is held, and
+/// another AddAnyPortMapping would take a second one.
+void igd_client::job::begin_anew() {
+  if (ladder) {
+    held_port = ladder->may_hold();
+    wish.also_held = ladder->may_also_hold();
+    ladder.reset();
+  }
+  wish.renewal = held_port != 0;
+  if (wish.renewal) wish.external_port = held_port;
+  address_due = address_asked = false;
+}
+
+bool igd_client::withdraw(mapping_id mapping, std::uint16_t keep_port) {
+  bool is_ending = false;
+  for (job& each : jobs_) {
+    if (each.mapping != mapping || !each.withdrawn || each.muted) continue;
+    each.keep_port = keep_port;
+    is_ending = true;
+  }
+  const auto found = find_map(mapping);
+  if (found == jobs_.end()) return is_ending;
+  const bool is_open = found == jobs_.begin() && open_ && !open_->for_probe;
+  if (found->may_hold() == 0) {
+    // What is open, if anything, is a question that changes nothing.
+    if (is_open) abort();
+    jobs_.erase(found);
+    return false;
+  }
+  found->withdrawn = true;
+  found->keep_port = keep_port;
+  if (is_open && found->may_change_something()) return true;
+  if (is_open) abort();
+  const job waiting = std::move(*found);
+  jobs_.erase(found);
+  clean_up(waiting);
+  return true;
+}
+
+void igd_client::forget(mapping_id mapping, std::uint16_t keep_port) {
+  if (jobs_.empty()) return;
+  withdraw(mapping, keep_port);
+  if (jobs_.empty()) return;
+  for (job& each : jobs_) {
+    if (each.mapping == mapping) each.muted = true;
+  }
+  const bool front_goes_on = open_ || jobs_.front().kind == job_kind::remove;
+  const auto first = jobs_.begin() + (front_goes_on ? 1 : 0);
+  jobs_.erase(
+      std::remove_if(first, jobs_.end(),
+                     [&](const job& each) { return each.mapping == mapping && !each.withdrawn; }),
+      jobs_.end());
+}
+
+// ---------------------------------------------------------------------------------------------
+// Asking
+
+void igd_client::pump_jobs(time_point now, random_source& random) {
+  if (open_ || search_wanted_ || jobs_.empty()) return;
+  if (!device_) {
+    find();
+    return;
+  }
+  if (is_paused(now)) return;
+  job& next = jobs_.front();
+  if (next.kind == job_kind::map && !next.ladder) {
+    next.ladder.emplace(next.wish, habits_, random);
+  }
+  start({.target = device_->control, .action = request_for(next), .body_limit = soap_answer_bytes},
+        device_->answered_from);
+}
+
+soap_request igd_client::request_for(const job& what) const {
+  const std::string& type = device_->service_type;
+  switch (what.kind) {
+    case job_kind::map:
+      if (!what.address_due) return request_for(what.ladder->next(), what);
+      break;
+    case job_kind::remove:
+      return make_delete_port_mapping(type, what.key);
+    case job_kind::verify:
+      return make_get_specific_port_mapping_entry(type, what.key);
+    case job_kind::check:
+      if (what.step == check_step::status) return make_get_status_info(type);
+      break;
+  }
+  return make_get_external_ip_address(type);
+}
+
+soap_request igd_client::request_for(const any_igd_action& action, const job& what) const {
+  const std::string& type = device_->service_type;
+  const auto key = [&](std::uint16_t port) { return port_mapping_key{port, what.key.transport}; };
+  if (const auto* query = std::get_if<igd_action::query>(&action)) {
+    return make_get_specific_port_mapping_entry(type, key(query->external_port));
+  }
+  if (const auto* add = std::get_if<igd_action::add>(&action)) {
+    return make_add_port_mapping(type, request_of(what.wish, key(add->external_port), add->lease));
+  }
+  if (const auto* any = std::get_if<igd_action::add_any>(&action)) {
+    return make_add_any_port_mapping(type,
+                                     request_of(what.wish, key(any->external_port), any->lease));
+  }
+  return make_delete_port_mapping(type, key(std::get<igd_action::remove>(action).external_port));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Answers
+
+void igd_client::on_job_answer(const http_answer& answer, time_point now, random_source& random) {
+  job& what = jobs_.front();
+  switch (what.kind) {
+    case job_kind::map:
+      return on_map_answer(what, answer, now, random);
+    case job_kind::remove:
+      return on_remove_answer(what, answer, now);
+    case job_kind::verify:
+      return on_verify_answer(what, answer, now);
+    case job_kind::check:
+      return on_check_answer(what, answer, now);
+  }
+}
+
+/// What an answer means that is neither a success nor a word of the service: the page is gone, or
+/// the web server is overwhelmed. True when that was dealt with.
+bool igd_client::is_trouble(const soap_error& error, time_point now) {
+  const auto* const failure = std::get_if<http_failure>(&error);
+  if (failure == nullptr) return false;
+  if (failure->status == 404 || failure->status == 410) {
+    on_job_failed(true, errc::no_answer, now);
+    return true;
+  }
+  if (failure->status >= 500) {
+    on_job_failed(false, errc::unusable_answer, now);
+    return true;
+  }
+  return false;
+}
+
+any_igd_result igd_client::result_of(const soap_error& error, upnp_action action) const {
+  if (std::holds_alternative<decode_error>(error)) return igd_result::unreadable{};
+  const auto* const fault = std::get_if<soap_fault>(&error);
+  if (fault == nullptr || !fault->code) return igd_result::fault{upnp_refusal::action_failed, 0};
+  return igd_result::fault{interpret_upnp_error(device_->kind, action, *fault->code), *fault->code};
+}
+
+void igd_client::on_map_answer(job& what, const http_answer& answer, time_point now,
+                               random_source& random) {
+  if (what.address_due) {
+    on_address_answer(answer, now);
+    what.address_due = false;
+    return settle(what, now);
+  }
+  const any_igd_action& asked = what.ladder->next();
+  const upnp_action action = action_of(asked);
+  std::optional<soap_error> error;
+  any_igd_result result = igd_result::done{};
+  const auto take = [&](const auto& decoded, const auto& into) {
+    if (decoded) {
+      into(*decoded);
+    } else {
+      error = decoded.error();
+    }
+  };
+  if (action == upnp_action::get_specific_port_mapping_entry) {
+    take(decode_port_mapping_entry(answer),
+         [&](const auto& entry) { result = damson::result_of(entry); });
+  } else if (action == upnp_action::add_any_port_mapping) {
+    take(decode_reserved_port(answer),
+         [&](const auto& port) { result = igd_result::done{port.value_or(0)}; });
+  } else if (const auto done = decode_acknowledgement(answer); !done) {
+    error = done.error();
+  }
+  if (error) {
+    if (is_trouble(*error, now)) return;
+    result = result_of(*error, action);
+  }
+  what.failures = 0;
+  what.ladder->on_result(result, random);
+  habits_ = what.ladder->habits();
+  settle(what, now);
+}
+
+/// Goes on after an action, if there is nothing more to do.
+void igd_client::settle(job& what, time_point now) {
+  if (what.withdrawn) return clean_up(take_job());
+  if (const auto& grant = what.ladder->granted()) {
+    // Who could not map for lack of an address may have one now.
+    const bool is_known = external_ && !external_->is_unspecified() && external_at_ &&
+                          now - *external_at_ < address_is_fresh;
+    if (!is_known && !what.address_asked) {
+      what.address_due = what.address_asked = true;
+      return;
+    }
+    events_.emplace_back(igd_event::granted{what.mapping, what.asked, *grant,
+                                            external_.value_or(ip_address::any_v4())});
+    return jobs_.pop_front();
+  }
+  if (const auto& refusal = what.ladder->refused()) {
+    events_.emplace_back(igd_event::refused{what.mapping, what.asked, *refusal});
+    what.muted = true;
+    // A renewal that is refused leaves what it was to extend until its lease ends.
+    if (what.asked == map_purpose::renew) what.keep_port = what.first_port;
+    clean_up(take_job());
+  }
+}
+
+igd_client::job igd_client::take_job() {
+  job taken = std::move(jobs_.front());
+  jobs_.pop_front();
+  return taken;
+}
+
+/// Deletes what a request made that nobody wants any more, and is out of the queue already.
+void igd_client::clean_up(const job& what) {
+  const std::uint16_t made = what.may_hold();
+  const std::uint16_t also_made = what.may_also_hold();
+  const auto is_unwanted = [&](std::uint16_t port) { return port != 0 && port != what.keep_port; };
+  if (is_unwanted(also_made)) {
+    insert_remove(what.mapping, {also_made, what.key.transport}, true);
+  }
+  if (is_unwanted(made)) {
+    insert_remove(what.mapping, {made, what.key.transport}, what.muted);
+  } else if (made == 0 && !what.muted) {
+    events_.emplace_back(igd_event::removed{what.mapping, igd_event::removed_how::already_gone});
+  }
+}
+
+void igd_client::on_remove_answer(const job& what, const http_answer& answer, time_point now) {
+  auto how = igd_event::removed_how::deleted;
+  if (const auto done = decode_acknowledgement(answer); !done) {
+    if (is_trouble(done.error(), now)) return;
+    const auto result = result_of(done.error(), upnp_action::delete_port_mapping);
+    const auto* const fault = std::get_if<igd_result::fault>(&result);
+    if (fault == nullptr || fault->what != upnp_refusal::no_such_entry) {
+      const igd_refusal why{fault == nullptr ? errc::unusable_answer : to_errc(fault->what),
+                            fault == nullptr ? std::nullopt : std::optional{fault->code}};
+      if (!what.muted) events_.emplace_back(igd_event::refused{what.mapping, what.asked, why});
+      return jobs_.pop_front();
+    }
+    how = igd_event::removed_how::already_gone;
+  }
+  if (!what.muted) events_.emplace_back(igd_event::removed{what.mapping, how});
+  jobs_.pop_front();
+}
+
+void igd_client::on_verify_answer(const job& what, const http_answer& answer, time_point now) {
+  auto verdict = igd_event::verdict_kind::unknown;
+  if (const auto entry = decode_port_mapping_entry(answer)) {
+    const bool ours = endpoint{entry->internal_client, entry->internal_port} == what.internal;
+    verdict = ours ? igd_event::verdict_kind::there : igd_event::verdict_kind::gone;
+  } else {
+    if (is_trouble(entry.error(), now)) return;
+    const auto result = result_of(entry.error(), upnp_action::get_specific_port_mapping_entry);
+    if (const auto* const fault = std::get_if<igd_result::fault>(&result)) {
+      if (fault->what == upnp_refusal::no_such_entry) verdict = igd_event::verdict_kind::gone;
+      if (fault->what == upnp_refusal::action_missing) habits_.has_query = false;
+    }
+  }
+  if (!what.muted) events_.emplace_back(igd_event::verified{what.mapping, verdict});
+  jobs_.pop_front();
+}
+
+void igd_client::on_address_answer(const http_answer& answer, time_point now) {
+  const auto address = decode_external_ip_address(answer);
+  if (!address) return;
+  external_ = *address;
+  external_at_ = now;
+}
+
+void igd_client::on_check_answer(job& what, const http_answer& answer, time_point now) {
+  what.failures = 0;
+  bool restarted = false;
+  if (what.step == check_step::address) {
+    if (const auto address = decode_external_ip_address(answer); !address) {
+      if (is_trouble(address.error(), now)) return;
+    }
+    on_address_answer(answer, now);
+    if (has_status_) {
+      what.step = check_step::status;
+      return;
+    }
+  } else if (const auto status = decode_status_info(answer)) {
+    restarted = status->uptime && uptime_ && *status->uptime + uptime_slack < *uptime_;
+    uptime_ = status->uptime;
+  } else {
+    has_status_ = false;
+  }
+  events_.emplace_back(igd_event::checked{restarted});
+  jobs_.pop_front();
+}
+
+// ---------------------------------------------------------------------------------------------
+// No answer
+
+/// One more try on the same device, unless it is clear that it is not there any more; then one
+/// search; then it has failed.
+void igd_client::on_job_failed(bool stale, errc reason, time_point now) {
+  job& what = jobs_.front();
+  ++what.failures;
+  if (what.kind == job_kind::map) {
+    what.begin_anew();
+    if (what.withdrawn) return clean_up(take_job());
+  }
+  const bool is_hopeless = ++what.failures_in_all > most_failures;
+  if (!stale && !is_hopeless && what.failures < 2) return slow_down(now);
+  if (what.searched_again) {
+    return fail(take_job(), reason);
+  }
+  what.searched_again = true;
+  what.failures = 0;
+  forget_device();
+  find();
+}
+
+void igd_client::fail(const job& what, errc reason) {
+  if (what.muted) return;
+  switch (what.kind) {
+    case job_kind::map:
+    case job_kind::remove:
+      events_.emplace_back(
+          igd_event::unanswered{what.mapping, what.asked, reason, what.may_hold()});
+      return;
+    case job_kind::verify:
+    case job_kind::check:
+      events_.emplace_back(igd_event::check_failed{});
+      return;
+  }
+}
+
+}  // namespace damson

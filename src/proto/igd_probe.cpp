@@ -1,0 +1,119 @@
+#include "proto/igd_probe.hpp"
+
+#include <tuple>
+#include <utility>
+
+namespace damson {
+namespace {
+
+auto worth(const igd_device& device) noexcept {
+  const bool is_public =
+      device.external && classify(*device.external) == address_class::public_address;
+  return std::tuple{device.is_live(), is_public, device.is_gateway, device.version};
+}
+
+std::string name_of(const igd_description& description) {
+  return description.friendly_name.empty() ? description.model_name : description.friendly_name;
+}
+
+}  // namespace
+
+bool igd_device::is_live() const noexcept {
+  return state != connection_state::not_connected && external && !external->is_unspecified();
+}
+
+bool is_better(const igd_device& a, const igd_device& b) noexcept { return worth(a) > worth(b); }
+
+igd_probe::igd_probe(igd_candidate device, search_place where)
+    : candidate_(std::move(device)), where_(std::move(where)) {}
+
+igd_question igd_probe::next() const {
+  if (step_ == step::description) {
+    return {.target = candidate_.description, .action = {}, .body_limit = description_bytes};
+  }
+  const std::string& type = current().service_type;
+  return {.target = current().control,
+          .action = step_ == step::status ? make_get_status_info(type)
+                                          : make_get_external_ip_address(type),
+          .body_limit = soap_answer_bytes};
+}
+
+void igd_probe::on_answer(const http_answer& answer, const http_target& asked) {
+  switch (step_) {
+    case step::description:
+      return on_description(answer, asked);
+    case step::status:
+      // Only for choosing: a device need not know the action.
+      if (const auto status = decode_status_info(answer)) current().state = status->state;
+      step_ = step::address;
+      return;
+    case step::address:
+      if (const auto address = decode_external_ip_address(answer)) current().external = *address;
+      return judge();
+    case step::over:
+      return;
+  }
+}
+
+void igd_probe::on_failure() {
+  if (step_ == step::description) {
+    step_ = step::over;
+  } else if (step_ != step::over) {
+    judge();
+  }
+}
+
+void igd_probe::on_description(const http_answer& answer, const http_target& asked) {
+  step_ = step::over;
+  if (answer.status < 200 || answer.status > 299) return;
+  const auto description = decode_igd_description(answer.body);
+  if (!description) return;
+  why_ = errc::not_supported;
+  const url_rule rule = where_.rule_for(candidate_.answered_from);
+  const std::string base = description_base(description->url_base, asked.url, rule);
+  for (const igd_service& each : description->services) {
+    if (!is_mapping_service(each.kind)) continue;
+    if (services_.size() == most_services) break;
+    auto control = resolve_url(each.control_url, base, rule);
+    if (!control) {
+      why_ = errc::unusable_answer;
+      continue;
+    }
+    services_.push_back({.answered_from = candidate_.answered_from,
+                         .is_gateway = candidate_.is_gateway,
+                         .control = std::move(*control),
+                         .kind = each.kind,
+                         .service_type = each.type,
+                         .version = each.version,
+                         .state = connection_state::unknown,
+                         .external = {},
+                         .boot_id = candidate_.boot_id,
+                         .name = name_of(*description)});
+  }
+  ask_next_service();
+}
+
+/// One that stands alone is used as it is, whatever its status.
+void igd_probe::ask_next_service() {
+  if (at_ == services_.size()) {
+    step_ = step::over;
+  } else {
+    step_ = services_.size() > 1 ? step::status : step::address;
+  }
+}
+
+/// The first that is connected with a public address ends the questions.
+void igd_probe::judge() {
+  const igd_device& asked = current();
+  if (!best_ || is_better(asked, *best_)) best_ = asked;
+  ++at_;
+  const bool settled =
+      asked.is_live() && classify(*asked.external) == address_class::public_address;
+  if (settled) {
+    step_ = step::over;
+  } else {
+    ask_next_service();
+  }
+}
+
+}  // namespace damson

@@ -1,0 +1,159 @@
+#include "wire/upnp_refusal.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace damson {
+namespace {
+
+/// Which actions a number is known from. A number that comes from elsewhere is not believed.
+enum class action_group : std::uint8_t { any, adding, asking, asking_or_deleting };
+
+bool contains(action_group group, upnp_action action) noexcept {
+  const bool asking = action == upnp_action::get_specific_port_mapping_entry;
+  switch (group) {
+    case action_group::any:
+      return true;
+    case action_group::adding:
+      return action == upnp_action::add_port_mapping || action == upnp_action::add_any_port_mapping;
+    case action_group::asking:
+      return asking;
+    case action_group::asking_or_deleting:
+      return asking || action == upnp_action::delete_port_mapping;
+  }
+  return false;
+}
+
+struct error_row {
+  std::int32_t code = 0;
+  action_group group{};
+  upnp_refusal meaning{};
+  std::string_view name;
+};
+
+using enum action_group;
+using enum upnp_refusal;
+
+/// Of every service: UPnP Device Architecture 1.1 section 3.2.2. The first row that fits counts.
+constexpr std::array architecture_errors{
+    error_row{401, any, action_missing, "InvalidAction"},
+    error_row{402, any, invalid_arguments, "InvalidArgs"},
+    error_row{403, any, action_missing, "OutOfSync"},
+    error_row{404, any, action_missing, "InvalidVar"},
+    error_row{501, asking, no_such_entry, "ActionFailed"},
+    error_row{501, any, action_failed, "ActionFailed"},
+    error_row{600, any, invalid_arguments, "ArgumentValueInvalid"},
+    error_row{601, any, invalid_arguments, "ArgumentValueOutOfRange"},
+    error_row{602, any, action_missing, "OptionalActionNotImplemented"},
+    error_row{603, any, no_room, "OutOfMemory"},
+    error_row{604, any, not_authorized, "HumanInterventionRequired"},
+    error_row{605, any, invalid_arguments, "StringArgumentTooLong"},
+    error_row{606, any, not_authorized, "ActionNotAuthorized"},
+};
+
+/// Of WANIPConnection and WANPPPConnection.
+constexpr std::array connection_errors{
+    error_row{713, asking_or_deleting, no_such_entry, "SpecifiedArrayIndexInvalid"},
+    error_row{714, asking_or_deleting, no_such_entry, "NoSuchEntryInArray"},
+    error_row{715, adding, remote_host_required, "WildCardNotPermittedInSrcIP"},
+    error_row{716, adding, misread_request, "WildCardNotPermittedInExtPort"},
+    error_row{718, adding, conflict, "ConflictInMappingEntry"},
+    error_row{724, adding, same_ports_required, "SamePortValuesRequired"},
+    error_row{725, adding, only_permanent_leases, "OnlyPermanentLeasesSupported"},
+    error_row{726, adding, misread_request, "RemoteHostOnlySupportsWildcard"},
+    error_row{727, adding, only_all_ports, "ExternalPortOnlySupportsWildcard"},
+    error_row{728, adding, no_room, "NoPortMapsAvailable"},
+    error_row{729, adding, conflict_with_other_mechanism, "ConflictWithOtherMechanisms"},
+    error_row{730, asking_or_deleting, no_such_entry, "PortMappingNotFound"},
+    error_row{731, any, not_authorized, "ReadOnly"},
+    error_row{732, adding, misread_request, "WildCardNotPermittedInIntPort"},
+    error_row{733, any, misread_request, "InconsistentParameters"},
+};
+
+const error_row* find_row(service_kind service, upnp_action action, std::int32_t code) noexcept {
+  const auto fits = [action, code](const error_row& row) {
+    return row.code == code && contains(row.group, action);
+  };
+  const auto* const general = std::ranges::find_if(architecture_errors, fits);
+  if (general != architecture_errors.end()) return general;
+  if (!is_mapping_service(service)) return nullptr;
+  const auto* const special = std::ranges::find_if(connection_errors, fits);
+  return special == connection_errors.end() ? nullptr : special;
+}
+
+}  // namespace
+
+std::string_view to_string(upnp_refusal value) noexcept {
+  switch (value) {
+    case upnp_refusal::action_missing:
+      return "action missing";
+    case upnp_refusal::invalid_arguments:
+      return "invalid arguments";
+    case upnp_refusal::action_failed:
+      return "action failed";
+    case upnp_refusal::not_authorized:
+      return "not authorized";
+    case upnp_refusal::no_such_entry:
+      return "no such entry";
+    case upnp_refusal::remote_host_required:
+      return "remote host required";
+    case upnp_refusal::misread_request:
+      return "request misread";
+    case upnp_refusal::conflict:
+      return "port taken";
+    case upnp_refusal::conflict_with_other_mechanism:
+      return "port taken by other means";
+    case upnp_refusal::same_ports_required:
+      return "equal ports required";
+    case upnp_refusal::only_permanent_leases:
+      return "only permanent leases";
+    case upnp_refusal::only_all_ports:
+      return "only all ports at once";
+    case upnp_refusal::no_room:
+      return "no room";
+  }
+  return "unknown refusal";
+}
+
+upnp_refusal interpret_upnp_error(service_kind service, upnp_action action,
+                                  std::int32_t code) noexcept {
+  const error_row* const row = find_row(service, action, code);
+  return row == nullptr ? upnp_refusal::action_failed : row->meaning;
+}
+
+errc to_errc(upnp_refusal value) noexcept {
+  switch (value) {
+    case upnp_refusal::action_missing:
+    case upnp_refusal::remote_host_required:
+    case upnp_refusal::only_permanent_leases:
+    case upnp_refusal::only_all_ports:
+      return errc::not_supported;
+    case upnp_refusal::invalid_arguments:
+    case upnp_refusal::misread_request:
+      return errc::malformed_request;
+    case upnp_refusal::not_authorized:
+      return errc::not_authorized;
+    case upnp_refusal::conflict:
+    case upnp_refusal::conflict_with_other_mechanism:
+    case upnp_refusal::no_room:
+      return errc::no_resources;
+    case upnp_refusal::same_ports_required:
+      return errc::external_not_available;
+    case upnp_refusal::action_failed:
+    case upnp_refusal::no_such_entry:
+      break;
+  }
+  return errc::unusable_answer;
+}
+
+errc to_errc(service_kind service, upnp_action action, std::int32_t code) noexcept {
+  return to_errc(interpret_upnp_error(service, action, code));
+}
+
+std::string upnp_error_name(service_kind service, upnp_action action, std::int32_t code) {
+  const error_row* const row = find_row(service, action, code);
+  const std::string number = std::to_string(code);
+  return row == nullptr ? "error " + number : std::string{row->name} + " (" + number + ")";
+}
+
+}  // namespace damson

@@ -1,0 +1,270 @@
+// From the call to the mapping, and giving back what UPnP has made, at any moment of its life.
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "upnp_scenario.hpp"
+
+namespace damson::sim {
+namespace {
+
+class upnp_release : public upnp_scenario {
+ protected:
+  static std::vector<packet_record> asked_of_5351(const world& w) {
+    return w.sent([](auto bytes) { return is_pcp(bytes) || is_nat_pmp(bytes); });
+  }
+
+  /// Every mapping has ended, once, and the router holds nothing.
+  static void expect_nothing_left(world& w, std::size_t mappings) {
+    EXPECT_EQ(w.count_events(event_kind::removed), mappings);
+    EXPECT_EQ(w.mapping_count(), 0U);
+    EXPECT_TRUE(w.router().rules().empty());
+    EXPECT_EQ(w.open_channels(), 0U);
+  }
+};
+
+// ---------------------------------------------------------------------------------------------
+// Times
+
+TEST_F(upnp_release, comes_after_a_few_round_trips_where_5351_refuses) {
+  for (const auto& [version, round_trips] :
+       {std::pair{std::uint8_t{1}, 11}, std::pair{std::uint8_t{2}, 9}}) {
+    upnp_profile how;
+    how.version = version;
+    world& w = begin_request(upnp_only(how));
+    expect_mapped(w, 100ms);
+    // One for the search; two for each of description, address, look (version 1), add, read back.
+    EXPECT_EQ(w.events()[0].at, round_trips * 2ms);
+    EXPECT_EQ(w.events()[0].event.info.elapsed, w.events()[0].at);
+    EXPECT_TRUE(w.events()[0].event.info.verified);
+    EXPECT_EQ(w.events()[0].event.info.external, (endpoint{wan_side, 8080}));
+  }
+}
+
+TEST_F(upnp_release, comes_after_the_head_start_where_5351_is_silent) {
+  scene what = upnp_only();
+  what.router.closed_port_refuses = false;
+  world& w = begin_request(what);
+  expect_mapped(w, 400ms);
+  EXPECT_GE(w.events()[0].at, 250ms);
+  EXPECT_LE(w.events()[0].at, 250ms + 6 * 2ms);
+  for (const auto& one : requests_for(w, "AddPortMapping")) EXPECT_GE(one.at, 250ms);
+}
+
+TEST_F(upnp_release, is_accounted_for) {
+  world& w = begin_request(upnp_only());
+  expect_mapped(w, 100ms);
+  const auto& report = w.events()[0].event.report;
+  ASSERT_EQ(report.size(), 3U);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+    EXPECT_EQ(report[i].standing, protocol_standing::failed);
+    ASSERT_TRUE(report[i].why);
+    EXPECT_EQ(report[i].why->reason, errc::port_closed);
+    EXPECT_EQ(report[i].answered_after, 2ms);
+  }
+  EXPECT_EQ(report[2].protocol, protocol::upnp);
+  EXPECT_EQ(report[2].standing, protocol_standing::taken);
+}
+
+TEST_F(upnp_release, leaves_a_port_that_refuses_alone) {
+  world& w = begin_request(upnp_only());
+  expect_mapped(w, 100ms);
+  w.run_for(24h);
+  EXPECT_EQ(asked_of_5351(w).size(), 2U) << "one packet for each protocol";
+}
+
+// ---------------------------------------------------------------------------------------------
+// Giving back
+
+TEST_F(upnp_release, takes_two_round_trips) {
+  world& w = begin_request(upnp_only());
+  expect_mapped(w, 100ms);
+  const nanoseconds at = w.now();
+  w.release(id_);
+  w.run_for(1s);
+  EXPECT_EQ(w.last_event(id_)->at - at, 4ms);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+  expect_nothing_left(w, 1);
+}
+
+TEST_F(upnp_release, says_what_became_of_the_entry) {
+  for (const auto& [prepare, how] : {
+           std::pair<void (*)(world&), removal>{[](world&) {}, removal::deleted},
+           {[](world& w) { w.router().forget_all(); }, removal::already_gone},
+           {[](world& w) { w.router().behaviour().upnp.refuses_deletes_with = 501; },
+            removal::left_to_expire},
+           {[](world& w) { w.set_plugged(false); }, removal::left_to_expire},
+       }) {
+    world& w = begin_request(upnp_only());
+    expect_mapped(w, 100ms);
+    prepare(w);
+    const nanoseconds at = w.now();
+    w.release(id_);
+    w.run_for(10s);
+    EXPECT_EQ(w.last_event(id_)->event.how, how);
+    EXPECT_LE(w.last_event(id_)->at - at, 2s);
+  }
+}
+
+TEST_F(upnp_release, finds_a_device_that_has_moved) {
+  world& w = begin_request(upnp_only());
+  expect_mapped(w, 100ms);
+  w.reboot_router(true);
+  w.release(id_);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+  expect_nothing_left(w, 1);
+}
+
+TEST_F(upnp_release, may_leave_the_lease) {
+  world& w = begin_request(upnp_only());
+  expect_mapped(w, 100ms);
+  w.release(id_, true);
+  w.run_for(1s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
+TEST_F(upnp_release, leaves_what_others_made) {
+  world& w = begin_request(upnp_only());
+  expect_mapped(w, 100ms);
+  w.router().occupy(transport::tcp, 9000, {other_host, 9000});
+  w.router().occupy(transport::udp, 8080, {other_host, 8080});
+  w.release(id_);
+  w.run_for(5s);
+  EXPECT_EQ(w.router().rules().size(), 2U);
+}
+
+struct kind_of_router {
+  std::uint8_t version = 1;
+  lease_policy leases = lease_policy::as_asked;
+  bool refuses_5351 = true;
+};
+
+class upnp_release_at_any_time : public upnp_release,
+                                 public testing::WithParamInterface<kind_of_router> {
+ protected:
+  static scene router() {
+    upnp_profile how;
+    how.version = GetParam().version;
+    how.leases = GetParam().leases;
+    how.processing = 2ms;
+    scene out = upnp_only(how);
+    out.router.closed_port_refuses = GetParam().refuses_5351;
+    return out;
+  }
+
+  /// From before the first packet to some time after the mapping is there.
+  static std::vector<nanoseconds> moments() {
+    std::vector<nanoseconds> out;
+    const nanoseconds begin = GetParam().refuses_5351 ? 0ms : 245ms;
+    for (nanoseconds at = begin; at <= begin + 60ms; at += 500us) out.push_back(at);
+    return out;
+  }
+};
+
+TEST_P(upnp_release_at_any_time, leaves_nothing) {
+  std::set<std::size_t> steps;
+  for (const nanoseconds at : moments()) {
+    SCOPED_TRACE(std::to_string(at.count()) + " ns");
+    world& w = begin_request(router());
+    w.run_for(at);
+    steps.insert(w.requests().size());
+    w.release(id_);
+    w.run_for(10s);
+    expect_nothing_left(w, 1);
+    EXPECT_LE(w.events().size(), 2U);
+  }
+  EXPECT_GE(steps.size(), 3U) << "each step was interrupted";
+}
+
+TEST_P(upnp_release_at_any_time, leaves_nothing_when_all_is_closed) {
+  for (const nanoseconds at : moments()) {
+    SCOPED_TRACE(std::to_string(at.count()) + " ns");
+    world& w = begin_request(router());
+    w.run_for(at);
+    w.close();
+    w.run_for(2100ms);
+    EXPECT_TRUE(w.closed());
+    expect_nothing_left(w, 1);
+  }
+}
+
+TEST_P(upnp_release_at_any_time, leaves_nothing_when_it_is_wanted_again) {
+  for (const nanoseconds at : moments()) {
+    SCOPED_TRACE(std::to_string(at.count()) + " ns");
+    world& w = begin_request(router());
+    w.run_for(at);
+    w.release(id_);
+    const mapping_id again = w.create(request());
+    w.run_for(20s);
+    ASSERT_NE(w.last_event(again), nullptr);
+    EXPECT_EQ(w.last_event(again)->event.kind, event_kind::mapped);
+    EXPECT_EQ(w.router().rules().size(), 1U);
+    w.release(again);
+    w.run_for(10s);
+    expect_nothing_left(w, 2);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(routers, upnp_release_at_any_time,
+                         testing::Values(kind_of_router{}, kind_of_router{.version = 2},
+                                         kind_of_router{.leases = lease_policy::only_permanent_725},
+                                         kind_of_router{.version = 2, .refuses_5351 = false}));
+
+TEST_F(upnp_release, of_thirty_at_once_takes_less_than_two_seconds) {
+  upnp_profile how;
+  how.processing = 20ms;
+  world& w = begin(upnp_only(how));
+  for (std::uint16_t port = 8000; port < 8030; ++port) w.create(request(port));
+  w.run_for(30s);
+  ASSERT_EQ(w.count_events(event_kind::mapped), 30U);
+  const nanoseconds at = w.now();
+  w.close();
+  w.run_for(5s);
+  EXPECT_TRUE(w.closed());
+  expect_nothing_left(w, 30);
+  for (const auto& one : w.events()) {
+    if (one.event.kind != event_kind::removed) continue;
+    EXPECT_EQ(one.event.how, removal::deleted);
+    EXPECT_LE(one.at - at, 2s);
+  }
+}
+
+TEST_F(upnp_release, a_thousand_times) {
+  world& w = begin(upnp_only());
+  for (std::size_t i = 0; i < 1'000; ++i) {
+    const mapping_id id = w.create(request());
+    // Some are not waited for, and go at different steps.
+    if (i % 2 == 0) {
+      w.run_until([&] { return w.last_event(id) != nullptr; }, 5s);
+      ASSERT_EQ(w.last_event(id)->event.kind, event_kind::mapped) << i;
+    } else {
+      w.run_for((i % 60) * 500us);
+    }
+    w.release(id);
+    w.run_until([&] { return w.mapping_count() == 0; }, 3s);
+    ASSERT_EQ(w.mapping_count(), 0U) << i;
+  }
+  w.run_for(10s);
+  expect_nothing_left(w, 1'000);
+}
+
+TEST_F(upnp_release, of_a_thousand_that_were_wanted_at_once) {
+  world& w = begin(upnp_only());
+  std::vector<mapping_id> all;
+  all.reserve(1'000);
+  for (std::uint16_t i = 0; i < 1'000; ++i) {
+    all.push_back(w.create(request(static_cast<std::uint16_t>(8000 + i))));
+  }
+  w.run_for(5s);  // some are mapped, others wait
+  for (const mapping_id id : all) w.release(id);
+  w.run_for(10s);
+  EXPECT_EQ(w.count_events(event_kind::removed), 1'000U);
+  EXPECT_EQ(w.mapping_count(), 0U);
+}
+
+}  // namespace
+}  // namespace damson::sim
