@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <functional>
 #include <optional>
 #include <ostream>
 #include <set>
@@ -407,19 +408,60 @@ std::vector<violation> check_simulator_reach(const source_tree& tree) {
   return found;
 }
 
-std::vector<violation> check_machine_paths(const source_tree& tree) {
-  std::vector<violation> found;
+namespace {
+
+void for_each_line(
+    const source_tree& tree,
+    const std::function<void(const std::string&, std::size_t, std::string_view)>& action) {
   for (const auto& [path, text] : tree) {
-    std::size_t line_number = 0;
+    std::size_t number = 0;
     for (std::size_t begin = 0; begin < text.size();) {
       const std::size_t end = std::min(text.find('\n', begin), text.size());
-      ++line_number;
-      if (has_machine_path(std::string_view{text}.substr(begin, end - begin))) {
-        found.push_back({.path = path, .line = line_number, .what = "a path of one machine"});
-      }
+      action(path, ++number, std::string_view{text}.substr(begin, end - begin));
       begin = end + 1;
     }
   }
+}
+
+/// "Q-" and the digits after it.
+std::vector<std::string_view> quirk_numbers(std::string_view line) {
+  std::vector<std::string_view> out;
+  for (std::size_t at = line.find("Q-"); at != std::string_view::npos;
+       at = line.find("Q-", at + 2)) {
+    std::size_t end = at + 2;
+    while (end < line.size() && line[end] >= '0' && line[end] <= '9') ++end;
+    if (end > at + 2) out.push_back(line.substr(at, end - at));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<violation> check_machine_paths(const source_tree& tree) {
+  std::vector<violation> found;
+  for_each_line(tree, [&](const std::string& path, std::size_t number, std::string_view line) {
+    if (has_machine_path(line)) {
+      found.push_back({.path = path, .line = number, .what = "a path of one machine"});
+    }
+  });
+  return found;
+}
+
+std::vector<violation> check_quirk_numbers(const source_tree& tree) {
+  std::set<std::string, std::less<>> explained;
+  std::vector<violation> found;
+  const std::string explanations = "docs/quirks.md";
+  for_each_line(tree, [&](const std::string& path, std::size_t, std::string_view line) {
+    if (path != explanations || !line.starts_with("| Q-")) return;
+    for (const auto number : quirk_numbers(line)) explained.emplace(number);
+  });
+  for_each_line(tree, [&](const std::string& path, std::size_t at, std::string_view line) {
+    for (const auto number : quirk_numbers(line)) {
+      if (explained.contains(number)) continue;
+      found.push_back(
+          {.path = path, .line = at, .what = std::string{number} + " is not in " + explanations});
+    }
+  });
   return found;
 }
 

@@ -35,4 +35,7 @@ std::vector<violation> check_simulator_reach(const source_tree& tree);
 /// Paths that exist on one person's machine only.
 std::vector<violation> check_machine_paths(const source_tree& tree);
 
+/// Quirk numbers that docs/quirks.md does not explain.
+std::vector<violation> check_quirk_numbers(const source_tree& tree);
+
 }  // namespace damson::structure

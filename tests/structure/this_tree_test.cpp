@@ -43,6 +43,10 @@ TEST_F(this_tree, names_no_path_of_one_machine) {
   EXPECT_THAT(check_machine_paths(tree_), IsEmpty());
 }
 
+TEST_F(this_tree, explains_the_quirks_that_it_names) {
+  EXPECT_THAT(check_quirk_numbers(tree_), IsEmpty());
+}
+
 class tree_on_disk : public testing::Test {
  protected:
   void SetUp() override { std::filesystem::create_directories(root_); }
@@ -82,6 +86,12 @@ TEST_F(tree_on_disk, shows_planted_violations_of_each_rule) {
   EXPECT_EQ(check_banned_calls(tree).size(), 1U);
   EXPECT_EQ(check_simulator_reach(tree).size(), 1U);
   EXPECT_EQ(check_machine_paths(tree).size(), 1U);
+  // Put together, so that this file names none.
+  const std::string quirk = std::string{"Q"} + "-9";
+  EXPECT_EQ(check_quirk_numbers({{"src/a.cpp", "// " + quirk + "8 " + quirk + "9\n"},
+                                 {"docs/quirks.md", "| " + quirk + "8 | known | here |\n"}})
+                .size(),
+            1U);
 }
 
 }  // namespace
