@@ -173,17 +173,16 @@ bool igd_client::withdraw(mapping_id mapping, std::uint16_t keep_port) {
 
 void igd_client::forget(mapping_id mapping, std::uint16_t keep_port) {
   if (jobs_.empty()) return;
+  const bool front_goes_on = open_ || jobs_.front().kind == job_kind::remove;
+  const auto first = jobs_.begin() + (front_goes_on ? 1 : 0);
+  const auto is_of_no_interest = [&](const job& each) {
+    return each.mapping == mapping && each.kind != job_kind::map;
+  };
+  jobs_.erase(std::remove_if(first, jobs_.end(), is_of_no_interest), jobs_.end());
   withdraw(mapping, keep_port);
-  if (jobs_.empty()) return;
   for (job& each : jobs_) {
     if (each.mapping == mapping) each.muted = true;
   }
-  const bool front_goes_on = open_ || jobs_.front().kind == job_kind::remove;
-  const auto first = jobs_.begin() + (front_goes_on ? 1 : 0);
-  jobs_.erase(
-      std::remove_if(first, jobs_.end(),
-                     [&](const job& each) { return each.mapping == mapping && !each.withdrawn; }),
-      jobs_.end());
 }
 
 // ---------------------------------------------------------------------------------------------
