@@ -43,7 +43,7 @@ words words_for(errc code) noexcept {
       return {"quota_exceeded", "delete other mappings of this host, or raise the router's quota"};
     case errc::external_not_available:
       return {"external_not_available",
-              "another --external PORT, or leave the choice to the router"};
+              "another --external PORT, the same one as inside, or leave the choice to the router"};
     case errc::address_mismatch:
       return {
           "address_mismatch",

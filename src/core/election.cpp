@@ -154,10 +154,8 @@ nanoseconds silence_pause(unsigned in_a_row, nanoseconds recheck_period,
 
 nanoseconds refusal_pause(std::chrono::seconds asked_for, unsigned in_a_row,
                           nanoseconds recheck_period, random_source& random) noexcept {
-  constexpr std::chrono::hours longest{24};
   if (asked_for > recheck_period) {
-    const nanoseconds pause = std::min<nanoseconds>(asked_for * doubled(in_a_row), longest);
-    return pause + random.uniform_duration({}, pause / 8);
+    return asked_for + random.uniform_duration({}, nanoseconds{asked_for} / 8);
   }
   const nanoseconds pause = std::min<nanoseconds>(asked_for * doubled(in_a_row), recheck_period);
   return std::min<nanoseconds>(pause + random.uniform_duration({}, pause / 8), recheck_period);

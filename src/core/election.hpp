@@ -61,8 +61,8 @@ std::chrono::nanoseconds silence_pause(unsigned in_a_row, std::chrono::nanosecon
                                        random_source& random) noexcept;
 
 /// How long a refusal stands. What the router asks for is kept, and doubled with each refusal in a
-/// row: up to the recheck period, or up to a day if it asks for more than that; spread by up to an
-/// eighth more.
+/// row up to the recheck period; what is longer than that is kept as it is, since somebody may
+/// change the router's settings and waits for the effect. Spread by up to an eighth more.
 std::chrono::nanoseconds refusal_pause(std::chrono::seconds asked_for, unsigned in_a_row,
                                        std::chrono::nanoseconds recheck_period,
                                        random_source& random) noexcept;

@@ -212,7 +212,7 @@ void igd_link::report(context& ctx, const igd_event::found& what) {
   const igd_device& device = *client_.device();
   ctx.log.log(log_level::debug, "upnp: taking ", device.name, " at ", device.control.server);
   if (!device.is_gateway) {
-    ctx.log.log(log_level::info, "upnp: the default gateway offers no live service; ", device.name,
+    ctx.log.log(log_level::warning, "upnp: the router itself offers no live service; ", device.name,
                 " at ", device.control.server, " is used instead");
   }
   standing_ = availability::present;
@@ -241,7 +241,7 @@ void igd_link::report(context& ctx, const igd_event::refused& what) {
   // One number for many causes; that the router has no public address is the one that can be told
   // from the others.
   const auto& external = client_.external_address();
-  if (reason == errc::unusable_answer && external &&
+  if (reason == errc::unusable_answer && what.why.code && external &&
       classify(*external) != address_class::public_address) {
     reason = errc::network_failure;
   }

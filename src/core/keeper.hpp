@@ -117,6 +117,7 @@ class keeper {
   static void confirm(context& ctx, mapping& what);
   void verify(context& ctx, mapping& what);
   void verify_next(context& ctx);
+  void verify_all(context& ctx);
 
   // release.cpp
   void begin_release(context& ctx, mapping& what);
@@ -134,6 +135,7 @@ class keeper {
   std::optional<time_point> facts_at_;  ///< when the network was last looked at
   bool looking_ = false;
   std::deque<mapping_id> to_verify_;  ///< what is left of this round of reading entries back
+  bool all_verified_early_ = false;   ///< since the last recheck
 };
 
 }  // namespace damson::core

@@ -25,6 +25,7 @@ void keeper::on_recheck(context& ctx) {
            });
   if (of_upnp < table_.count(phase::mapped)) gateway_->check(ctx);
   if (of_upnp == 0) return;
+  all_verified_early_ = false;
   gateway_->igd().check(ctx);
   if (!ctx.timers.is_set({timer::verify})) ctx.timers.set({timer::verify}, ctx.now + verify_gap);
 }
@@ -99,6 +100,15 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
   of->upnp_open = false;
   lose(ctx, *of, {errc::mapping_gone, {}});
   want(ctx, *of);
+  // Where one is gone others may be: they are not left to wait for their turns.
+  if (!std::exchange(all_verified_early_, true)) verify_all(ctx);
+}
+
+void keeper::verify_all(context& ctx) {
+  to_verify_.clear();
+  ctx.timers.cancel({timer::verify});
+  for_each([](const mapping& each) { return each.is_held_by(protocol::upnp); },
+           [&](mapping& each) { verify(ctx, each); });
 }
 
 void keeper::verify(context& ctx, mapping& what) {

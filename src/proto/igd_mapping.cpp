@@ -287,7 +287,7 @@ void igd_mapping::on_add_fault(const igd_result::fault& fault, random_source& ra
 void igd_mapping::on_lease_refused() {
   if (lease_ == wish_.lease) wished_lease_refused_ = true;
   if (retry_permanently() || retry_with_finite_lease()) return;
-  refuse(to_errc(last_refusal_));
+  refuse(wish_.allow_permanent ? to_errc(last_refusal_) : errc::lease_not_supported);
 }
 
 void igd_mapping::on_same_ports_required() {
@@ -368,7 +368,8 @@ void igd_mapping::on_missing() {
   if (port_untold_) return grant_unverified();
   keeps_port_ = true;
   finite_dropped_ = retry_permanently();
-  if (!finite_dropped_) refuse(errc::unusable_answer);
+  if (finite_dropped_) return;
+  refuse(wish_.allow_permanent ? errc::unusable_answer : errc::lease_not_supported);
 }
 
 void igd_mapping::on_right_entry(const igd_result::entry& found) {

@@ -31,12 +31,20 @@ ssdp_search::ssdp_search(search_place where, time_point start, bool brief)
 
 time_point ssdp_search::ends_at() const noexcept { return start_ + total; }
 
+/// The gateway itself, which also opens the host's own firewall for its answer, then the
+/// groups of its family, on its link.
+std::vector<ip_address> ssdp_search::destinations() const {
+  if (where_.gateway.is_v4()) return {where_.gateway, ssdp_group_v4};
+  const std::uint32_t link = where_.gateway.scope();
+  return {where_.gateway, ip_address{ssdp_group_link_local.to_v6(), link},
+          ip_address{ssdp_group_site_local.to_v6(), link}};
+}
+
 std::vector<ssdp_search::message> ssdp_search::due(time_point now) {
   if (!next_send_ || now < *next_send_) return {};
   std::vector<message> out;
-  // The first also opens the host's own firewall for the answer.
-  for (const endpoint to :
-       {endpoint{where_.gateway, ssdp_port}, endpoint{ssdp_group_v4, ssdp_port}}) {
+  for (const ip_address& address : destinations()) {
+    const endpoint to{address, ssdp_port};
     out.push_back({to, encode(search_request{search_targets.at(target_), to})});
   }
   next_send_ = now + target_gap;
@@ -54,6 +62,7 @@ std::vector<ssdp_search::message> ssdp_search::due(time_point now) {
 bool ssdp_search::is_on_link(const ip_address& from) const {
   if (from == where_.gateway) return true;
   if (std::ranges::find(where_.user_addresses, from) != where_.user_addresses.end()) return true;
+  if (from.is_v6() && from.is_link_local()) return from.scope() == where_.gateway.scope();
   return std::ranges::any_of(where_.on_link, [&](const link_address& own) {
     return own.address != from && own.address.in_same_network(from, own.prefix_length);
   });

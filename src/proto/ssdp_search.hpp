@@ -101,6 +101,7 @@ class ssdp_search {
     bool taken = false;
   };
 
+  std::vector<ip_address> destinations() const;
   bool is_on_link(const ip_address& from) const;
   bool make_room(const igd_candidate& newcomer);
 

@@ -144,8 +144,7 @@ constexpr auto silence_pauses = std::to_array<pause_case>({
 
 constexpr auto refusal_pauses = std::to_array<pause_case>({
     {"a long refusal", 1800s, 1, 300s, 1800s, 2025s},
-    {"a long refusal again", 1800s, 2, 300s, 3600s, 4050s},
-    {"a long refusal for ever", 1800s, 30, 300s, 24h, 27h},
+    {"a long refusal for ever", 1800s, 30, 300s, 1800s, 2025s},
     {"a short refusal", 30s, 1, 300s, 30s, 33'750ms},
     {"a short refusal again", 30s, 2, 300s, 60s, 67'500ms},
     {"a short refusal for long", 30s, 9, 300s, 300s, 300s},

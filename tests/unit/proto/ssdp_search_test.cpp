@@ -321,5 +321,64 @@ TEST(ssdp_search, pushes_nobody_out_who_is_being_looked_at) {
   EXPECT_EQ(hear(search, gateway), heard::candidate);
 }
 
+// -------------------------------------------------------------------------------------------------
+// IPv6
+
+constexpr std::uint32_t link = 3;  // the interface that the search leaves and hears through
+
+constexpr ip_address v6(std::uint16_t first, std::uint16_t last, std::uint32_t scope = 0) {
+  ip_address::v6_bytes bytes{};
+  bytes[0] = static_cast<std::uint8_t>(first >> 8U);
+  bytes[1] = static_cast<std::uint8_t>(first & 0xffU);
+  bytes[14] = static_cast<std::uint8_t>(last >> 8U);
+  bytes[15] = static_cast<std::uint8_t>(last & 0xffU);
+  return ip_address{bytes, scope};
+}
+
+constexpr ip_address gateway_v6 = v6(0xfe80, 1, link);
+constexpr ip_address host_v6 = v6(0x2001, 0x100);
+
+search_place place_v6() {
+  return {.gateway = gateway_v6,
+          .on_link = {{host_v6, 64}},
+          .own_addresses = {host_v6},
+          .user_addresses = {}};
+}
+
+TEST(ssdp_search_v6, q_084_asks_the_gateway_and_both_groups_on_its_link) {
+  ssdp_search search{place_v6(), start};
+  const auto messages = search.due(start);
+  ASSERT_EQ(messages.size(), 3U);
+  EXPECT_EQ(messages[0].to, (endpoint{gateway_v6, 1900}));
+  EXPECT_EQ(messages[1].to, (endpoint{v6(0xff02, 0xc, link), 1900}));
+  EXPECT_EQ(messages[2].to, (endpoint{v6(0xff05, 0xc, link), 1900}));
+  // The scope means nothing to the device, so it is not written.
+  EXPECT_NE(text_of(messages[1].bytes).find("HOST: [ff02::c]:1900\r\n"), std::string::npos);
+  EXPECT_NE(text_of(messages[2].bytes).find("HOST: [ff05::c]:1900\r\n"), std::string::npos);
+}
+
+TEST(ssdp_search_v6, q_084_connects_to_the_sender_with_its_scope_whatever_the_location_names) {
+  for (const std::string_view named : {"[fe80::1]", "[fd12:3456::1]", "[2001::1]"}) {
+    ssdp_search search{place_v6(), start};
+    const auto location = "http://" + std::string{named} + ":5000/rootDesc.xml";
+    ASSERT_EQ(search.on_datagram({gateway_v6, 1900}, answer(location)), heard::candidate) << named;
+    const auto found = search.take();
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->description.server, (endpoint{gateway_v6, 5000}));
+    EXPECT_TRUE(found->is_gateway);
+  }
+}
+
+TEST(ssdp_search_v6, q_131_hears_link_local_neighbours_of_its_own_link_only) {
+  const auto from = [](const ip_address& sender) {
+    ssdp_search search{place_v6(), start};
+    return search.on_datagram({sender, 1900}, answer("http://[fe80::2]:80/a.xml"));
+  };
+  EXPECT_EQ(from(v6(0xfe80, 2, link)), heard::candidate);
+  EXPECT_EQ(from(v6(0xfe80, 2, link + 1)), heard::off_link);
+  EXPECT_EQ(from(v6(0x2001, 2)), heard::candidate);
+  EXPECT_EQ(from(v6(0x2002, 2)), heard::off_link);
+}
+
 }  // namespace
 }  // namespace damson
