@@ -75,7 +75,8 @@ struct options {
 
   /// How often the router is asked whether it still is the one that was known (one packet a
   /// router), and the longest pause between two tries at a mapping that could not be made, unless
-  /// the router itself asked for a longer one (at most a day; half an hour after a refusal by policy). Between 1 s and a day.
+  /// the router itself asked for a longer one (at most a day), or its policy refused (half an hour
+  /// in PCP and NAT-PMP). Between 1 s and a day.
   std::chrono::milliseconds recheck_period{300'000};
 
   /// Lines below this level are not made. The sink may be empty.

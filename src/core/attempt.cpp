@@ -86,7 +86,8 @@ void keeper::begin(context& ctx, mapping& what) {
 
 void keeper::begin_on_gateway(context& ctx, mapping& what) {
   // After silence it may be another device by now, unless it serves other mappings.
-  const bool alone = table_.count(phase::mapped) == 0 && table_.count(phase::asking) == 0;
+  const bool alone = table_.count(phase::mapped) == 0 && table_.count(phase::asking) == 0 &&
+                     table_.count(phase::releasing) == 0;
   const bool was_silent = what.last_failure && was_all_silence(*what.last_failure);
   if ((was_silent || what.told_lost) && alone) gateway_->forget_what_it_speaks();
   // A UPnP device that is gone is noticed at the next action.
@@ -223,19 +224,44 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
     return gateway_->igd().remove(ctx, what.id, {what.upnp_port, what.request.transport});
   }
   // What was perhaps made before is made sure of, instead of a second one.
-  const std::uint16_t held = what.upnp_open ? what.upnp_port : std::uint16_t{0};
+  if (!what.upnp_open) what.upnp_port = 0;
+  const std::uint16_t held = what.upnp_port;
   what.upnp.begun = what.upnp.under_way = true;
   what.upnp_open = true;
-  const std::uint16_t wanted = suggestion(what).port;
+  what.upnp_wanted = port_to_want(ctx, what);
   gateway_->igd().map(
       ctx, what.id, why,
       {.transport = what.request.transport,
        .internal_port = what.request.internal_port,
-       .external_port = wanted != 0 ? wanted : what.request.internal_port,
+       .external_port = what.upnp_wanted,
        .lease = upnp_lease(what.request.lifetime),
        .allow_permanent = what.request.allow_permanent,
        .held_port = held,
        .held_lease = why == map_purpose::renew ? what.info.lifetime : std::chrono::seconds{0}});
+}
+
+/// Not one that another mapping of ours has or is after: to the router both are this host's, so
+/// each would take it from the other.
+std::uint16_t keeper::port_to_want(context& ctx, const mapping& what) {
+  const std::uint16_t suggested = suggestion(what).port;
+  std::uint16_t wanted = suggested != 0 ? suggested : what.request.internal_port;
+  const auto is_anothers = [&](std::uint16_t port) {
+    bool found = false;
+    for_each(
+        [&](const mapping& each) {
+          return each.id != what.id && each.upnp_open &&
+                 each.request.transport == what.request.transport &&
+                 (each.upnp_port == port || (each.upnp.under_way && each.upnp_wanted == port));
+        },
+        [&](const mapping&) { found = true; });
+    return found;
+  };
+  constexpr std::uint16_t lowest = 10'000;
+  constexpr std::uint16_t highest = 65'535;
+  for (int i = 0; i < 8 && is_anothers(wanted); ++i) {
+    wanted = static_cast<std::uint16_t>(ctx.random.uniform(lowest, highest));
+  }
+  return wanted;
 }
 
 void keeper::on_attempt_answer(context& ctx, mapping& what,
@@ -268,7 +294,8 @@ void keeper::on_attempt_refused(context& ctx, mapping& what, protocol which,
     what.any_port = true;
     return ask(ctx, what, which, map_purpose::create);
   }
-  what.open(which) = false;
+  // What was perhaps made nevertheless is being deleted.
+  what.open(which) = which == protocol::upnp && gateway_->igd().is_removing(what.id);
   set_failed(ctx, what, which, outcome.reason);
   auto& failed = what.attempt(which).failed;
   failed->result_code = outcome.result_code;

@@ -32,6 +32,7 @@ class engine::impl {
     core::context ctx{opts_,     tuning_, random_,        timers_,         outputs_,
                       counters_, log_,    channels_used_, exchanges_used_, now_};
     std::visit([&](const auto& each) { on(ctx, each); }, what);
+    keeper_.drain_gateway(ctx);
     while (const auto due = timers_.take_due(now_)) keeper_.on_timer(ctx, *due);
     if (closing_ && keeper_.size() == 0) {
       closed_ = true;

@@ -110,6 +110,7 @@ void igd_link::pump(context& ctx) {
   search_channel_follows(ctx);
   for (auto& each : client_.take_messages()) {
     ++ctx.counters.datagrams_sent;
+    ++sent_;
     ctx.outputs.emplace_back(
         send_datagram{.channel = *channel_, .bytes = std::move(each.bytes), .to = each.to});
   }
@@ -149,15 +150,22 @@ void igd_link::search_channel_follows(context& ctx) {
 
 void igd_link::on_opened(context& ctx) {
   if (std::exchange(channel_open_, true)) return;
+  sent_ = undelivered_ = 0;
   client_.begin_search(ctx.now);
   pump(ctx);
 }
 
-/// ICMP comes back from devices that do not listen, which says nothing of the others.
+/// ICMP comes back from devices that do not listen, which says nothing of the others; and a
+/// firewall of the host may stop the multicast and leave the rest. Only when nothing gets
+/// out at all there is nobody to wait for.
 void igd_link::on_failed(context& ctx, const channel_failed& what) {
   if (what.error == channel_error::refused) return;
-  if (what.error == channel_error::cannot_open) channel_.reset();
-  channel_open_ = false;
+  if (what.error == channel_error::cannot_open) {
+    channel_.reset();
+    channel_open_ = false;
+  } else if (++undelivered_ < sent_) {
+    return;
+  }
   client_.on_no_channel();
   pump(ctx);
 }

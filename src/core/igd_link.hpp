@@ -44,6 +44,7 @@ class igd_link {
               const endpoint& internal);
   void check(context& ctx);
   bool is_mapping(mapping_id mapping) const noexcept { return client_.is_mapping(mapping); }
+  bool is_removing(mapping_id mapping) const noexcept { return client_.is_removing(mapping); }
   /// See `igd_client::withdraw`.
   bool withdraw(context& ctx, mapping_id mapping, std::uint16_t keep_port);
   /// See `igd_client::forget`.
@@ -78,6 +79,8 @@ class igd_link {
   igd_client client_;
   std::optional<channel_id> channel_;  ///< of the search; asked for, or open
   bool channel_open_ = false;
+  std::size_t sent_ = 0;         ///< datagrams of the search under way
+  std::size_t undelivered_ = 0;  ///< those that could not even be sent
   availability standing_ = availability::unknown;
   errc absent_reason_ = errc::no_answer;
   std::vector<any_gateway_event> events_;

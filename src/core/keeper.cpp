@@ -284,8 +284,10 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
         return each.phase == phase::asking || (!refused && each.phase == phase::waiting);
       },
       [&](mapping& each) {
-        for (const protocol which : {protocol::pcp, protocol::nat_pmp}) {
-          if (allows(each.request.protocols, which)) set_failed(ctx, each, which, reason);
+        for (const protocol which : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
+          // Another port of the router may be open, but not where there is no way to it at all.
+          const bool is_hit = which != protocol::upnp || (!refused && !each.upnp.under_way);
+          if (is_hit && allows(each.request.protocols, which)) set_failed(ctx, each, which, reason);
         }
         // Where the first try is refused, nobody was there to make anything.
         each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
@@ -334,6 +336,12 @@ void keeper::note_answers(context& ctx, mapping& what) {
 void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
   mapping* of = table_.find(what.mapping);
   if (of == nullptr) return;
+  const bool is_gone = what.outcome.what == map_outcome::kind::deleted ||
+                       what.outcome.what == map_outcome::kind::already_gone;
+  if (what.protocol == protocol::upnp && is_gone && of->phase == phase::pausing) {
+    of->upnp_open = false;
+    return;
+  }
   switch (of->phase) {
     case phase::asking:
       return on_attempt_answer(ctx, *of, what);

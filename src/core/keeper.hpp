@@ -35,6 +35,8 @@ class keeper {
   void on_response(context& ctx, const http_response& what);
   void on_exchange_failed(context& ctx, const http_failed& what);
   void on_timer(context& ctx, const timer_key& due);
+  /// Does what follows from what the gateway was asked and told; after every input.
+  void drain_gateway(context& ctx);
 
   std::size_t size() const noexcept { return table_.size(); }
 
@@ -45,7 +47,6 @@ class keeper {
   void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
   void open_gateway(context& ctx);
   void close_gateway(context& ctx);
-  void drain_gateway(context& ctx);
   void on_event(context& ctx, const gateway_event::channel_ready&);
   void on_event(context& ctx, const gateway_event::channel_broken& what);
   void on_event(context& ctx, const gateway_event::learnt&);
@@ -79,6 +80,7 @@ class keeper {
   void ask_pcp(context& ctx, mapping& what, map_purpose why);
   void ask_nat_pmp(context& ctx, mapping& what, map_purpose why);
   void ask_upnp(context& ctx, mapping& what, map_purpose why);
+  std::uint16_t port_to_want(context& ctx, const mapping& what);
   void ask(context& ctx, mapping& what, protocol which, map_purpose why);
   void on_attempt_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
   void on_attempt_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);

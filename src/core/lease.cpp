@@ -241,6 +241,7 @@ void keeper::on_lease_end(context& ctx, mapping& what) {
     why = {what.renewal_refused->reason, {*what.renewal_refused}};
   }
   gateway_->forget(ctx, what.id, what.upnp_port);
+  what.upnp_open = false;  // the port may be somebody else's now
   lose(ctx, what, std::move(why));
   want(ctx, what);
 }

@@ -78,8 +78,9 @@ struct mapping {
   bool pcp_open = false;
   bool nat_pmp_open = false;
   bool upnp_open = false;
-  std::uint16_t upnp_port = 0;   ///< the external port of what UPnP made; 0: not known
-  bool pcp_open_before = false;  ///< before the attempt under way
+  std::uint16_t upnp_port = 0;    ///< the external port of what UPnP made; 0: not known
+  std::uint16_t upnp_wanted = 0;  ///< what it was asked for last
+  bool pcp_open_before = false;   ///< before the attempt under way
 
   /// The grant, also the last one while the mapping is lost: what to suggest again.
   mapping_info info;

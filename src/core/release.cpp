@@ -75,7 +75,7 @@ void keeper::begin_release(context& ctx, mapping& what) {
 
 /// A request that is under way cleans up after itself; else the entry is deleted that is known.
 void keeper::release_in_upnp(context& ctx, mapping& what) {
-  if (gateway_->igd().withdraw(ctx, what.id, 0)) return;
+  if (gateway_->igd().withdraw(ctx, what.id, 0) || gateway_->igd().is_removing(what.id)) return;
   if (what.upnp_port != 0) return ask_upnp(ctx, what, map_purpose::remove);
   what.upnp_open = false;
 }

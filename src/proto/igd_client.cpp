@@ -17,6 +17,8 @@ constexpr std::chrono::seconds action_deadline{5};  ///< Q-133
 constexpr std::chrono::milliseconds short_pause{200};
 constexpr std::chrono::milliseconds long_pause{1'000};
 constexpr unsigned most_redirects = 3;
+/// After this no other device is looked at.
+constexpr std::chrono::seconds probes_end{8};
 
 /// A status that says nothing but that the web server could not.
 bool is_overwhelmed(const http_answer& answer) {
@@ -59,6 +61,7 @@ void igd_client::forget_device() {
   if (!open_ || open_->for_probe) return;
   abort();
   jobs_.front().begin_anew();
+  if (jobs_.front().withdrawn) clean_up(take_job());
 }
 
 ssdp_search::heard igd_client::on_datagram(const endpoint& from, std::span<const std::byte> bytes) {
@@ -85,18 +88,24 @@ void igd_client::pump_search(time_point now) {
   auto due = search_->due(now);
   messages_.insert(messages_.end(), std::make_move_iterator(due.begin()),
                    std::make_move_iterator(due.end()));
+  if (is_decided(now)) return choose(*fallback_, now);
   pump_probe(now);
-  if (!search_ || probe_ || now < decision_at()) return;
-  if (fallback_) {
-    choose(*fallback_, now);
-  } else {
-    give_up_search(search_reason_);
-  }
+  if (is_decided(now)) return choose(*fallback_, now);
+  if (search_ && !probe_ && now >= search_->ends_at()) give_up_search(search_reason_);
+}
+
+/// There is a device that will do, and no better one to wait for: the gateway itself, whose probe
+/// is open, would be.
+bool igd_client::is_decided(time_point now) const noexcept {
+  const bool gateway_may_come = probe_ && probe_->candidate().is_gateway;
+  return search_ && fallback_ && now >= decision_at() && !gateway_may_come;
 }
 
 void igd_client::pump_probe(time_point now) {
   while (search_ && !open_) {
     if (!probe_) {
+      // Devices that answer the search and then are silent must not hold up everything.
+      if (now >= search_->began() + probes_end) return;
       auto next = search_->take();
       if (!next) return;
       probe_.emplace(std::move(*next), where_);
@@ -282,10 +291,12 @@ void igd_client::pump(time_point now, random_source& random) {
 
 std::optional<time_point> igd_client::next_due() const noexcept {
   if (search_) {
-    auto next = search_->next_due();
-    std::optional<time_point> other = decision_at();
-    if (probe_) other = open_ ? std::nullopt : not_before_;
-    if (other && (!next || *other < *next)) next = other;
+    std::optional<time_point> next = search_->next_due();
+    const auto consider = [&next](const std::optional<time_point>& at) {
+      if (at && (!next || *at < *next)) next = at;
+    };
+    if (!probe_ || (fallback_ && !probe_->candidate().is_gateway)) consider(decision_at());
+    if (probe_ && !open_) consider(not_before_);
     return next;
   }
   if (open_ || jobs_.empty() || search_wanted_) return std::nullopt;

@@ -129,6 +129,8 @@ class igd_client {
 
   /// Whether a request to map is open for the mapping.
   bool is_mapping(mapping_id mapping) const noexcept;
+  /// Whether a delete of the mapping is open that will be told of.
+  bool is_removing(mapping_id mapping) const noexcept;
   /// Takes a request to map back. False: nothing of it had been sent, and nothing will come of it.
   /// True: once the answer under way is there, what was made is deleted, unless its external port
   /// is `keep_port`; then `removed` follows.
@@ -208,6 +210,7 @@ class igd_client {
   void give_up_search(errc reason);
   void end_search();
   time_point decision_at() const noexcept;
+  bool is_decided(time_point now) const noexcept;
 
   // Acting
   void pump_jobs(time_point now, random_source& random);

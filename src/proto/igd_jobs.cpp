@@ -66,6 +66,12 @@ bool igd_client::is_mapping(mapping_id mapping) const noexcept {
   });
 }
 
+bool igd_client::is_removing(mapping_id mapping) const noexcept {
+  return std::ranges::any_of(jobs_, [&](const job& each) {
+    return each.kind == job_kind::remove && each.mapping == mapping && !each.muted;
+  });
+}
+
 void igd_client::ask_map(mapping_id mapping, map_purpose why, const igd_map_request& request) {
   if (const auto open = find_map(mapping); open != jobs_.end()) {
     open->asked = why;
@@ -330,7 +336,6 @@ void igd_client::settle(job& what, time_point now) {
   }
   if (const auto& refusal = what.ladder->refused()) {
     events_.emplace_back(igd_event::refused{what.mapping, what.asked, *refusal});
-    what.muted = true;
     // A renewal that is refused leaves what it was to extend until its lease ends.
     if (what.asked == map_purpose::renew) what.keep_port = what.first_port;
     clean_up(take_job());
@@ -353,7 +358,7 @@ void igd_client::clean_up(const job& what) {
   }
   if (is_unwanted(made)) {
     insert_remove(what.mapping, {made, what.key.transport}, what.muted);
-  } else if (made == 0 && !what.muted) {
+  } else if (made == 0 && what.withdrawn && !what.muted) {
     events_.emplace_back(igd_event::removed{what.mapping, igd_event::removed_how::already_gone});
   }
 }
@@ -401,12 +406,12 @@ void igd_client::on_address_answer(const http_answer& answer, time_point now) {
 }
 
 void igd_client::on_check_answer(job& what, const http_answer& answer, time_point now) {
-  what.failures = 0;
   bool restarted = false;
   if (what.step == check_step::address) {
     if (const auto address = decode_external_ip_address(answer); !address) {
       if (is_trouble(address.error(), now)) return;
     }
+    what.failures = 0;
     on_address_answer(answer, now);
     if (has_status_) {
       what.step = check_step::status;
@@ -429,6 +434,11 @@ void igd_client::on_check_answer(job& what, const http_answer& answer, time_poin
 /// search; then it has failed.
 void igd_client::on_job_failed(bool stale, errc reason, time_point now) {
   job& what = jobs_.front();
+  if (what.kind == job_kind::map && what.address_due) {
+    // The port is open; what its address is will be asked again.
+    what.address_due = false;
+    return settle(what, now);
+  }
   ++what.failures;
   if (what.kind == job_kind::map) {
     what.begin_anew();

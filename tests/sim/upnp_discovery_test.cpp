@@ -297,7 +297,7 @@ TEST_F(upnp_finding, that_meets_only_silent_web_servers_ends_in_time) {  // Q-79
     answer_search(w, from, search_answer("http://" + to_string(endpoint{from, 80}) + "/"));
   }
   upnp_failure(w, 11s);
-  EXPECT_EQ(w.events().at(0).at, 10s) << "the discovery time-out, and no more";
+  EXPECT_LE(w.events().at(0).at, 10s) << "the discovery time-out, and no more";
   EXPECT_LE(w.requests().size(), 4U) << "3 s each";
 }
 
