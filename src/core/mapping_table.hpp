@@ -38,6 +38,8 @@ struct asked {
 };
 
 /// One port that the program wants open.
+// In the order in which one reads it.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 struct mapping {
   mapping_id id{};
   map_request request{};
@@ -103,12 +105,12 @@ struct mapping {
 
   /// Precondition: not `direct`.
   asked& attempt(protocol which) noexcept {
-    return which == protocol::pcp ? pcp : which == protocol::nat_pmp ? nat_pmp : upnp;
+    if (which == protocol::pcp) return pcp;
+    return which == protocol::nat_pmp ? nat_pmp : upnp;
   }
   bool& open(protocol which) noexcept {
-    return which == protocol::pcp       ? pcp_open
-           : which == protocol::nat_pmp ? nat_pmp_open
-                                        : upnp_open;
+    if (which == protocol::pcp) return pcp_open;
+    return which == protocol::nat_pmp ? nat_pmp_open : upnp_open;
   }
 };
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -129,13 +130,12 @@ error_code exchange::make_socket() {
   const int handle = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
   if (handle < 0) return {errno, boost::system::system_category()};
   error_code error;
-  socket_.assign(family == AF_INET ? tcp::v4() : tcp::v6(), handle, error);
-  if (error) {
+  if (socket_.assign(family == AF_INET ? tcp::v4() : tcp::v6(), handle, error)) {
     ::close(handle);
     return error;
   }
-  if (!order_.local.is_unspecified()) socket_.bind(to_tcp({order_.local, 0}), error);
-  return error;
+  if (order_.local.is_unspecified()) return error;
+  return socket_.bind(to_tcp({order_.local, 0}), error);
 }
 
 void exchange::connected(const error_code& error) {
@@ -147,8 +147,7 @@ void exchange::connected(const error_code& error) {
   const auto local = socket_.local_endpoint(failure);
   const auto peer = failure ? tcp::endpoint{} : socket_.remote_endpoint(failure);
   // Head and body in segments of their own are too much for some routers.
-  if (!failure) socket_.set_option(tcp::no_delay{true}, failure);
-  if (failure) {
+  if (failure || socket_.set_option(tcp::no_delay{true}, failure)) {
     fail(http_error::broken);
     return;
   }
@@ -213,7 +212,7 @@ void exchange::cancel() {
   over_ = true;
   timer_.cancel();
   error_code ignored;
-  socket_.close(ignored);
+  std::ignore = socket_.close(ignored);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ port_mapping_request request_of(const igd_wish& wish, const port_mapping_key& ke
           .lease = lease};
 }
 
-upnp_action action_of(const any_igd_action& action) noexcept {
+upnp_action action_of(const any_igd_action& action) {
   struct visitor {
     upnp_action operator()(const igd_action::query&) const noexcept {
       return upnp_action::get_specific_port_mapping_entry;
