@@ -106,7 +106,7 @@ void igd_link::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port)
 // Sending, and waiting
 
 void igd_link::pump(context& ctx) {
-  client_.pump(ctx.now, ctx.random);
+  client_.pump(ctx.now);
   search_channel_follows(ctx);
   for (auto& each : client_.take_messages()) {
     ++ctx.counters.datagrams_sent;
@@ -137,7 +137,7 @@ void igd_link::search_channel_follows(context& ctx) {
         .what = search_channel{.local = where_.local, .interface_index = where_.interface_index}});
   } else if (client_.wants_search() && channel_open_) {
     client_.begin_search(ctx.now);
-    client_.pump(ctx.now, ctx.random);
+    client_.pump(ctx.now);
   } else if (!client_.is_searching() && channel_) {
     ctx.outputs.emplace_back(close_channel{*channel_});
     channel_.reset();

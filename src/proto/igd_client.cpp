@@ -284,9 +284,9 @@ bool igd_client::repeat_for_probe(time_point now) {
 // ---------------------------------------------------------------------------------------------
 // Time
 
-void igd_client::pump(time_point now, random_source& random) {
+void igd_client::pump(time_point now) {
   pump_search(now);
-  pump_jobs(now, random);
+  pump_jobs(now);
 }
 
 std::optional<time_point> igd_client::next_due() const noexcept {

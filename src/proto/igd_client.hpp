@@ -117,7 +117,6 @@ class igd_client {
   const std::optional<igd_device>& device() const noexcept { return device_; }
   /// As the device said last: unspecified when it has none, empty while it has not said.
   const std::optional<ip_address>& external_address() const noexcept { return external_; }
-  const igd_habits& habits() const noexcept { return habits_; }
 
   // ---- Mappings: at most one request is open for each
 
@@ -149,7 +148,7 @@ class igd_client {
   // ---- Out
 
   /// Does what is due; call it after everything above, and then take what is to be done.
-  void pump(time_point now, random_source& random);
+  void pump(time_point now);
   std::optional<time_point> next_due() const noexcept;
   std::vector<ssdp_search::message> take_messages() { return std::exchange(messages_, {}); }
   std::vector<std::variant<send_http, cancel_http>> take_exchanges() {
@@ -213,7 +212,7 @@ class igd_client {
   bool is_decided(time_point now) const noexcept;
 
   // Acting
-  void pump_jobs(time_point now, random_source& random);
+  void pump_jobs(time_point now);
   soap_request request_for(const job& what) const;
   soap_request request_for(const any_igd_action& action, const job& what) const;
   void on_job_answer(const http_answer& answer, time_point now, random_source& random);

@@ -194,7 +194,7 @@ void igd_client::forget(mapping_id mapping, std::uint16_t keep_port) {
 // ---------------------------------------------------------------------------------------------
 // Asking
 
-void igd_client::pump_jobs(time_point now, random_source& random) {
+void igd_client::pump_jobs(time_point now) {
   if (open_ || search_wanted_ || jobs_.empty()) return;
   if (!device_) {
     find();
@@ -203,7 +203,7 @@ void igd_client::pump_jobs(time_point now, random_source& random) {
   if (is_paused(now)) return;
   job& next = jobs_.front();
   if (next.kind == job_kind::map && !next.ladder) {
-    next.ladder.emplace(next.wish, habits_, random);
+    next.ladder.emplace(next.wish, habits_);
   }
   start({.target = device_->control, .action = request_for(next), .body_limit = soap_answer_bytes},
         device_->answered_from);

@@ -36,7 +36,7 @@ seconds told_lease(const igd_result::entry& found) noexcept {
 
 }  // namespace
 
-igd_mapping::igd_mapping(const igd_wish& wish, const igd_habits& habits, random_source& /*random*/)
+igd_mapping::igd_mapping(const igd_wish& wish, const igd_habits& habits)
     : wish_(wish), habits_(habits), port_(wish.external_port), lease_(wish.lease) {
   DAMSON_ASSERT(wish.external_port != 0 && wish.internal_port != 0);
   DAMSON_ASSERT(wish.lease.count() > 0);

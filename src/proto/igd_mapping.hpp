@@ -112,7 +112,7 @@ struct igd_refusal {
 /// result until there is a grant or a refusal. Bounded: at most 24 actions.
 class igd_mapping {
  public:
-  igd_mapping(const igd_wish& wish, const igd_habits& habits, random_source& random);
+  igd_mapping(const igd_wish& wish, const igd_habits& habits);
 
   /// The action to be sent. Precondition: no outcome yet.
   const any_igd_action& next() const noexcept { return next_; }

@@ -78,10 +78,6 @@ bool is_mapping_service(service_kind value) noexcept {
   return value == service_kind::wan_ip_connection || value == service_kind::wan_ppp_connection;
 }
 
-bool has_mapping_service(const igd_description& description) noexcept {
-  return std::ranges::any_of(description.services, is_mapping_service, &igd_service::kind);
-}
-
 std::expected<igd_description, decode_error> decode_igd_description(std::string_view body) {
   const auto document = xml::parse(body, description_bytes);
   if (!document) return std::unexpected(document.error());

@@ -66,9 +66,6 @@ struct igd_description {
   friend bool operator==(const igd_description&, const igd_description&) = default;
 };
 
-/// False for what is no gateway, and for gateways that cannot map ports.
-bool has_mapping_service(const igd_description&) noexcept;
-
 /// Namespaces, prefixes and the case of names mean nothing. A service is passed over
 /// when it is none of the four kinds, has no control URL, or its type could not be sent safely.
 ///

@@ -145,7 +145,7 @@ inline void play(const dialogue& d) {
                       .renewal = d.renewal,
                       .held_lease = d.held_lease,
                       .also_held = d.also_held};
-  igd_mapping ladder(wish, habits_of(d.device), random);
+  igd_mapping ladder(wish, habits_of(d.device));
   action_text names;
   for (const exchange& each : d.script) {
     ASSERT_FALSE(ladder.is_over())

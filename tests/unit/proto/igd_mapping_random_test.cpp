@@ -222,7 +222,7 @@ TEST(igd_mapping_by_chance, q_167_q_181_ends_asks_decently_and_knows_what_it_lef
                                .forgets_lease = random.uniform(0, 1) == 1},
                               random);
     if (c.wish.renewal) gateway.put_ours(c.wish.external_port);
-    igd_mapping ladder(c.wish, c.habits, random);
+    igd_mapping ladder(c.wish, c.habits);
     const unsigned actions = run(ladder, gateway, c.wish, random);
     ASSERT_TRUE(ladder.is_over());
     ASSERT_NE(ladder.granted().has_value(), ladder.refused().has_value());
@@ -252,7 +252,7 @@ TEST(igd_mapping_by_chance, q_143_q_168_q_182_harms_no_other_host_where_it_can_l
     gateway_by_chance gateway(
         {.drops = random.uniform(0, 1) == 1 ? 50U : 0U, .taken = 60, .overwrites = overwrites},
         random);
-    igd_mapping ladder(c.wish, c.habits, random);
+    igd_mapping ladder(c.wish, c.habits);
     run(ladder, gateway, c.wish, random);
     EXPECT_EQ(gateway.harmed(), 0U);
     if (!ladder.granted()) continue;
@@ -267,7 +267,7 @@ TEST(igd_mapping_by_chance, ends_whatever_it_is_told) {
   for (int i = 0; i < gateways && !testing::Test::HasFailure(); ++i) {
     SCOPED_TRACE(i);
     const climb c = any_climb(random);
-    igd_mapping ladder(c.wish, c.habits, random);
+    igd_mapping ladder(c.wish, c.habits);
     unsigned actions = 0;
     while (!ladder.is_over() && actions < 100) {
       expect_decent(ladder.next(), c.wish);

@@ -276,7 +276,7 @@ TEST(igd_renewal, q_181_both_ports_are_told_while_a_renewal_moves) {
                       .external_port = 8080,
                       .lease = 3600s,
                       .renewal = true},
-                     {.has_add_any = true, .has_query = true, .only_permanent = false}, random);
+                     {.has_add_any = true, .has_query = true, .only_permanent = false});
   EXPECT_EQ(ladder.may_hold(), 8080);
   EXPECT_EQ(ladder.may_also_hold(), 0);
   ladder.on_result(igd_result::fault{upnp_refusal::conflict_with_other_mechanism, 729}, random);
@@ -299,7 +299,7 @@ TEST(igd_renewal, q_180_the_old_port_drawn_by_chance_is_still_the_old_one) {
                       .external_port = second,
                       .lease = 3600s,
                       .renewal = true},
-                     {.has_add_any = true, .has_query = false, .only_permanent = false}, random);
+                     {.has_add_any = true, .has_query = false, .only_permanent = false});
   const any_igd_result refusal =
       igd_result::fault{upnp_refusal::conflict_with_other_mechanism, 729};
   ladder.on_result(refusal, random);

@@ -479,7 +479,7 @@ TEST(igd_mapping, q_168_another_port_is_another_one) {
   random_source random(seed);
   igd_mapping ladder(
       {.internal_client = we, .internal_port = 80, .external_port = first, .lease = 3600s},
-      {.has_add_any = false, .has_query = false, .only_permanent = false}, random);
+      {.has_add_any = false, .has_query = false, .only_permanent = false});
   ladder.on_result(igd_result::fault{upnp_refusal::conflict, 718}, random);
   const auto* const moved = std::get_if<igd_action::add>(&ladder.next());
   ASSERT_NE(moved, nullptr);

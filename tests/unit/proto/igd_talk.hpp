@@ -140,7 +140,7 @@ class igd_talk : public testing::Test {
   }
 
   void pump() {
-    client_.pump(now_, random_);
+    client_.pump(now_);
     client_.take_messages();
     for (auto& each : client_.take_exchanges()) {
       if (auto* request = std::get_if<send_http>(&each)) {
