@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test format lint
+.PHONY: help run test docs format lint
 
 help: ## Show this list
 	@echo 'make TARGET [PRESET=release|debug|tsan|clang] [JOBS=N]'
@@ -21,6 +21,11 @@ run: ## Set up, build the tool and show mappings made on routers inside the proc
 test: ## Set up, build everything and run all tests
 	@scripts/build $(PRESET) $(JOBS)
 	@ctest --preset $(PRESET)
+
+docs: ## Write docs/api.md anew from the public headers and docs/api.in.md
+	@scripts/build $(PRESET) $(JOBS) damson_docs
+	@build/$(PRESET)/tests/docs/damson_docs reference . >build/$(PRESET)/api.md
+	@cp build/$(PRESET)/api.md docs/api.md
 
 format: ## Format every C++ file in place
 	@scripts/setup --lint

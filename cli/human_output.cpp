@@ -86,6 +86,8 @@ std::string removed(const report& what) {
              (info.permanent ? "until it is deleted there"
                              : "for up to " + std::to_string(info.lifetime.count()) + " s") +
              took;
+    case removal::still_shared:
+      return name(info) + " stays open for another request of this program" + took;
   }
   std::unreachable();
 }
@@ -109,6 +111,9 @@ std::string phrase(const std::string& protocols, const protocol_failure& tried, 
   if (tried.result_code) {
     out += (tried.protocol == protocol::upnp ? ", error " : ", result ") +
            std::to_string(*tried.result_code);
+  }
+  if (!tried.router_text.empty()) {
+    out += " (\"" + tried.router_text + "\")";
   }
   if (tried.retry_after) {
     out += ", not again for " + std::to_string(tried.retry_after->count()) + " s";

@@ -86,6 +86,8 @@ json::object reason_of(const protocol_failure& tried) {
   out["reason"] = text_of(name_of(tried.reason));
   out["message"] = text_of(explanation_of(tried));
   out["result_code"] = tried.result_code ? json::value(*tried.result_code) : json::value(nullptr);
+  out["router_text"] =
+      tried.router_text.empty() ? json::value(nullptr) : json::value(tried.router_text);
   out["server"] = endpoint_or_null(tried.server, !tried.server.address.is_unspecified());
   out["retry_after"] =
       tried.retry_after ? json::value(tried.retry_after->count()) : json::value(nullptr);

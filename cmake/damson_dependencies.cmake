@@ -6,6 +6,10 @@ find_package(Threads REQUIRED)
 # compiles URL, whose static library in Debian cannot become part of a shared one.
 find_package(Boost 1.81 REQUIRED COMPONENTS headers)
 
+# Its folder for those who are not told by CMake, unless every compiler looks there.
+get_target_property(DAMSON_BOOST_DIRS Boost::headers INTERFACE_INCLUDE_DIRECTORIES)
+list(REMOVE_ITEM DAMSON_BOOST_DIRS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
+
 # Static where that can be had, so that a program needs nothing at run time.
 find_package(pugixml REQUIRED)
 if(TARGET pugixml::static)

@@ -41,8 +41,18 @@ void contract_watch::on_input(time_point now, const input& what) {
     end_exchange(answer->id);
   } else if (const auto* no_answer = std::get_if<http_failed>(&what)) {
     end_exchange(no_answer->id);
+  } else if (const auto* question = std::get_if<discover>(&what)) {
+    if (closing_) return;
+    if (!discoveries_.emplace(static_cast<std::uint64_t>(question->id), true).second) {
+      fail("a discovery id used twice (the test's fault)");
+    }
+    ++wanted_discoveries_;
+  } else if (const auto* unwanted = std::get_if<cancel_discovery>(&what)) {
+    end_discovery(unwanted->id, false);
   } else if (std::holds_alternative<close_engine>(what)) {
     closing_ = true;
+    wanted_discoveries_ = 0;
+    for (auto& [id, wanted] : discoveries_) wanted = false;
   }
 }
 
@@ -70,6 +80,8 @@ void contract_watch::on_output(const output& what) {
     found->second = exchange_state::over;
   } else if (const auto* event = std::get_if<mapping_event>(&what)) {
     on_event(*event);
+  } else if (const auto* found = std::get_if<discovered>(&what)) {
+    end_discovery(found->id, true);
   } else if (std::holds_alternative<engine_closed>(what)) {
     if (!closing_) fail("engine_closed without close_engine");
     if (alive_ != 0) fail("engine_closed before every mapping was removed");
@@ -102,6 +114,16 @@ void contract_watch::on_request(const send_http& request) {
 void contract_watch::end_exchange(http_id id) {
   const auto found = exchanges_.find(static_cast<std::uint64_t>(id));
   if (found != exchanges_.end()) found->second = exchange_state::over;
+}
+
+void contract_watch::end_discovery(discovery_id id, bool is_answer) {
+  const auto found = discoveries_.find(static_cast<std::uint64_t>(id));
+  if (found == discoveries_.end() || !found->second) {
+    if (is_answer) fail("discovered for what nobody asked, or not any more");
+    return;
+  }
+  found->second = false;
+  --wanted_discoveries_;
 }
 
 void contract_watch::on_event(const mapping_event& event) {
@@ -141,8 +163,9 @@ void contract_watch::on_event(const mapping_event& event) {
   }
 }
 
-void contract_watch::on_drained(time_point now, const std::optional<time_point>& deadline,
-                                std::size_t mapping_count) {
+void contract_watch::on_drained(time_point now, const engine& watched) {
+  const auto deadline = watched.deadline();
+  const auto mapping_count = watched.mapping_count();
   if (deadline && *deadline <= now) {
     fail("the deadline after a drain is " + std::to_string((now - *deadline).count()) +
          " ns before now");
@@ -152,6 +175,8 @@ void contract_watch::on_drained(time_point now, const std::optional<time_point>&
     fail("mapping_count() is " + std::to_string(mapping_count) + ", created and not removed are " +
          std::to_string(alive_));
   }
+  const bool has_work = alive_ > 0 || wanted_discoveries_ > 0 || (closing_ && !closed_);
+  if (watched.is_busy() != has_work) fail("is_busy() is wrong");
 }
 
 }  // namespace damson::sim

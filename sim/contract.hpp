@@ -25,8 +25,7 @@ class contract_watch {
   void on_input(time_point now, const input& what);
   void on_output(const output& what);
   /// After a drain.
-  void on_drained(time_point now, const std::optional<time_point>& deadline,
-                  std::size_t mapping_count);
+  void on_drained(time_point now, const engine& watched);
 
   bool closed() const noexcept { return closed_; }
   std::size_t alive() const noexcept { return alive_; }
@@ -40,6 +39,7 @@ class contract_watch {
   void on_request(const send_http& request);
   void end_exchange(http_id id);
   void on_event(const mapping_event& event);
+  void end_discovery(discovery_id id, bool is_answer);
   [[noreturn]] void fail(const std::string& what) const;
 
   time_point now_{};
@@ -47,6 +47,8 @@ class contract_watch {
   std::unordered_map<std::uint64_t, exchange_state> exchanges_;
   std::unordered_map<std::uint64_t, mapping_state> mappings_;
   std::unordered_map<std::uint64_t, bool> ever_up_;
+  std::unordered_map<std::uint64_t, bool> discoveries_;  ///< whether each is still wanted
+  std::size_t wanted_discoveries_ = 0;
   std::size_t alive_ = 0;
   std::size_t outputs_in_drain_ = 0;
   bool closing_ = false;

@@ -84,6 +84,7 @@ world::world(const scene& what)
       multicast_works_(what.multicast_works),
       dice_(seed_from(what.seed, 1)),
       facts_(one_route(router_address, host_address)),
+      recheck_period_(what.client.recheck_period),
       engine_(what.client, seed_from(what.seed, 2), what.tuning) {
   routers_.push_back({std::make_unique<gateway>(what.router, router_address, what.public_address,
                                                 beginning - what.uptime)});
@@ -112,7 +113,15 @@ mapping_id world::create(const map_request& request) {
 
 void world::release(mapping_id id, bool keep_lease) { feed(release_mapping{id, keep_lease}); }
 
-void world::close() { feed(close_engine{}); }
+discovery_id world::discover(protocol_filter protocols) {
+  const discovery_id id{next_discovery_++};
+  feed(damson::discover{id, protocols});
+  return id;
+}
+
+void world::cancel(discovery_id id) { feed(cancel_discovery{id}); }
+
+void world::close(bool at_once) { feed(close_engine{at_once}); }
 
 // -------------------------------------------------------------------------------------------------
 // Time
@@ -202,7 +211,7 @@ void world::feed(const input& what) {
     watch_.on_output(*out);
     act(*out);
   }
-  watch_.on_drained(now_, engine_.deadline(), engine_.mapping_count());
+  watch_.on_drained(now_, engine_);
 }
 
 void world::act(const output& what) {
@@ -218,6 +227,8 @@ void world::act(const output& what) {
     act(*unwanted);
   } else if (const auto* event = std::get_if<mapping_event>(&what)) {
     events_.push_back({now(), *event});
+  } else if (const auto* found = std::get_if<discovered>(&what)) {
+    discoveries_.push_back({now(), *found});
   } else if (std::holds_alternative<look_at_network>(what)) {
     schedule(std::chrono::nanoseconds{0}, look{});
   }
@@ -264,6 +275,15 @@ void world::act(const send_datagram& what) {
 
 // -------------------------------------------------------------------------------------------------
 // The network
+
+bool world::is_in_reach() const {
+  const router_node& node = routers_.front();
+  const bool is_routed = std::ranges::any_of(facts_.routes, [&](const default_route& each) {
+    return each.gateway == node.model->lan_address();
+  });
+  return node.plugged && node.serving && node.http_serving && is_routed &&
+         has_address(host_address) && !asleep_until_;
+}
 
 void world::reboot_router(bool keep_table) { router().reboot(now_, keep_table); }
 

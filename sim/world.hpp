@@ -50,6 +50,11 @@ struct event_record {
   mapping_event event;
 };
 
+struct discovery_record {
+  std::chrono::nanoseconds at{};
+  discovered what;
+};
+
 /// One HTTP exchange that the engine asked for. Times are those of the world.
 struct http_record {
   std::chrono::nanoseconds at{};  ///< when it was asked for
@@ -119,7 +124,9 @@ class world {
 
   mapping_id create(const map_request& request);
   void release(mapping_id id, bool keep_lease = false);
-  void close();
+  discovery_id discover(protocol_filter protocols = protocol_filter::any);
+  void cancel(discovery_id id);
+  void close(bool at_once = false);
 
   // ---- Time
 
@@ -150,6 +157,8 @@ class world {
   void set_plugged(bool plugged) noexcept { routers_.front().plugged = plugged; }
   /// Whether its web server runs; connections are refused while it does not.
   void set_http_serving(bool serving) noexcept { routers_.front().http_serving = serving; }
+  /// Whether the host can reach the router in all that it speaks, as far as the network goes.
+  bool is_in_reach() const;
   /// Restarts the router and delivers its first announcement, if any, after the link's latency.
   void reboot_router(bool keep_table = false);
   void set_public_address(const std::optional<ip_address>& wan);
@@ -186,6 +195,7 @@ class world {
   // ---- What was seen
 
   const std::vector<event_record>& events() const noexcept { return events_; }
+  const std::vector<discovery_record>& discoveries() const noexcept { return discoveries_; }
   const std::vector<packet_record>& packets() const noexcept { return packets_; }
   const std::vector<http_record>& requests() const noexcept { return requests_; }
   std::size_t count_events(event_kind kind) const;
@@ -198,6 +208,7 @@ class world {
 
   const engine_counters& counters() const noexcept { return engine_.counters(); }
   std::size_t mapping_count() const noexcept { return engine_.mapping_count(); }
+  std::chrono::nanoseconds recheck_period() const noexcept { return recheck_period_; }
   std::optional<time_point> engine_deadline() const { return engine_.deadline(); }
   bool closed() const noexcept { return watch_.closed(); }
   std::size_t open_channels() const noexcept { return channels_.size(); }
@@ -283,6 +294,7 @@ class world {
   random_source dice_;
   network_facts facts_;
   std::vector<router_node> routers_;
+  std::chrono::nanoseconds recheck_period_;
   engine engine_;
   contract_watch watch_;
   std::map<when, happening> queue_;
@@ -291,7 +303,9 @@ class world {
   std::map<channel_id, channel> channels_;
   std::uint16_t next_ephemeral_port_ = 40'000;
   std::uint64_t next_id_ = 1;
+  std::uint64_t next_discovery_ = 1;
   std::vector<event_record> events_;
+  std::vector<discovery_record> discoveries_;
   std::vector<packet_record> packets_;
   std::vector<http_record> requests_;
   std::vector<http_exchange> exchanges_;  ///< one for each request

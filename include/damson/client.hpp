@@ -3,7 +3,9 @@
 /// damson for programs that use Boost.Asio.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -15,19 +17,44 @@
 
 namespace damson {
 
+namespace detail {
+class own_thread;
+}
+
+/// Called with the outside endpoint of a mapping; port 0: it has none (any more).
+using endpoint_handler = std::function<void(const endpoint& external)>;
+
+/// The address of this host as the router on the way out sees it: the one to tell peers on the same
+/// network, and the one that mappings lead to. Needs no client. Sends nothing; reads the routing
+/// table, so it takes microseconds.
+///
+/// `opts.gateway` and `opts.local_address` are used as for a client. Errors: `errc::no_gateway`
+/// where no router is on the way out and no address is public, `errc::network_down` where no socket
+/// can be connected to it, or the system's own when the routing table cannot be read; the address
+/// is unspecified then.
+ip_address local_address(const options& opts, error_code& error);
+/// The same; throws boost::system::system_error.
+ip_address local_address(const options& opts = {});
+
 /// Finds the router, opens ports on it, keeps them open and gives them back.
 ///
-/// Runs on the executor that it is given and makes no threads. All its work happens on a strand of
-/// its own, so it may be called from any thread. Handlers run on their associated executor, by
-/// default the client's, and never inside the call that started the operation. Nothing is sent
-/// before the first `async_map` or `keep_open`. Any number of clients may live in one process; they
-/// share nothing.
+/// Runs on the executor that it is given, or, without one, on a thread of its own. All its work
+/// happens on a strand of its own, so it may be called from any thread. Handlers run on their
+/// associated executor, by default the client's, and never inside the call that started the
+/// operation. Nothing is sent before the first `async_map`, `keep_open` or `async_discover`. Any
+/// number of clients may live in one process; they share nothing.
 ///
-/// A client keeps its io_context running while it has a mapping, opened or asked for, and while it
-/// is closing; an idle one does not. It may be destroyed after its execution context: the context's
-/// end takes its sockets and pending operations with it, and leaves mappings to their leases.
+/// A client keeps its io_context running while it has a mapping, opened or asked for, while it
+/// discovers and while it is closing; an idle one does not. It may be destroyed after its execution
+/// context: the context's end takes its sockets and pending operations with it, and mappings are
+/// left to their leases after one delete each (see the destructor).
 class client {
  public:
+  /// A client with a thread of its own, for programs without an event loop. Handlers run on that
+  /// thread by default; an exception that leaves one ends the program. Throws std::system_error
+  /// when the system has no thread or no randomness to give.
+  explicit client(const options& opts = {});
+
   /// Throws std::system_error when the system has no randomness to give, else only std::bad_alloc.
   explicit client(const boost::asio::any_io_executor& executor, const options& opts = {});
 
@@ -40,10 +67,20 @@ class client {
   client(const client&) = delete;
   client& operator=(const client&) = delete;
 
-  /// Releases all mappings without blocking; the work for it stays on the executor until it is done
-  /// or the release bound (2 s) has passed. What is still pending ends: `async_map` with
-  /// `errc::closed` at once; waits on handles with `removed`, and `async_close`, when the work is
+  /// Releases all mappings. What is still pending ends: `async_map` and `async_discover` with
+  /// `errc::closed` at once; waits for events with `removed`, and `async_close`, when the work is
   /// done.
+  ///
+  /// On a given executor it does not block: the work stays there until it is done or the release
+  /// bound (2 s) has passed. Where that executor's io_context is stopped, and at the end of any
+  /// execution context, one delete is sent for each PCP and NAT-PMP mapping instead, and no answer
+  /// waited for.
+  ///
+  /// On a thread of its own it blocks until all is done and that thread has ended, within the
+  /// release bound unless a handler keeps the thread. What was posted until then has run; what
+  /// keeps the thread's io_context busy beyond that, such as a timer of the program, is abandoned
+  /// a tenth of a second later. It must not be called on that thread: the program is terminated
+  /// then, with a line in the log.
   ~client();
 
   /// Empty after the execution context has ended.
@@ -54,10 +91,10 @@ class client {
   /// Signature: `void(error_code, mapping)`. Completes when the port is open and the router
   /// has told its external address, or that it has none yet (unspecified until a `changed`); or
   /// with the `errc` that decided; the handle is empty then and its `why()` holds the reason for
-  /// each protocol (take it with `as_tuple` where errors are thrown), and nothing is left behind on
-  /// the router. Errors: any `errc` from `no_gateway` to `limit_reached`, `errc::closed`,
-  /// `operation_aborted`. Cancellation: terminal, partial, total; a grant that comes late is
-  /// deleted.
+  /// each protocol (take it with `as_tuple` where errors are thrown; futures cannot have it), and
+  /// nothing is left behind on the router. Errors: any `errc` from `no_gateway` to `limit_reached`,
+  /// `errc::closed`, `operation_aborted`. Cancellation: terminal, partial, total; a grant that
+  /// comes late is deleted.
   template <class CompletionToken>
   auto async_map(const map_request& request, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, mapping)>(
@@ -77,10 +114,65 @@ class client {
   /// client that is closed the first event is `removed`.
   mapping keep_open(const map_request& request);
 
+  /// The same for most programs: calls back with the outside endpoint when it is known first and
+  /// each time it is another one, and with port 0 when it is lost. On the client's executor, one
+  /// call after the other; none begins after the handle was destroyed or released. What changes
+  /// again before it is told is told as it is then. Waits get no events of such a mapping, but for
+  /// its `removed` by `client::async_next_event`. An exception that leaves `on_change` leaves the
+  /// executor's `run()`.
+  mapping keep_open(const map_request& request, endpoint_handler on_change);
+
+  /// Where the mapping of this client stands; empty when there is none of that name, or it is being
+  /// removed: from the call on that releases it or closes the client.
+  std::optional<mapping_status> query(mapping_id which) const;
+
+  /// Whether `query` has an answer.
+  bool has(mapping_id which) const { return query(which).has_value(); }
+
+  /// How many mappings were asked for and have not ended in `removed` yet; 0 after `async_close`.
+  std::size_t active_count() const;
+
+  /// Waits for the next event of any mapping of this client that nobody waits for on the mapping's
+  /// own handle. `mapping_event::info.id` says whose it is.
+  ///
+  /// Signature: `void(error_code, mapping_event)`. What `mapping::async_next_event` says of pending
+  /// events holds for each mapping. From the first wait on each mapping's `removed` is told, also
+  /// where the handle is gone. The result of `async_map` is no event, and of a mapping that it did
+  /// not hand out none is told. Errors: `errc::busy` when somebody waits already, `errc::closed`
+  /// when the client is closed and all was told, `operation_aborted` when cancelled. Cancellation:
+  /// terminal, partial, total; nothing is lost.
+  template <class CompletionToken>
+  auto async_next_event(CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, mapping_event)>(
+        [](auto handler, const std::shared_ptr<detail::client_state>& state) {
+          start_next_event(state, std::move(handler));
+        },
+        token, state_);
+  }
+
+  /// Asks who is there: which router, speaking what, and why not the rest. Makes no mapping.
+  ///
+  /// Signature: `void(error_code, discovery)`. Takes until each protocol that `options::protocols`
+  /// and `protocols` allow has answered or is out: 4 s where somebody is silent, and at most
+  /// `options::discovery_timeout`. Errors: `errc::no_gateway` (the result holds what is known all
+  /// the same), `errc::closed`, `operation_aborted`. Cancellation: terminal, partial, total.
+  template <class CompletionToken>
+  auto async_discover(protocol_filter protocols, CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, discovery)>(
+        [](auto handler, const std::shared_ptr<detail::client_state>& state,
+           protocol_filter filter) { start_discover(state, filter, std::move(handler)); },
+        token, state_, protocols);
+  }
+
+  /// The program knows that the network is another one: routes and addresses are looked at now
+  /// instead of at the next recheck.
+  void network_changed();
+
   /// Releases all mappings and closes the client for good.
   ///
   /// Signature: `void(error_code)`. Completes within the release bound (2 s), at once when there is
-  /// nothing to release or the client is closed already. Cancellation only stops the waiting.
+  /// nothing to release or the client is closed already. Events that nobody has waited for yet can
+  /// still be waited for afterwards. Cancellation only stops the waiting.
   template <class CompletionToken>
   auto async_close(CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
@@ -92,12 +184,19 @@ class client {
 
  private:
   using map_handler = boost::asio::any_completion_handler<void(error_code, mapping)>;
+  using event_handler = boost::asio::any_completion_handler<void(error_code, mapping_event)>;
+  using discover_handler = boost::asio::any_completion_handler<void(error_code, discovery)>;
   using close_handler = boost::asio::any_completion_handler<void(error_code)>;
   static void start_map(const std::shared_ptr<detail::client_state>& state,
                         const map_request& request, map_handler handler);
+  static void start_next_event(const std::shared_ptr<detail::client_state>& state,
+                               event_handler handler);
+  static void start_discover(const std::shared_ptr<detail::client_state>& state,
+                             protocol_filter protocols, discover_handler handler);
   static void start_close(const std::shared_ptr<detail::client_state>& state,
                           close_handler handler);
 
+  std::unique_ptr<detail::own_thread> thread_;  ///< null on a given executor
   std::shared_ptr<detail::client_state> state_;
 };
 

@@ -6,6 +6,7 @@
 #include <damson/engine.hpp>
 #include <damson/error.hpp>
 #include <damson/mapping.hpp>
+#include <damson/network.hpp>
 #include <damson/options.hpp>
 #include <damson/types.hpp>
 #include <damson/version.hpp>

@@ -155,6 +155,11 @@ struct http_failed {
 /// The program wants a port. `id` is chosen by the caller, above 0 and never used before.
 /// The first result is `mapped` or `failed`; after `failed` the engine tries again by itself until
 /// the mapping is released, except for what can never be served (an invalid request, a limit).
+///
+/// Requests for the same transport and internal port share one mapping on the router, which is
+/// deleted with the last of them. The first of them decides what is asked for; one that does not
+/// allow everything that the first allows fails with `errc::already_mapped` and waits for its turn.
+/// A request for a port whose delete is under way waits for that.
 struct create_mapping {
   mapping_id id{};
   map_request request;
@@ -167,13 +172,33 @@ struct release_mapping {
   bool keep_lease = false;
 };
 
-/// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
-/// more. What is created meanwhile fails with `errc::closed` and is removed at once.
-struct close_engine {};
+/// Names one discovery of one engine; chosen by the caller, never used before.
+enum class discovery_id : std::uint64_t {};
 
-using input =
-    std::variant<time_passed, network_changed, channel_opened, channel_failed, datagram_received,
-                 http_response, http_failed, create_mapping, release_mapping, close_engine>;
+/// The program wants to know who is there. Questions only: no mapping is made by it.
+struct discover {
+  discovery_id id{};
+  protocol_filter protocols = protocol_filter::any;
+};
+
+/// The answer is not wanted any more; none will be.
+struct cancel_discovery {
+  discovery_id id{};
+};
+
+/// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
+/// more. What is created meanwhile fails with `errc::closed` and is removed at once. Discoveries
+/// end without an answer.
+///
+/// `at_once`: nothing will come in any more. One delete goes out for each PCP and NAT-PMP mapping,
+/// and everything has ended when the outputs are taken.
+struct close_engine {
+  bool at_once = false;
+};
+
+using input = std::variant<time_passed, network_changed, channel_opened, channel_failed,
+                           datagram_received, http_response, http_failed, create_mapping,
+                           release_mapping, discover, cancel_discovery, close_engine>;
 
 // ---------------------------------------------------------------------------------------------
 // Outputs
@@ -280,16 +305,17 @@ enum class removal : std::uint8_t {
   deleted,         ///< the router confirmed the delete
   already_gone,    ///< there was nothing to delete
   left_to_expire,  ///< not confirmed, or wanted so: the router may keep it until its lease ends
+  still_shared,    ///< another request of this client for the same port keeps it open
 };
 
-/// "deleted", "already gone", "left to expire".
+/// "deleted", "already gone", "left to expire", "still shared".
 std::string_view to_string(removal) noexcept;
 
-/// How far one protocol got before a mapping was made.
+/// How far one protocol got before a mapping was made, or in a discovery.
 enum class protocol_standing : std::uint8_t {
   not_asked,  ///< the mapping was made before it was its turn
   asked,      ///< nothing was heard until then
-  answered,   ///< it is there, and another one was taken
+  answered,   ///< it is there (and another one was taken for the mapping)
   taken,      ///< it made the mapping
   failed,     ///< see `protocol_report::why`
 };
@@ -297,10 +323,12 @@ enum class protocol_standing : std::uint8_t {
 /// "not asked", "asked", "answered", "taken", "failed".
 std::string_view to_string(protocol_standing) noexcept;
 
-/// One line of the account of how a mapping came about.
+/// One line of the account of how a mapping came about, or of what a discovery found.
 struct protocol_report {
   damson::protocol protocol{};
   protocol_standing standing{};
+  /// Who was asked, and for UPnP, who was found; unspecified where nobody was.
+  endpoint server{};
   std::optional<protocol_failure> why{};  ///< failed
   /// From the attempt's beginning to the protocol's first answer, or to its failure; empty where
   /// neither came.
@@ -320,11 +348,30 @@ struct mapping_event {
   std::vector<protocol_report> report{};
 };
 
+/// Who is there, and what it speaks.
+struct discovery {
+  ip_address gateway;   ///< the router on the way out; unspecified where there is none
+  ip_address local;     ///< the host's address as that router sees it; unspecified likewise
+  ip_address external;  ///< as the router said; unspecified where it did not
+  /// One entry for each protocol that was asked, in the order of preference: `answered`, or
+  /// `failed` with the reason. Empty where there is no router to ask.
+  std::vector<protocol_report> protocols;
+
+  friend bool operator==(const discovery&, const discovery&) = default;
+};
+
+/// The answer to `discover`, after 4 s where nobody speaks and `options::discovery_timeout` at the
+/// latest.
+struct discovered {
+  discovery_id id{};
+  discovery found;
+};
+
 /// The last output of an engine that was told to close.
 struct engine_closed {};
 
 using output = std::variant<look_at_network, open_channel, close_channel, send_datagram, send_http,
-                            cancel_http, mapping_event, engine_closed>;
+                            cancel_http, mapping_event, discovered, engine_closed>;
 
 // ---------------------------------------------------------------------------------------------
 // The engine
@@ -370,6 +417,10 @@ class engine {
 
   /// Mappings created and not yet removed.
   std::size_t mapping_count() const noexcept;
+
+  /// Whether it has something to look after: a mapping, a discovery, its own closing. Else nothing
+  /// that comes in needs to reach it soon.
+  bool is_busy() const noexcept;
 
  private:
   class impl;

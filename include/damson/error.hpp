@@ -45,7 +45,7 @@ enum class errc : std::uint8_t {
   not_tried,          ///< the attempt ended before this protocol was asked
   timed_out,          ///< the request's own time-out passed first
   invalid_argument,   ///< the request makes no sense; nothing was sent
-  already_mapped,     ///< this client already has a mapping for that transport and internal port
+  already_mapped,     ///< this client has the port mapped in a way that this request does not allow
   limit_reached,      ///< the client holds as many mappings as it can
   busy,               ///< somebody is already waiting for the next event
   closed,             ///< the client is closed or closing
@@ -80,6 +80,9 @@ struct protocol_failure {
   /// The router's own number: a PCP or NAT-PMP result code, or a UPnP error code, which may be
   /// negative.
   std::optional<std::int32_t> result_code{};
+  /// The router's own words, where it used some (UPnP errorDescription): printable ASCII, what was
+  /// not is written as \n, \r, \t or \xHH; at most 500 bytes.
+  std::string router_text{};
   /// The server that was asked; unspecified when none was.
   endpoint server{};
   /// Not before this has passed will the same request be sent again by itself.

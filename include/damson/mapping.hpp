@@ -2,7 +2,9 @@
 
 /// One open port, as a handle.
 
+#include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,17 @@ namespace detail {
 class client_state;
 class mapping_state;
 }  // namespace detail
+
+/// Where a mapping stands, as of its last event.
+enum class mapping_status : std::uint8_t {
+  pending,  ///< not opened yet, and no reason told
+  open,     ///< the port is open
+  failed,   ///< could not be opened; a request that is kept open goes on trying
+  lost,     ///< was open; work on it goes on
+};
+
+/// "pending", "open", "failed", "lost".
+std::string_view to_string(mapping_status) noexcept;
 
 /// Keeps a port open for as long as it lives. Move-only; empty when default-made, moved from,
 /// released or detached, or when `async_map` failed. One from `client::keep_open` is not empty
@@ -48,6 +61,13 @@ class mapping {
   /// Whether it holds a mapping.
   explicit operator bool() const noexcept { return state_ != nullptr && !failed_; }
 
+  /// Names it in events and in `client::query`; `mapping_id::none` when empty. Never used again in
+  /// this process.
+  mapping_id id() const noexcept;
+
+  /// `failed` when empty or removed.
+  mapping_status status() const;
+
   /// The mapping as of its last event: a copy. All defaults when empty, and but for the request's
   /// own facts before the first `mapped`. A renewal that changes nothing but the lifetime is no
   /// event.
@@ -66,8 +86,10 @@ class mapping {
   ///
   /// Signature: `void(error_code, mapping_event)`. Events that nobody waited for coalesce: a waiter
   /// gets what is true now, never a stale intermediate; `removed` is never dropped and comes last.
-  /// A wait that outlives the handle still gets its `removed`.
-  /// Errors: `errc::busy` when somebody waits already, `errc::closed` after `removed` was taken or
+  /// A wait that outlives the handle still gets its `removed`. Each event is told once: here, or by
+  /// `client::async_next_event` if that waits and nobody does here.
+  /// Errors: `errc::busy` when somebody waits already, or the handle was made with an
+  /// `endpoint_handler`, `errc::closed` after `removed` was taken or
   /// on an empty handle, `operation_aborted` when cancelled. Cancellation: terminal, partial,
   /// total; nothing is lost.
   template <class CompletionToken>

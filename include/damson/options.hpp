@@ -44,6 +44,7 @@ struct map_request {
   /// stays on the router if the program ends without releasing it.
   bool allow_permanent = true;
 
+  /// Beside `options::protocols`: both have to allow a protocol.
   protocol_filter protocols = protocol_filter::any;
 
   /// After this the request has failed, whatever is still going on. Above 0; at most a day.
@@ -70,14 +71,23 @@ struct options {
   std::optional<ip_address> local_address{};
 
   /// How long a router that answers something, but not what was asked, is waited for; an upper
-  /// bound, not a wait. A router that answers nothing at all is given up after 4 s.
+  /// bound, not a wait. A router that answers nothing at all is given up after 4 s. Between 1 ms
+  /// and an hour.
   std::chrono::milliseconds discovery_timeout{10'000};
+
+  /// How long a router that has answered in a protocol is waited for when it is asked in it for a
+  /// mapping, if that is longer than the 4 s of silence; of UPnP, for each of its answers (at most
+  /// 5 s). Between 1 ms and an hour.
+  std::chrono::milliseconds mapping_timeout{10'000};
 
   /// How often the router is asked whether it still is the one that was known (one packet a
   /// router), and the longest pause between two tries at a mapping that could not be made, unless
   /// the router itself asked for a longer one (at most a day), or its policy refused (half an hour
   /// in PCP and NAT-PMP). Between 1 s and a day.
   std::chrono::milliseconds recheck_period{300'000};
+
+  /// For every mapping of the client, beside `map_request::protocols`.
+  protocol_filter protocols = protocol_filter::any;
 
   /// Lines below this level are not made. The sink may be empty.
   log_level level = log_level::warning;

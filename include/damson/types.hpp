@@ -95,6 +95,7 @@ class ip_address {
   }
   /// Sixteen bytes in network order; IPv4 in its mapped form, as PCP wants it (RFC 6887 section 5).
   constexpr const v6_bytes& to_v6() const noexcept { return bytes_; }
+  /// An interface index; 0 for none.
   constexpr std::uint32_t scope() const noexcept { return scope_; }
 
   bool is_unspecified() const noexcept;

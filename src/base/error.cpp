@@ -50,7 +50,7 @@ constexpr std::array error_table{
     error_entry{errc::timed_out, retry, "the time allowed for the request has passed"},
     error_entry{errc::invalid_argument, fix_call, "the request makes no sense"},
     error_entry{errc::already_mapped, fix_call,
-                "this client already has a mapping for that transport and port"},
+                "this client has the port mapped in a way that the request does not allow"},
     error_entry{errc::limit_reached, fix_call, "the client holds as many mappings as it can"},
     error_entry{errc::busy, fix_call, "somebody is already waiting for the next event"},
     error_entry{errc::closed, fix_call, "the client or the mapping is closed"},
@@ -98,13 +98,14 @@ class step_category final : public std::error_category {
 }  // namespace
 
 const std::error_category& category() noexcept {
-  static const errc_category instance;
-  return instance;
+  // Never destroyed: threads may still use it when the program's statics go.
+  static const auto* const instance = new errc_category;
+  return *instance;
 }
 
 const std::error_category& next_step_category() noexcept {
-  static const step_category instance;
-  return instance;
+  static const auto* const instance = new step_category;
+  return *instance;
 }
 
 std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), category()}; }
@@ -132,6 +133,7 @@ std::string to_string(const protocol_failure& value) {
   };
   if (!value.server.address.is_unspecified()) add(to_string(value.server));
   if (value.result_code) add("result " + std::to_string(*value.result_code));
+  if (!value.router_text.empty()) add('"' + value.router_text + '"');
   if (value.retry_after) add("not again for " + std::to_string(value.retry_after->count()) + " s");
 
   std::string out{to_string(value.protocol)};

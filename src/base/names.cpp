@@ -65,6 +65,8 @@ std::string_view to_string(removal value) noexcept {
       return "already gone";
     case removal::left_to_expire:
       return "left to expire";
+    case removal::still_shared:
+      return "still shared";
   }
   return "unknown removal";
 }

@@ -16,15 +16,6 @@ bool may_be_the_port(errc reason) noexcept {
   return reason == errc::no_resources || reason == errc::external_not_available;
 }
 
-/// Whether two accounts tell a person the same: how long to wait is no news.
-bool says_the_same(const failure& a, const failure& b) {
-  const auto is_same = [](const protocol_failure& x, const protocol_failure& y) {
-    return x.protocol == y.protocol && x.reason == y.reason && x.result_code == y.result_code &&
-           x.server == y.server;
-  };
-  return a.reason == b.reason && std::ranges::equal(a.protocols, b.protocols, is_same);
-}
-
 errc reason_of_silence(const mapping& what, const map_outcome& outcome) noexcept {
   if (outcome.reason != errc{}) return outcome.reason;
   return what.nonsense ? errc::unusable_answer : errc::no_answer;
@@ -68,9 +59,11 @@ void keeper::begin_waiting(context& ctx) {
 }
 
 void keeper::begin(context& ctx, mapping& what) {
-  const mapping* other = table_.find_other(what);
-  // One mapping for a port at a time: the others wait until it is gone.
-  if (other != nullptr && (other->phase != phase::waiting || other->claim < what.claim)) return;
+  // One mapping for a port at a time: this one waits until the one before is gone.
+  if (const mapping* other = table_.find_other(what);
+      other != nullptr && other->phase == phase::releasing) {
+    return;
+  }
 
   if (uplink_ && uplink_->is_public() && !ctx.opts.gateway &&
       what.request.protocols == protocol_filter::any) {
@@ -103,7 +96,7 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   gateway_->allow(
       {.pcp = allows(filter, protocol::pcp), .nat_pmp = allows(filter, protocol::nat_pmp)});
 
-  ctx.timers.set({timer::discovery, what.id}, ctx.now + ctx.opts.discovery_timeout);
+  ctx.timers.set({timer::attempt_end, what.id}, ctx.now + ctx.opts.discovery_timeout);
   // What PCP made is PCP's to make again: the others come in only when PCP has failed.
   if (!belongs_to(what, protocol::pcp, ctx.now)) {
     ctx.timers.set({timer::head_start, what.id}, ctx.now + head_start);
@@ -213,7 +206,7 @@ void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {
                          .suggested_external_port = suggestion(what).port,
                          .lifetime = remove ? std::chrono::seconds{0} : what.request.lifetime});
   if (why == map_purpose::create && gateway_->last_answer() >= what.attempt_began) {
-    gateway_->extend_nat_pmp(ctx, what.id, what.attempt_began + ctx.opts.discovery_timeout);
+    gateway_->extend_nat_pmp(ctx, what.id, ctx.now + ctx.opts.mapping_timeout);
   }
 }
 
@@ -299,6 +292,7 @@ void keeper::on_attempt_refused(context& ctx, mapping& what, protocol which,
   set_failed(ctx, what, which, outcome.reason);
   auto& failed = what.attempt(which).failed;
   failed->result_code = outcome.result_code;
+  failed->router_text = outcome.router_text;
   failed->retry_after = outcome.retry_after;
   reconsider(ctx, what);
 }
@@ -315,7 +309,7 @@ void keeper::set_failed(context& ctx, mapping& what, protocol which, errc reason
                                 .retry_after = std::nullopt};
 }
 
-/// All have failed: the program is told once, and after a pause it is tried again.
+/// All have failed: after a pause it is tried again.
 void keeper::attempt_failed(context& ctx, mapping& what, const failure& why) {
   what.last_failure = why;
   cancel_attempt_timers(ctx, what.id);
@@ -326,7 +320,7 @@ void keeper::attempt_failed(context& ctx, mapping& what, const failure& why) {
     if (gateway_->is_ready()) gateway_->igd().withdraw(ctx, what.id, 0);
   }
   ctx.timers.set({timer::retry, what.id}, retry_at(ctx, what, why));
-  tell_failed(ctx, what, why);
+  tell(what, event_kind::failed, {.why = why});
 }
 
 /// When a refusal ends, or when it is time to ask again who was silent.
@@ -356,15 +350,6 @@ void keeper::note_refusal(context& ctx, mapping& what, const protocol_failure& w
   noted.why = why;
   noted.until = ctx.now + refusal_pause(*why.retry_after, noted.in_a_row, ctx.opts.recheck_period,
                                         ctx.random);
-}
-
-void keeper::tell_failed(context& ctx, mapping& what, const failure& why) {
-  ctx.timers.cancel({timer::timeout, what.id});
-  if (what.told_mapped || (what.told_failed && says_the_same(*what.told_failed, why))) return;
-  what.told_failed = why;
-  ctx.log.log(log_level::info, what.request.transport, ' ', what.request.internal_port,
-              " could not be mapped: ", to_string(why));
-  tell(ctx, what, event_kind::failed, {.why = why});
 }
 
 }  // namespace damson::core

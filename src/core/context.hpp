@@ -14,30 +14,43 @@
 namespace damson::core {
 
 enum class timer : std::uint8_t {
+  // of a mapping at a gateway; its end tells more than that of the attempt, so it comes before
+  pcp_try,  ///< the next try of its PCP request, or the end of waiting for an answer
   // of a mapping
   timeout,      ///< the request's own time-out
   head_start,   ///< PCP's head start over a NAT-PMP mapping ends
-  pcp_try,      ///< the next try of its PCP request, or the end of waiting for an answer
-  discovery,    ///< the upper bound of one attempt
+  attempt_end,  ///< the upper bound of one attempt
   retry,        ///< the pause after a failed attempt ends
   renew,        ///< the next renewal point
   lease_end,    ///< the lease ends
   release_end,  ///< the release bound
-  // of the gateway
+  // of a gateway
   nat_pmp_try,    ///< the next try of the NAT-PMP request in flight
   check_try,      ///< the next try of the PCP ANNOUNCE question
   hint,           ///< a hint that came too soon after the last check is due
-  recheck,        ///< the recheck period has passed
-  restart_wait,   ///< the random wait after a restart ends
   address_retry,  ///< the external address was not known: the next time to ask
   igd,            ///< the UPnP client has something to do
-  verify,         ///< the next entry is to be read back
+  // of all mappings
+  recheck,       ///< the recheck period has passed
+  restart_wait,  ///< the random wait after a restart ends
+  verify,        ///< the next entry is to be read back
+  // of a discovery
+  discovery_end,  ///< its upper bound
 };
 
-/// A timer's name: which, and of which mapping (0 for the gateway's).
+/// Names one gateway of one engine; never used again.
+enum class gateway_id : std::uint32_t { none = 0 };
+
+/// A timer's name: which, and of which gateway or mapping, or both.
 struct timer_key {
-  timer name{};
-  mapping_id mapping = mapping_id::none;
+  // NOLINTNEXTLINE(google-explicit-constructor): a timer of the engine's own is its name
+  constexpr timer_key(timer which, mapping_id of = mapping_id::none,
+                      gateway_id at = gateway_id::none) noexcept
+      : name(which), gateway(at), mapping(of) {}
+
+  timer name;
+  gateway_id gateway;
+  mapping_id mapping;
 
   friend auto operator<=>(const timer_key&, const timer_key&) noexcept = default;
 };
@@ -52,9 +65,11 @@ struct context {
   const logger& log;
   std::uint32_t& channels_used;   ///< channel ids are never used again
   std::uint64_t& exchanges_used;  ///< nor are those of HTTP exchanges
+  std::uint32_t& gateways_used;   ///< nor are those of gateways
   time_point now;
 
   channel_id new_channel() { return channel_id{++channels_used}; }
+  gateway_id new_gateway() { return gateway_id{++gateways_used}; }
 };
 
 }  // namespace damson::core

@@ -54,6 +54,17 @@ bool allows(protocol_filter filter, protocol which) noexcept {
   return false;
 }
 
+std::optional<protocol_filter> narrowed(protocol_filter a, protocol_filter b) noexcept {
+  if (a == b || b == protocol_filter::any) return a;
+  if (a == protocol_filter::any) return b;
+  const auto is_one = [](protocol_filter which) {
+    return which == protocol_filter::pcp_only || which == protocol_filter::nat_pmp_only;
+  };
+  if (a == protocol_filter::pcp && is_one(b)) return b;
+  if (b == protocol_filter::pcp && is_one(a)) return a;
+  return std::nullopt;
+}
+
 move next_move(const mapping& what, const availabilities& known) noexcept {
   const protocol_filter filter = what.request.protocols;
   const bool pcp_allowed = allows(filter, protocol::pcp);
@@ -75,12 +86,13 @@ move next_move(const mapping& what, const availabilities& known) noexcept {
   return pcp_out && nat_pmp_out && upnp_out ? move::give_up : move::wait;
 }
 
-std::vector<protocol_report> account_of(const mapping& what) {
+std::vector<protocol_report> account_of(const mapping& what, const gateway& router) {
   std::vector<protocol_report> account;
   const auto add = [&](protocol which, const asked& how) {
     if (!allows(what.request.protocols, which)) return;
     protocol_report line{.protocol = which,
                          .standing = protocol_standing::not_asked,
+                         .server = how.begun ? router.server(which) : endpoint{},
                          .why = std::nullopt,
                          .answered_after = std::nullopt};
     if (how.answered_at) line.answered_after = *how.answered_at - what.attempt_began;
@@ -115,9 +127,12 @@ failure explain(const mapping& what, const endpoint& server) {
       account.protocols.push_back(*how.failed);
       return;
     }
-    // A search that found nobody; an address question may just not have been of interest any more.
-    const bool searches = which == protocol::upnp && how.begun && !how.answered_at;
-    const bool waits = how.under_way || searches;
+    // A question that nobody answered; the one for the address is of no interest any more where PCP
+    // is spoken.
+    const bool speaks_pcp = what.pcp.failed ? what.pcp.failed->result_code.has_value()
+                                            : what.pcp.answered_at.has_value();
+    const bool is_idle = which == protocol::nat_pmp && speaks_pcp;
+    const bool waits = how.under_way || (how.begun && !how.answered_at && !is_idle);
     account.protocols.push_back({.protocol = which,
                                  .reason = waits ? errc::no_answer : errc::not_tried,
                                  .result_code = std::nullopt,

@@ -19,6 +19,9 @@ inline constexpr std::chrono::milliseconds head_start{250};
 /// Whether a request may be served by this protocol.
 bool allows(protocol_filter filter, protocol which) noexcept;
 
+/// What both allow; empty when that is nothing.
+std::optional<protocol_filter> narrowed(protocol_filter a, protocol_filter b) noexcept;
+
 /// What is known of the router.
 struct availabilities {
   availability pcp{};
@@ -39,7 +42,7 @@ enum class move : std::uint8_t {
 move next_move(const mapping& what, const availabilities& known) noexcept;
 
 /// What became of each protocol that the request allows, once the mapping is made.
-std::vector<protocol_report> account_of(const mapping& what);
+std::vector<protocol_report> account_of(const mapping& what, const gateway& router);
 
 /// Whether the attempt needs to know if there is a NAT-PMP server, and its external address.
 bool needs_address_question(const mapping& what, const gateway& router) noexcept;

@@ -5,7 +5,9 @@
 
 #include "base/check.hpp"
 #include "core/context.hpp"
+#include "core/discoveries.hpp"
 #include "core/keeper.hpp"
+#include "core/requests.hpp"
 
 namespace damson {
 namespace {
@@ -14,6 +16,7 @@ options within_bounds(options opts) {
   using namespace std::chrono_literals;
   opts.recheck_period = std::clamp<std::chrono::milliseconds>(opts.recheck_period, 1s, 24h);
   opts.discovery_timeout = std::clamp<std::chrono::milliseconds>(opts.discovery_timeout, 1ms, 1h);
+  opts.mapping_timeout = std::clamp<std::chrono::milliseconds>(opts.mapping_timeout, 1ms, 1h);
   return opts;
 }
 
@@ -29,12 +32,13 @@ class engine::impl {
     DAMSON_ASSERT(now >= now_);
     if (closed_) return;
     now_ = std::max(now_, now);
-    core::context ctx{opts_,     tuning_, random_,        timers_,         outputs_,
-                      counters_, log_,    channels_used_, exchanges_used_, now_};
+    core::context ctx{opts_, tuning_,        random_,         timers_,        outputs_, counters_,
+                      log_,  channels_used_, exchanges_used_, gateways_used_, now_};
     std::visit([&](const auto& each) { on(ctx, each); }, what);
     keeper_.drain_gateway(ctx);
-    while (const auto due = timers_.take_due(now_)) keeper_.on_timer(ctx, *due);
-    if (closing_ && keeper_.size() == 0) {
+    requests_.pass_on(ctx);
+    while (const auto due = timers_.take_due(now_)) on_timer(ctx, *due);
+    if (closing_ && requests_.size() == 0) {
       closed_ = true;
       outputs_.emplace_back(engine_closed{});
     }
@@ -53,26 +57,54 @@ class engine::impl {
   }
 
   const engine_counters& counters() const noexcept { return counters_; }
-  std::size_t mapping_count() const noexcept { return keeper_.size(); }
+  std::size_t mapping_count() const noexcept { return requests_.size(); }
+  bool is_busy() const noexcept {
+    return requests_.size() != 0 || !discoveries_.empty() || (closing_ && !closed_);
+  }
 
  private:
+  void on_timer(core::context& ctx, const core::timer_key& due) {
+    if (due.name == core::timer::timeout) return requests_.on_timeout(ctx, due.mapping);
+    if (discoveries_.on_timer(ctx, due)) return;
+    keeper_.on_timer(ctx, due);
+    requests_.pass_on(ctx);
+  }
+
   void on(core::context&, const time_passed&) {}
-  void on(core::context& ctx, const network_changed& what) { keeper_.on_network(ctx, what.facts); }
-  void on(core::context& ctx, const channel_opened& what) { keeper_.on_channel_opened(ctx, what); }
-  void on(core::context& ctx, const channel_failed& what) { keeper_.on_channel_failed(ctx, what); }
-  void on(core::context& ctx, const datagram_received& what) { keeper_.on_datagram(ctx, what); }
-  void on(core::context& ctx, const http_response& what) { keeper_.on_response(ctx, what); }
-  void on(core::context& ctx, const http_failed& what) { keeper_.on_exchange_failed(ctx, what); }
+  void on(core::context& ctx, const network_changed& what) {
+    keeper_.on_network(ctx, what.facts);
+    discoveries_.on_network(ctx, what.facts);
+  }
+  void on(core::context& ctx, const channel_opened& what) {
+    if (!discoveries_.on_channel_opened(ctx, what)) keeper_.on_channel_opened(ctx, what);
+  }
+  void on(core::context& ctx, const channel_failed& what) {
+    if (!discoveries_.on_channel_failed(ctx, what)) keeper_.on_channel_failed(ctx, what);
+  }
+  void on(core::context& ctx, const datagram_received& what) {
+    if (!discoveries_.on_datagram(ctx, what)) keeper_.on_datagram(ctx, what);
+  }
+  void on(core::context& ctx, const http_response& what) {
+    if (!discoveries_.on_response(ctx, what)) keeper_.on_response(ctx, what);
+  }
+  void on(core::context& ctx, const http_failed& what) {
+    if (!discoveries_.on_exchange_failed(ctx, what)) keeper_.on_exchange_failed(ctx, what);
+  }
   void on(core::context& ctx, const release_mapping& what) {
-    keeper_.release(ctx, what.id, what.keep_lease);
+    requests_.release(ctx, what.id, what.keep_lease);
   }
   void on(core::context& ctx, const create_mapping& what) {
-    if (closing_) return keeper_.turn_away(ctx, what.id, what.request);
-    keeper_.create(ctx, what.id, what.request);
+    if (closing_) return requests_.turn_away(ctx, what.id, what.request);
+    requests_.create(ctx, what.id, what.request);
   }
-  void on(core::context& ctx, const close_engine&) {
+  void on(core::context& ctx, const discover& what) {
+    if (!closing_) discoveries_.begin(ctx, what);
+  }
+  void on(core::context& ctx, const cancel_discovery& what) { discoveries_.cancel(ctx, what.id); }
+  void on(core::context& ctx, const close_engine& how) {
     closing_ = true;
-    keeper_.release_all(ctx);
+    discoveries_.cancel_all(ctx);
+    requests_.release_all(ctx, how.at_once);
   }
 
   options opts_;
@@ -84,7 +116,10 @@ class engine::impl {
   logger log_;
   std::uint32_t channels_used_ = 0;
   std::uint64_t exchanges_used_ = 0;
+  std::uint32_t gateways_used_ = 0;
   core::keeper keeper_;
+  core::requests requests_{keeper_};
+  core::discoveries discoveries_;
   time_point now_{};
   bool closing_ = false;
   bool closed_ = false;
@@ -101,5 +136,6 @@ std::optional<output> engine::poll() { return impl_->poll(); }
 std::optional<time_point> engine::deadline() const { return impl_->deadline(); }
 const engine_counters& engine::counters() const noexcept { return impl_->counters(); }
 std::size_t engine::mapping_count() const noexcept { return impl_->mapping_count(); }
+bool engine::is_busy() const noexcept { return impl_->is_busy(); }
 
 }  // namespace damson

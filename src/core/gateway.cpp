@@ -67,10 +67,10 @@ map_outcome outcome_of(const natpmp_response& response) {
 
 }  // namespace
 
-void gateway::open(context& ctx, const network_facts& facts) {
+void gateway::open(context& ctx, const network_facts& facts, bool listens) {
   look_around(ctx, facts);
+  listens_ = listens;
   requests_ = ctx.new_channel();
-  announcements_ = ctx.new_channel();
   ctx.outputs.emplace_back(open_channel{
       .channel = requests_,
       .what = connected_channel{.local = where_.local, .remote = server()},
@@ -79,11 +79,11 @@ void gateway::open(context& ctx, const network_facts& facts) {
 
 void gateway::close(context& ctx) {
   if (!never_opened_) ctx.outputs.emplace_back(close_channel{requests_});
-  if (ready_) ctx.outputs.emplace_back(close_channel{announcements_});
+  if (announcements_) ctx.outputs.emplace_back(close_channel{*announcements_});
   if (igd_) igd_->close(ctx);
   for (const timer each :
        {timer::nat_pmp_try, timer::check_try, timer::hint, timer::address_retry}) {
-    ctx.timers.cancel({each});
+    ctx.timers.cancel(key(each));
   }
 }
 
@@ -147,6 +147,10 @@ void gateway::ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
   pump_nat_pmp(ctx);
 }
 
+void gateway::drop_in_nat_pmp(context& ctx, const natpmp_map_request& request) {
+  send(ctx, encode(request));
+}
+
 void gateway::ask_address(context& ctx) {
   if (nat_pmp_.address_open()) return;
   nat_pmp_.ask({}, schedules::first_contact, ctx.now);
@@ -160,7 +164,12 @@ void gateway::check(context& ctx) {
                                         nat_pmp_availability_ != availability::present) ||
                                        !allowed_.nat_pmp);
   if (!in_pcp) return ask_address(ctx);
-  pcp_.check(local_, ctx.now);
+  pcp_.check(local_, schedules::release, ctx.now);
+  pump_check(ctx);
+}
+
+void gateway::ask_whether_it_speaks_pcp(context& ctx) {
+  pcp_.check(local_, schedules::first_contact, ctx.now);
   pump_check(ctx);
 }
 
@@ -187,7 +196,7 @@ bool gateway::withdraw_nat_pmp(context& ctx, mapping_id mapping) {
 
 void gateway::forget_nat_pmp(context& ctx, mapping_id mapping) {
   // The next one is sent when all that happens now has happened: many may be forgotten at once.
-  if (nat_pmp_.forget(mapping)) ctx.timers.set({timer::nat_pmp_try}, ctx.now);
+  if (nat_pmp_.forget(mapping)) ctx.timers.set(key(timer::nat_pmp_try), ctx.now);
 }
 
 void gateway::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
@@ -198,7 +207,7 @@ void gateway::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) 
 }
 
 bool gateway::must_wait_for_address(context& ctx) {
-  if (external_address_ || ctx.timers.is_set({timer::address_retry})) return false;
+  if (external_address_ || ctx.timers.is_set(key(timer::address_retry))) return false;
   ask_address(ctx);
   return true;
 }
@@ -222,11 +231,11 @@ void gateway::pump_pcp(context& ctx, mapping_id mapping) {
                                     .late = false,
                                     .outcome = {.what = map_outcome::kind::silent}});
   }
-  const timer_key key{timer::pcp_try, mapping};
+  const timer_key next_try{timer::pcp_try, mapping, id_};
   if (const auto next = pcp_.next_due(mapping)) {
-    ctx.timers.set(key, *next);
+    ctx.timers.set(next_try, *next);
   } else {
-    ctx.timers.cancel(key);
+    ctx.timers.cancel(next_try);
   }
 }
 
@@ -235,9 +244,9 @@ void gateway::pump_check(context& ctx) {
   if (!todo.send.empty()) send(ctx, std::move(todo.send));
   if (todo.silent) events_.emplace_back(gateway_event::checked{.answered = false});
   if (const auto next = pcp_.check_next_due()) {
-    ctx.timers.set({timer::check_try}, *next);
+    ctx.timers.set(key(timer::check_try), *next);
   } else {
-    ctx.timers.cancel({timer::check_try});
+    ctx.timers.cancel(key(timer::check_try));
   }
 }
 
@@ -259,9 +268,9 @@ void gateway::pump_nat_pmp(context& ctx) {
     next = nat_pmp_.next_due();
   }
   if (next) {
-    ctx.timers.set({timer::nat_pmp_try}, *next);
+    ctx.timers.set(key(timer::nat_pmp_try), *next);
   } else {
-    ctx.timers.cancel({timer::nat_pmp_try});
+    ctx.timers.cancel(key(timer::nat_pmp_try));
   }
 }
 
@@ -292,14 +301,16 @@ void gateway::on_opened(context& ctx, const channel_opened& what) {
   if (what.channel != requests_ || ready_) return;
   ready_ = true;
   local_ = what.local.address;
-  igd_.emplace(ctx, where_, place_for_search(ctx), local_);
+  igd_.emplace(ctx, where_, place_for_search(ctx), local_, id_);
+  events_.emplace_back(gateway_event::channel_ready{});
+  if (!listens_) return;
+  announcements_ = ctx.new_channel();
   ctx.outputs.emplace_back(open_channel{
-      .channel = announcements_,
+      .channel = *announcements_,
       .what = multicast_channel{.group = {all_hosts, pcp_client_port},
                                 .local = local_,
                                 .interface_index = where_.interface_index},
   });
-  events_.emplace_back(gateway_event::channel_ready{});
 }
 
 void gateway::on_failed(context& ctx, const channel_failed& what) {
@@ -307,6 +318,7 @@ void gateway::on_failed(context& ctx, const channel_failed& what) {
   if (what.channel == announcements_) {
     // Others may hold the port and not share it: the recheck does without announcements.
     ctx.log.log(log_level::info, "announcements on port ", pcp_client_port, " cannot be heard");
+    if (what.error == channel_error::cannot_open) announcements_.reset();
     return;
   }
   never_opened_ = what.error == channel_error::cannot_open;
@@ -494,11 +506,11 @@ void gateway::on_address_answer(context& ctx, const natpmp_response& response) {
   if (response.external_address && is_plausible(*response.external_address)) {
     external_address_ = response.external_address;
     address_pause_ = std::chrono::seconds{1};
-    ctx.timers.cancel({timer::address_retry});
+    ctx.timers.cancel(key(timer::address_retry));
     return;
   }
   // The router has no address (yet): ask again with back-off.
-  ctx.timers.set({timer::address_retry}, ctx.now + address_pause_);
+  ctx.timers.set(key(timer::address_retry), ctx.now + address_pause_);
   address_pause_ =
       std::min(address_pause_ * 2,
                std::chrono::duration_cast<std::chrono::seconds>(ctx.opts.recheck_period));
@@ -531,7 +543,7 @@ void gateway::on_announcement(context& ctx, const datagram_received& what) {
   ++ctx.counters.announcements;
   ctx.log.log(log_level::debug, "router ", server().address, " announces itself");
   if (!last_check_ || ctx.now - *last_check_ >= check_gap) return check(ctx);
-  ctx.timers.set({timer::hint}, *last_check_ + check_gap);
+  ctx.timers.set(key(timer::hint), *last_check_ + check_gap);
 }
 
 }  // namespace damson::core

@@ -31,9 +31,12 @@ struct allowed_protocols {
 class gateway {
  public:
   /// Precondition: the uplink has a gateway.
-  explicit gateway(uplink where) : where_(std::move(where)) {}
+  gateway(gateway_id id, uplink where) : id_(id), where_(std::move(where)) {}
 
-  void open(context& ctx, const network_facts& facts);
+  gateway_id id() const noexcept { return id_; }
+
+  /// `listens`: to announcements.
+  void open(context& ctx, const network_facts& facts, bool listens = true);
   void close(context& ctx);
   /// The network looks different now; the uplink does not.
   void look_around(context& ctx, const network_facts& facts);
@@ -67,10 +70,15 @@ class gateway {
   void ask_pcp(context& ctx, mapping_id mapping, map_purpose why, const pcp_map_request& request);
   void ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
                    const natpmp_map_request& request);
+  /// Sends the request without regard to the one that is in flight, and waits for no answer.
+  void drop_in_nat_pmp(context& ctx, const natpmp_map_request& request);
   void ask_address(context& ctx);
   /// The cheap question whether it is still there and has kept its state, in the protocol that it
   /// speaks.
   void check(context& ctx);
+
+  /// The same in PCP for a first contact, with more patience.
+  void ask_whether_it_speaks_pcp(context& ctx);
 
   /// Stops repeating the mapping's PCP request; a grant will still be recognised.
   void give_up_pcp(context& ctx, mapping_id mapping);
@@ -127,10 +135,14 @@ class gateway {
 
   search_place place_for_search(context& ctx) const;
 
+  timer_key key(timer which) const noexcept { return {which, mapping_id::none, id_}; }
+
+  gateway_id id_;
   uplink where_;
   channel_id requests_{};
-  channel_id announcements_{};
+  std::optional<channel_id> announcements_;  ///< asked for, or open
   std::vector<interface_address> own_addresses_;
+  bool listens_ = false;
   bool ready_ = false;
   bool never_opened_ = false;
   ip_address local_;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include <damson/engine.hpp>
@@ -28,6 +29,7 @@ struct map_outcome {
   bool verified = false;                      ///< granted, and read back
   errc reason{};                              ///< refused, and silent where it is known
   std::optional<std::int32_t> result_code{};  ///< refused
+  std::string router_text{};                  ///< refused: in its own words, made printable
   /// refused: as asked by the router, not below the floors
   std::chrono::seconds retry_after{};
 };

@@ -6,6 +6,7 @@
 namespace damson::core {
 namespace {
 
+constexpr std::chrono::seconds longest_patience{5};  ///< with one answer (Q-133)
 constexpr std::chrono::seconds policy_pause =
     std::chrono::minutes{30};                  ///< the owner may change it (Q-35)
 constexpr std::chrono::minutes full_pause{5};  ///< Q-173
@@ -30,8 +31,12 @@ std::chrono::seconds pause_after(errc reason, std::chrono::milliseconds recheck_
 
 }  // namespace
 
-igd_link::igd_link(context& ctx, uplink where, const search_place& place, const ip_address& local)
-    : where_(std::move(where)), client_(place, local, ctx.exchanges_used) {}
+igd_link::igd_link(context& ctx, uplink where, const search_place& place, const ip_address& local,
+                   gateway_id of)
+    : where_(std::move(where)),
+      timer_(timer::igd, mapping_id::none, of),
+      client_(place, local, ctx.exchanges_used,
+              std::min<std::chrono::milliseconds>(longest_patience, ctx.opts.mapping_timeout)) {}
 
 void igd_link::close(context& ctx) {
   client_.abort();
@@ -40,7 +45,7 @@ void igd_link::close(context& ctx) {
   }
   if (channel_) ctx.outputs.emplace_back(close_channel{*channel_});
   channel_.reset();
-  ctx.timers.cancel({timer::igd});
+  ctx.timers.cancel(timer_);
 }
 
 endpoint igd_link::server() const noexcept {
@@ -121,9 +126,9 @@ void igd_link::pump(context& ctx) {
     std::visit([&](const auto& what) { report(ctx, what); }, each);
   }
   if (const auto next = client_.next_due()) {
-    ctx.timers.set({timer::igd}, *next);
+    ctx.timers.set(timer_, *next);
   } else {
-    ctx.timers.cancel({timer::igd});
+    ctx.timers.cancel(timer_);
   }
 }
 
@@ -225,8 +230,12 @@ void igd_link::report(context& ctx, const igd_event::found& what) {
   }
   standing_ = availability::present;
   events_.emplace_back(gateway_event::learnt{});
-  events_.emplace_back(gateway_event::igd_address{});
-  if (what.moved) events_.emplace_back(gateway_event::igd_doubtful{});
+  // Of one that may have lost everything the address is told with the entries that it still has.
+  if (what.moved) {
+    events_.emplace_back(gateway_event::igd_doubtful{});
+  } else {
+    events_.emplace_back(gateway_event::igd_address{});
+  }
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::not_found& what) {
@@ -257,6 +266,7 @@ void igd_link::report(context& ctx, const igd_event::refused& what) {
            {.what = map_outcome::kind::refused,
             .reason = reason,
             .result_code = what.why.code,
+            .router_text = printable(what.why.text),
             .retry_after = pause_after(reason, ctx.opts.recheck_period)});
 }
 
@@ -282,8 +292,11 @@ void igd_link::report(context& /*ctx*/, const igd_event::verified& what) {
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::checked& what) {
-  events_.emplace_back(gateway_event::igd_address{});
-  if (what.restarted) events_.emplace_back(gateway_event::igd_doubtful{});
+  if (what.restarted) {
+    events_.emplace_back(gateway_event::igd_doubtful{});
+  } else {
+    events_.emplace_back(gateway_event::igd_address{});
+  }
   events_.emplace_back(gateway_event::igd_checked{.answered = true});
 }
 

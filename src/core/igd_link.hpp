@@ -18,8 +18,9 @@ namespace damson::core {
 
 class igd_link {
  public:
-  /// `local` is the address that mappings lead to.
-  igd_link(context& ctx, uplink where, const search_place& place, const ip_address& local);
+  /// `local` is the address that mappings lead to, `of` the gateway that it is the half of.
+  igd_link(context& ctx, uplink where, const search_place& place, const ip_address& local,
+           gateway_id of);
 
   void close(context& ctx);
   void move_to(const search_place& place) { client_.move_to(place); }
@@ -76,6 +77,7 @@ class igd_link {
   void answered(mapping_id mapping, map_purpose asked, const map_outcome& outcome);
 
   uplink where_;
+  timer_key timer_;
   igd_client client_;
   std::optional<channel_id> channel_;  ///< of the search; asked for, or open
   bool channel_open_ = false;

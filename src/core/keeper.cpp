@@ -3,70 +3,55 @@
 #include <utility>
 
 namespace damson::core {
-namespace {
 
-constexpr std::chrono::hours longest_timeout{24};
-
-bool is_valid(const map_request& request) {
-  return request.internal_port != 0 && request.lifetime.count() >= 1 &&
-         request.lifetime.count() <= 0xffff'ffff && request.timeout.count() > 0 &&
-         request.timeout <= longest_timeout && !request.external_address.is_multicast();
-}
-
-/// Why a request can never be served, if that is so.
-std::optional<failure> hopeless(const mapping& what, std::size_t mappings) {
-  if (!is_valid(what.request)) return failure{errc::invalid_argument, {}};
-  if (mappings > engine_limits::mappings) return failure{errc::limit_reached, {}};
-  return std::nullopt;
-}
-
-}  // namespace
-
-void keeper::tell(context& ctx, const mapping& what, event_kind kind, mapping_event more) {
+void keeper::tell(const mapping& what, event_kind kind, mapping_event more) {
   more.kind = kind;
   more.info = what.info;
-  ctx.outputs.emplace_back(std::move(more));
+  events_.push_back(std::move(more));
 }
 
 // ---------------------------------------------------------------------------------------------
-// What the program wants
-
-/// Null when the id cannot be used.
-mapping* keeper::add(context& ctx, mapping_id id, const map_request& request) {
-  mapping* made = id == mapping_id::none ? nullptr : table_.add(id, request);
-  if (made == nullptr) {
-    ++ctx.counters.inputs_ignored;
-    return nullptr;
-  }
-  made->created = ctx.now;
-  ctx.random.fill(made->nonce.bytes);
-  made->info.id = id;
-  made->info.transport = request.transport;
-  made->info.internal.port = request.internal_port;
-  return made;
-}
-
-void keeper::turn_away(context& ctx, mapping_id id, const map_request& request) {
-  mapping* made = add(ctx, id, request);
-  if (made == nullptr) return;
-  tell_failed(ctx, *made, {errc::closed, {}});
-  finish(ctx, *made, removal::already_gone);
-}
+// What is wanted
 
 void keeper::create(context& ctx, mapping_id id, const map_request& request) {
-  mapping* made = add(ctx, id, request);
-  if (made == nullptr) return;
-  if (const auto why = hopeless(*made, table_.size())) {
-    table_.move_to(*made, phase::hopeless);
-    return tell_failed(ctx, *made, *why);
-  }
-  table_.claim_port(*made);
-  ctx.timers.set({timer::timeout, id}, ctx.now + request.timeout);
-  if (const mapping* other = table_.find_other(*made);
-      other != nullptr && other->phase != phase::releasing) {
-    return tell_failed(ctx, *made, {errc::already_mapped, {}});
-  }
-  want(ctx, *made);
+  mapping& made = table_.add(id, request);
+  ctx.random.fill(made.nonce.bytes);
+  made.info.id = id;
+  made.info.transport = request.transport;
+  made.info.internal.port = request.internal_port;
+  want(ctx, made);
+}
+
+void keeper::hurry(context& ctx, mapping_id id) {
+  mapping* what = table_.find(id);
+  if (what != nullptr && ctx.timers.is_set({timer::retry, id})) want(ctx, *what);
+}
+
+std::optional<mapping_event> keeper::grant(mapping_id id) {
+  const mapping* what = table_.find(id);
+  if (what == nullptr || !what->is_held()) return std::nullopt;
+  mapping_event granted;
+  granted.kind = event_kind::mapped;
+  granted.info = what->info;
+  granted.report = report_of(*what);
+  return granted;
+}
+
+/// Empty for what no router made.
+std::vector<protocol_report> keeper::report_of(const mapping& what) const {
+  if (what.info.protocol == protocol::direct) return {};
+  return account_of(what, *gateway_);
+}
+
+mapping_info keeper::info(mapping_id id) {
+  const mapping* what = table_.find(id);
+  return what == nullptr ? mapping_info{} : what->info;
+}
+
+failure keeper::account(mapping_id id) {
+  const mapping* what = table_.find(id);
+  if (what == nullptr) return {};
+  return explain(*what, gateway_ ? gateway_->server() : endpoint{});
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -95,22 +80,19 @@ void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
   for_each([](const mapping& each) { return each.phase == phase::releasing; },
            [&](mapping& each) { finish(ctx, each, removal::left_to_expire); });
   if (gateway_) close_gateway(ctx);
-  for_each([](const mapping& each) { return each.phase != phase::hopeless; },
+  for_each([](const mapping&) { return true; },
            [&](mapping& each) {
              leave_behind(each);
              each.last_failure.reset();
              each.refusals.clear();
              if (is_news && each.is_held()) lose(ctx, each, {errc::network_changed, {}});
              cancel_timers(ctx, each.id);
-             if (!each.told_failed && !each.told_mapped) {
-               ctx.timers.set({timer::timeout, each.id}, each.created + each.request.timeout);
-             }
              table_.move_to(each, phase::waiting);
            });
 }
 
 void keeper::open_gateway(context& ctx) {
-  gateway_.emplace(*uplink_);
+  gateway_.emplace(ctx.new_gateway(), *uplink_);
   ctx.log.log(log_level::debug, "asking router ", gateway_->server());
   gateway_->open(ctx, facts_);
 }
@@ -118,8 +100,8 @@ void keeper::open_gateway(context& ctx) {
 void keeper::close_gateway(context& ctx) {
   gateway_->close(ctx);
   gateway_.reset();
-  ctx.timers.cancel({timer::restart_wait});
-  ctx.timers.cancel({timer::verify});
+  ctx.timers.cancel(timer::restart_wait);
+  ctx.timers.cancel(timer::verify);
   to_verify_.clear();
 }
 
@@ -170,56 +152,50 @@ void keeper::on_exchange_failed(context& ctx, const http_failed& what) {
 }
 
 void keeper::on_timer(context& ctx, const timer_key& due) {
-  if (due.mapping == mapping_id::none || due.name == timer::pcp_try) {
-    if (due.name == timer::recheck) {
-      on_recheck(ctx);
-    } else if (due.name == timer::restart_wait) {
-      begin_after_restart(ctx);
-    } else if (due.name == timer::verify) {
-      verify_next(ctx);
-    } else if (gateway_) {
-      gateway_->on_timer(ctx, due);
-    }
-    return drain_gateway(ctx);
+  if (due.gateway != gateway_id::none) {
+    if (gateway_ && gateway_->id() == due.gateway) gateway_->on_timer(ctx, due);
+  } else if (due.mapping != mapping_id::none) {
+    if (mapping* what = table_.find(due.mapping)) on_timer(ctx, *what, due.name);
+  } else if (due.name == timer::recheck) {
+    on_recheck(ctx);
+  } else if (due.name == timer::restart_wait) {
+    begin_after_restart(ctx);
+  } else if (due.name == timer::verify) {
+    verify_next(ctx);
   }
-  mapping* what = table_.find(due.mapping);
-  if (what == nullptr) return;
-  switch (due.name) {
-    case timer::timeout: {
-      failure why = explain(*what, gateway_ ? gateway_->server() : endpoint{});
-      why.reason = errc::timed_out;
-      tell_failed(ctx, *what, why);
-      break;
-    }
+  drain_gateway(ctx);
+}
+
+void keeper::on_timer(context& ctx, mapping& what, timer due) {
+  switch (due) {
     case timer::head_start:
-      what->head_start_over = true;
-      reconsider(ctx, *what);
+      what.head_start_over = true;
+      reconsider(ctx, what);
       break;
-    case timer::discovery:
-      if (gateway_->nat_pmp_open(what->id) || gateway_->igd().is_mapping(what->id) ||
-          what->address_missing) {
+    case timer::attempt_end:
+      if (gateway_->nat_pmp_open(what.id) || gateway_->igd().is_mapping(what.id) ||
+          what.address_missing) {
         // Its turn may not have come yet; its own schedule and the request's time-out bound this.
-        ctx.timers.set(due, ctx.now + ctx.opts.discovery_timeout);
+        ctx.timers.set({due, what.id}, ctx.now + ctx.opts.mapping_timeout);
       } else {
-        attempt_failed(ctx, *what, explain(*what, gateway_->server()));
+        attempt_failed(ctx, what, explain(what, gateway_->server()));
       }
       break;
     case timer::retry:
-      want(ctx, *what);
+      want(ctx, what);
       break;
     case timer::renew:
-      renew(ctx, *what);
+      renew(ctx, what);
       break;
     case timer::lease_end:
-      on_lease_end(ctx, *what);
+      on_lease_end(ctx, what);
       break;
     case timer::release_end:
-      on_release_end(ctx, *what);
+      on_release_end(ctx, what);
       break;
     default:
       break;
   }
-  drain_gateway(ctx);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -248,7 +224,7 @@ void keeper::on_channel_gone(context& ctx) {
   for_each(
       [](const mapping& each) {
         const bool direct = each.is_held() && each.info.protocol == protocol::direct;
-        return each.phase != phase::hopeless && each.phase != phase::pausing && !direct;
+        return each.phase != phase::pausing && !direct;
       },
       [&](mapping& each) {
         leave_behind(each);
@@ -297,6 +273,22 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
         if (each.phase == phase::asking) return reconsider(ctx, each);
         attempt_failed(ctx, each, explain(each, gateway_->server()));
       });
+  if (refused) {
+    end_releases_in_pcp(ctx, [](const mapping& each) { return each.first_try; });
+  }
+}
+
+/// Nobody speaks PCP, so nothing is waited for that was never granted.
+void keeper::end_releases_in_pcp(context& ctx, bool (*is_sure)(const mapping&)) {
+  for_each(
+      [&](const mapping& each) {
+        return each.phase == phase::releasing && each.pcp_open && !each.told_mapped &&
+               is_sure(each);
+      },
+      [&](mapping& each) {
+        each.pcp_open = each.grant_may_come = false;
+        if (!each.is_open()) finish(ctx, each, each.how);
+      });
 }
 
 void keeper::on_event(context& ctx, const gateway_event::learnt&) {
@@ -314,11 +306,17 @@ void keeper::on_event(context& ctx, const gateway_event::learnt&) {
                set_failed(ctx, each, protocol::upnp, gateway_->igd().absent_reason());
              }
              note_answers(ctx, each);
-             if (gateway_->pcp() == availability::present) {
-               gateway_->extend_pcp(ctx, each.id, each.attempt_began + ctx.opts.discovery_timeout);
+             if (gateway_->pcp() == availability::present && each.pcp.under_way) {
+               const time_point until = ctx.now + ctx.opts.mapping_timeout;
+               const timer_key end{timer::attempt_end, each.id};
+               gateway_->extend_pcp(ctx, each.id, until);
+               if (until > ctx.timers.at(end)) ctx.timers.set(end, until);
              }
              reconsider(ctx, each);
            });
+  if (gateway_->pcp() == availability::absent) {
+    end_releases_in_pcp(ctx, [](const mapping&) { return true; });
+  }
 }
 
 /// For the account of the attempt.
@@ -351,8 +349,6 @@ void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
       return on_release_answer(ctx, *of, what);
     case phase::replacing:
       if (what.asked == map_purpose::remove && !what.late) want(ctx, *of);
-      return;
-    case phase::hopeless:
       return;
     case phase::waiting:
     case phase::pausing:
@@ -392,7 +388,7 @@ void keeper::on_event(context& ctx, const gateway_event::address_asked& what) {
       },
       [&](mapping& each) {
         each.info.external.address = *external;
-        tell(ctx, each, event_kind::changed);
+        tell(each, event_kind::changed);
       });
 }
 

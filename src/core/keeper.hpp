@@ -1,6 +1,6 @@
 #pragma once
 
-/// Keeps the program's mappings: makes attempts, holds leases, makes them again, gives them back.
+/// Keeps mappings on the router: makes attempts, holds leases, makes them again, gives them back.
 ///
 /// One class in five files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
 /// `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `upkeep.cpp` (is it still there?),
@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <damson/engine.hpp>
 
@@ -22,11 +24,23 @@ namespace damson::core {
 
 class keeper {
  public:
+  /// Preconditions: the id is not in use, the request is valid, and whatever has the same transport
+  /// and internal port is being released.
   void create(context& ctx, mapping_id id, const map_request& request);
-  /// As `create` followed by `release`, with `errc::closed`.
-  void turn_away(context& ctx, mapping_id id, const map_request& request);
+  /// Somebody waits for the mapping: what pauses after a failure is tried again now.
+  void hurry(context& ctx, mapping_id id);
+  /// Ignored where it is being released already.
   void release(context& ctx, mapping_id id, bool keep_lease);
   void release_all(context& ctx);
+  /// Nothing will be heard any more: one delete for each mapping for which a datagram is enough.
+  void drop_all(context& ctx);
+
+  /// The mapping as somebody who comes later is told of it; empty where it is not held.
+  std::optional<mapping_event> grant(mapping_id id);
+  /// As granted last.
+  mapping_info info(mapping_id id);
+  /// How the attempt under way, or the last one, stands.
+  failure account(mapping_id id);
 
   void on_network(context& ctx, const network_facts& facts);
   void on_channel_opened(context& ctx, const channel_opened& what);
@@ -38,12 +52,15 @@ class keeper {
   /// Does what follows from what the gateway was asked and told; after every input.
   void drain_gateway(context& ctx);
 
-  std::size_t size() const noexcept { return table_.size(); }
+  /// What has happened to mappings since the last call: `failed` after each attempt that brought
+  /// nothing, `mapped` and `lost` in turn, `changed`, and `removed` as the last of each.
+  std::vector<mapping_event> take_events() { return std::exchange(events_, {}); }
 
  private:
   // keeper.cpp
-  mapping* add(context& ctx, mapping_id id, const map_request& request);
   void look(context& ctx);
+  void on_timer(context& ctx, mapping& what, timer due);
+  std::vector<protocol_report> report_of(const mapping& what) const;
   void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
   void open_gateway(context& ctx);
   void close_gateway(context& ctx);
@@ -55,6 +72,7 @@ class keeper {
   void on_event(context& ctx, const gateway_event::restarted&);
   void on_channel_gone(context& ctx);
   static void leave_behind(mapping& what);
+  void end_releases_in_pcp(context& ctx, bool (*is_sure)(const mapping&));
   void note_answers(context& ctx, mapping& what);
   void revive(context& ctx);
   /// Does something with each mapping that meets a condition; the action may add and remove some.
@@ -65,7 +83,7 @@ class keeper {
       if (each != nullptr && condition(*each)) action(*each);
     }
   }
-  static void tell(context& ctx, const mapping& what, event_kind kind, mapping_event more = {});
+  void tell(const mapping& what, event_kind kind, mapping_event more = {});
 
   // attempt.cpp
   void want(context& ctx, mapping& what);
@@ -87,7 +105,6 @@ class keeper {
   void attempt_failed(context& ctx, mapping& what, const failure& why);
   static time_point retry_at(context& ctx, mapping& what, const failure& why);
   static void note_refusal(context& ctx, mapping& what, const protocol_failure& why);
-  static void tell_failed(context& ctx, mapping& what, const failure& why);
   void set_failed(context& ctx, mapping& what, protocol which, errc reason);
 
   // lease.cpp
@@ -116,7 +133,7 @@ class keeper {
   void on_event(context& ctx, const gateway_event::igd_verified& what);
   void on_out_of_reach(protocol which);
   void on_within_reach(context& ctx, protocol which);
-  static void confirm(context& ctx, mapping& what);
+  void confirm(mapping& what);
   void verify(context& ctx, mapping& what);
   void verify_next(context& ctx);
   void verify_all(context& ctx);
@@ -138,6 +155,7 @@ class keeper {
   bool looking_ = false;
   std::deque<mapping_id> to_verify_;  ///< what is left of this round of reading entries back
   bool all_verified_early_ = false;   ///< since the last recheck
+  std::vector<mapping_event> events_;
 };
 
 }  // namespace damson::core

@@ -56,25 +56,21 @@ void keeper::on_granted(context& ctx, mapping& what, protocol which, const map_o
 
 void keeper::hold(context& ctx, mapping& what) {
   cancel_attempt_timers(ctx, what.id);
-  ctx.timers.cancel({timer::timeout, what.id});
   withdraw_others(ctx, what);
   table_.move_to(what, phase::mapped);
   what.unconfirmed = false;
   what.last_failure.reset();
   what.refusals.clear();
-  what.told_failed.reset();
-  if (!std::exchange(what.told_mapped, true)) what.info.elapsed = ctx.now - what.created;
+  what.told_mapped = true;
   if (what.lease) arm_lease(ctx, what);
-  if (!ctx.timers.is_set({timer::recheck})) {
-    ctx.timers.set({timer::recheck}, ctx.now + ctx.opts.recheck_period);
+  if (!ctx.timers.is_set(timer::recheck)) {
+    ctx.timers.set(timer::recheck, ctx.now + ctx.opts.recheck_period);
   }
   ctx.log.log(log_level::debug, what.info.transport, ' ', what.info.internal, " is mapped to ",
               what.info.external, " through ", what.info.protocol, " for ",
               what.info.lifetime.count(), " s");
-  const bool is_direct = what.info.protocol == protocol::direct;
-  tell(ctx, what, event_kind::mapped,
-       {.regained = std::exchange(what.told_lost, false),
-        .report = is_direct ? std::vector<protocol_report>{} : account_of(what)});
+  what.told_lost = false;
+  tell(what, event_kind::mapped, {.report = report_of(what)});
 }
 
 /// One owner for each mapping. A request that was sent is listened for, because its grant would
@@ -175,9 +171,9 @@ void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome)
   take_terms(ctx, what, outcome);
   arm_lease(ctx, what);
   if (std::exchange(what.info.external, *external) != *external) {
-    tell(ctx, what, event_kind::changed);
+    tell(what, event_kind::changed);
   }
-  confirm(ctx, what);
+  confirm(what);
 }
 
 /// A refusal changes nothing before the lease ends, except that some servers cannot renew at all.
@@ -186,6 +182,7 @@ void keeper::on_renewal_refused(context& ctx, mapping& what, protocol which,
   what.renewal_refused = protocol_failure{.protocol = which,
                                           .reason = outcome.reason,
                                           .result_code = outcome.result_code,
+                                          .router_text = outcome.router_text,
                                           .server = gateway_->server(which),
                                           .retry_after = outcome.retry_after};
   if (which == protocol::pcp && outcome.reason == errc::no_resources) {
@@ -231,7 +228,7 @@ void keeper::lose(context& ctx, mapping& what, failure why) {
   what.told_lost = true;
   ctx.log.log(log_level::info, what.request.transport, ' ', what.request.internal_port,
               " is lost: ", to_string(why));
-  tell(ctx, what, event_kind::lost, {.why = std::move(why)});
+  tell(what, event_kind::lost, {.why = std::move(why)});
 }
 
 void keeper::on_lease_end(context& ctx, mapping& what) {
@@ -254,8 +251,8 @@ void keeper::on_event(context& ctx, const gateway_event::restarted&) {
         // A renewal that is under way makes the mapping again as well, so it is let go on.
         lose(ctx, each, {errc::gateway_restarted, {}});
       });
-  if (ctx.timers.is_set({timer::restart_wait})) return;
-  ctx.timers.set({timer::restart_wait},
+  if (ctx.timers.is_set(timer::restart_wait)) return;
+  ctx.timers.set(timer::restart_wait,
                  ctx.now + ctx.random.uniform_duration({}, ctx.tuning.restart_wait));
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
+
 namespace damson::core {
 
 mapping_table::port_key mapping_table::key_of(const map_request& request) noexcept {
@@ -9,19 +11,15 @@ mapping_table::port_key mapping_table::key_of(const map_request& request) noexce
          static_cast<port_key>(request.transport);
 }
 
-mapping* mapping_table::add(mapping_id id, const map_request& request) {
+mapping& mapping_table::add(mapping_id id, const map_request& request) {
   const auto [entry, is_new] = by_id_.try_emplace(id);
-  if (!is_new) return nullptr;
+  DAMSON_ASSERT(is_new);
   mapping& made = entry->second;
   made.id = id;
   made.request = request;
   ++counts_[static_cast<std::size_t>(made.phase)];
-  return &made;
-}
-
-void mapping_table::claim_port(mapping& what) {
-  what.claim = ++claims_;
-  by_port_.emplace(key_of(what.request), what.id);
+  by_port_.emplace(key_of(request), id);
+  return made;
 }
 
 void mapping_table::move_to(mapping& what, phase next) noexcept {
@@ -50,13 +48,9 @@ mapping* mapping_table::find(mapping_id id) {
 
 mapping* mapping_table::find_other(const mapping& than) {
   const auto [first, last] = by_port_.equal_range(key_of(than.request));
-  mapping* oldest = nullptr;
-  for (auto each = first; each != last; ++each) {
-    if (each->second == than.id) continue;
-    mapping* other = find(each->second);
-    if (oldest == nullptr || other->claim < oldest->claim) oldest = other;
-  }
-  return oldest;
+  const auto other =
+      std::find_if(first, last, [&](const auto& each) { return each.second != than.id; });
+  return other == last ? nullptr : find(other->second);
 }
 
 std::vector<mapping_id> mapping_table::ids() const {

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Every mapping of one engine, and where each stands in its life.
+/// Every mapping on the router, and where each stands in its life.
 
 #include <array>
 #include <cstddef>
@@ -24,10 +24,9 @@ enum class phase : std::uint8_t {
   replacing,  ///< deleted on the router in order to be made anew (Q-28)
   pausing,    ///< until the retry timer or the wait after a restart ends
   releasing,  ///< being deleted for good
-  hopeless,   ///< the request can never be served; kept until the program releases it
 };
 
-inline constexpr std::size_t phase_count = 7;
+inline constexpr std::size_t phase_count = 6;
 
 /// How one protocol fares in the attempt under way.
 struct asked {
@@ -37,21 +36,18 @@ struct asked {
   std::optional<time_point> answered_at;  ///< the first word in it, or when it failed
 };
 
-/// One port that the program wants open.
+/// One port that is wanted open.
 // In the order in which one reads it.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 struct mapping {
   mapping_id id{};
   map_request request{};
-  std::uint64_t claim = 0;  ///< the order in which ports were claimed; 0: not claimed
-  time_point created{};
   /// Constant for the mapping's whole life: renewals, re-creation and the delete.
   pcp_nonce nonce;
 
   core::phase phase = phase::waiting;
-  std::optional<failure> told_failed;  ///< why, when `failed` was reported, and no `mapped` since
-  bool told_mapped = false;            ///< `mapped` was ever reported
-  bool told_lost = false;              ///< `lost` was reported, and no `mapped` since
+  bool told_mapped = false;  ///< `mapped` was ever reported
+  bool told_lost = false;    ///< `lost` was reported, and no `mapped` since
 
   // The attempt under way
   time_point attempt_began;
@@ -93,6 +89,8 @@ struct mapping {
   removal how = removal::already_gone;  ///< releasing: what is known so far
   /// Releasing: the delete may have overtaken a request on the way, whose grant has to be deleted.
   bool grant_may_come = false;
+  /// Releasing: PCP was asked once at most, so a closed port says that nobody made anything.
+  bool first_try = false;
   /// A router that is out of reach now may keep a lease until then.
   std::optional<time_point> left_behind_until;
 
@@ -117,16 +115,14 @@ struct mapping {
 /// The mappings by id and by transport and internal port.
 class mapping_table {
  public:
-  /// The entry made for `id`; null when the id is in use.
-  mapping* add(mapping_id id, const map_request& request);
-  /// From now on `find_other` knows it. Once for each entry at most.
-  void claim_port(mapping& what);
+  /// Precondition: the id is not in use.
+  mapping& add(mapping_id id, const map_request& request);
   void erase(mapping_id id);
 
   mapping* find(mapping_id id);
 
-  /// Another mapping than `than` that claims the same transport and internal port: the one that
-  /// came first.
+  /// The other mapping of the same transport and internal port. There are two at most: one that is
+  /// being released, and the next.
   mapping* find_other(const mapping& than);
 
   /// Every change of phase goes through here, so that each phase's mappings are counted.
@@ -146,7 +142,6 @@ class mapping_table {
   std::unordered_map<mapping_id, mapping> by_id_;
   std::unordered_multimap<port_key, mapping_id> by_port_;
   std::array<std::size_t, phase_count> counts_{};
-  std::uint64_t claims_ = 0;
 };
 
 }  // namespace damson::core

@@ -24,6 +24,13 @@ removal removal_by(const map_outcome& outcome) noexcept {
   return removal::left_to_expire;
 }
 
+natpmp_map_request deletion_of(const mapping& what) noexcept {
+  return {.transport = what.request.transport,
+          .internal_port = what.request.internal_port,
+          .suggested_external_port = 0,
+          .lifetime = {}};
+}
+
 /// The attempt ended without a word, and nothing was ever granted.
 bool nobody_answered(const mapping& what) noexcept {
   return what.phase == phase::pausing && !what.told_mapped && what.pcp.failed &&
@@ -34,10 +41,7 @@ bool nobody_answered(const mapping& what) noexcept {
 
 void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
   mapping* found = table_.find(id);
-  if (found == nullptr || found->phase == phase::releasing) {
-    ++ctx.counters.inputs_ignored;
-    return;
-  }
+  if (found == nullptr || found->phase == phase::releasing) return;
   mapping& what = *found;
   if (!what.is_open()) {
     const bool left_behind = what.left_behind_until && ctx.now < *what.left_behind_until;
@@ -62,6 +66,8 @@ void keeper::begin_release(context& ctx, mapping& what) {
   const bool pcp_open = what.pcp_open;
   const bool nat_pmp_open = what.nat_pmp_open;
   what.grant_may_come = what.phase == phase::asking && gateway_->pcp_open(what.id);
+  what.first_try =
+      what.grant_may_come && !what.pcp_open_before && gateway_->pcp_tries(what.id) <= 1;
   table_.move_to(what, phase::releasing);
   what.any_port = false;
   if (pcp_open) ask_pcp(ctx, what, map_purpose::remove);
@@ -90,6 +96,10 @@ void keeper::on_release_answer(context& ctx, mapping& what,
     if (!gateway_->pcp_open(what.id)) ask_pcp(ctx, what, map_purpose::remove);
     return;
   }
+  // Who refuses has refused the request before as well; where nothing was made yet there may be
+  // nothing to delete.
+  const bool is_refusal = answer.outcome.what == map_outcome::kind::refused;
+  if (is_refusal && answer.outcome.reason != errc::no_resources) what.grant_may_come = false;
   bool& open = what.open(answer.protocol);
   const bool counts = !what.told_mapped || answer.protocol == what.info.protocol;
   open = false;
@@ -110,12 +120,12 @@ void keeper::finish(context& ctx, mapping& what, removal how) {
   if (gateway_) gateway_->forget(ctx, id);
   ctx.log.log(log_level::debug, what.request.transport, ' ', what.request.internal_port,
               " is removed: ", to_string(how));
-  tell(ctx, what, event_kind::removed, {.how = how});
+  tell(what, event_kind::removed, {.how = how});
   mapping* next = table_.find_other(what);
   table_.erase(id);
   if (table_.empty()) {
     if (gateway_) close_gateway(ctx);
-    ctx.timers.cancel({timer::recheck});
+    ctx.timers.cancel(timer::recheck);
     return;
   }
   if (next != nullptr && next->phase == phase::waiting) begin(ctx, *next);
@@ -126,15 +136,27 @@ void keeper::release_all(context& ctx) {
            [&](mapping& each) { release(ctx, each.id, false); });
 }
 
+void keeper::drop_all(context& ctx) {
+  for_each([](const mapping&) { return true; },
+           [&](mapping& each) {
+             if (!each.is_open()) return finish(ctx, each, removal::already_gone);
+             if (gateway_ && gateway_->is_ready()) {
+               if (each.pcp_open) ask_pcp(ctx, each, map_purpose::remove);
+               if (each.nat_pmp_open) gateway_->drop_in_nat_pmp(ctx, deletion_of(each));
+             }
+             finish(ctx, each, removal::left_to_expire);
+           });
+}
+
 void keeper::cancel_attempt_timers(context& ctx, mapping_id id) {
-  for (const timer each : {timer::head_start, timer::discovery, timer::retry}) {
+  for (const timer each : {timer::head_start, timer::attempt_end, timer::retry}) {
     ctx.timers.cancel({each, id});
   }
 }
 
 void keeper::cancel_timers(context& ctx, mapping_id id) {
   cancel_attempt_timers(ctx, id);
-  for (const timer each : {timer::timeout, timer::renew, timer::lease_end, timer::release_end}) {
+  for (const timer each : {timer::renew, timer::lease_end, timer::release_end}) {
     ctx.timers.cancel({each, id});
   }
 }

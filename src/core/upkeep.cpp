@@ -14,20 +14,20 @@ constexpr std::chrono::seconds verify_gap{1};
 
 void keeper::on_recheck(context& ctx) {
   if (table_.count(phase::mapped) == 0) return;
-  ctx.timers.set({timer::recheck}, ctx.now + ctx.opts.recheck_period);
+  ctx.timers.set(timer::recheck, ctx.now + ctx.opts.recheck_period);
   look(ctx);
   if (!gateway_ || !gateway_->is_ready()) return;
   std::size_t of_upnp = 0;
   for_each([](const mapping& each) { return each.is_held_by(protocol::upnp); },
            [&](const mapping& each) {
              ++of_upnp;
-             if (!ctx.timers.is_set({timer::verify})) to_verify_.push_back(each.id);
+             if (!ctx.timers.is_set(timer::verify)) to_verify_.push_back(each.id);
            });
   if (of_upnp < table_.count(phase::mapped)) gateway_->check(ctx);
   if (of_upnp == 0) return;
   all_verified_early_ = false;
   gateway_->igd().check(ctx);
-  if (!ctx.timers.is_set({timer::verify})) ctx.timers.set({timer::verify}, ctx.now + verify_gap);
+  if (!ctx.timers.is_set(timer::verify)) ctx.timers.set(timer::verify, ctx.now + verify_gap);
 }
 
 void keeper::on_event(context& ctx, const gateway_event::checked& what) {
@@ -59,7 +59,7 @@ void keeper::on_within_reach(context& ctx, protocol which) {
 // ---------------------------------------------------------------------------------------------
 // UPnP
 
-void keeper::on_event(context& ctx, const gateway_event::igd_address&) {
+void keeper::on_event(context& /*ctx*/, const gateway_event::igd_address&) {
   const auto& external = gateway_->igd().external_address();
   if (!external || external->is_unspecified()) return;
   for_each(
@@ -68,7 +68,7 @@ void keeper::on_event(context& ctx, const gateway_event::igd_address&) {
       },
       [&](mapping& each) {
         each.info.external.address = *external;
-        tell(ctx, each, event_kind::changed);
+        tell(each, event_kind::changed);
       });
 }
 
@@ -94,7 +94,11 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
   }
   if (*what.is_there) {
     of->info.verified = true;
-    return confirm(ctx, *of);
+    const ip_address external = gateway_->igd().external_address().value_or(ip_address::any_v4());
+    const bool is_other = !external.is_unspecified() && external != of->info.external.address;
+    if (is_other) of->info.external.address = external;
+    if (is_other && !of->unconfirmed) tell(*of, event_kind::changed);
+    return confirm(*of);
   }
   // Swept, pushed out, or lost in a restart: made again at once.
   of->upnp_open = false;
@@ -106,7 +110,7 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
 
 void keeper::verify_all(context& ctx) {
   to_verify_.clear();
-  ctx.timers.cancel({timer::verify});
+  ctx.timers.cancel(timer::verify);
   for_each([](const mapping& each) { return each.is_held_by(protocol::upnp); },
            [&](mapping& each) { verify(ctx, each); });
 }
@@ -121,15 +125,15 @@ void keeper::verify_next(context& ctx) {
     mapping* next = table_.find(to_verify_.front());
     to_verify_.pop_front();
     if (next == nullptr || !next->is_held_by(protocol::upnp)) continue;
-    if (!to_verify_.empty()) ctx.timers.set({timer::verify}, ctx.now + verify_gap);
+    if (!to_verify_.empty()) ctx.timers.set(timer::verify, ctx.now + verify_gap);
     return verify(ctx, *next);
   }
 }
 
 /// The first confirmation after the router was out of reach is told even if nothing changed.
-void keeper::confirm(context& ctx, mapping& what) {
+void keeper::confirm(mapping& what) {
   if (!std::exchange(what.unconfirmed, false)) return;
-  tell(ctx, what, event_kind::mapped, {.regained = true});
+  tell(what, event_kind::mapped, {.regained = true});
 }
 
 }  // namespace damson::core

@@ -7,8 +7,10 @@
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/context.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/asio/system_executor.hpp>
 
 #include "driver/client_registry.hpp"
 #include "driver/os_random.hpp"
@@ -19,14 +21,43 @@ namespace asio = boost::asio;
 using driver::pending_operation;
 using driver::wait_ticket;
 
+namespace {
+
+mapping_id next_mapping_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return mapping_id{++last};
+}
+
+discovery_id next_discovery_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return discovery_id{++last};
+}
+
+/// Null where the executor is none of an io_context, or an unknown wrapper around one.
+asio::io_context* io_context_of(const asio::any_io_executor& executor) {
+  using plain = asio::io_context::executor_type;
+  if (const auto* own = executor.target<plain>())
+    return &asio::query(*own, asio::execution::context);
+  if (const auto* strand = executor.target<asio::strand<plain>>())
+    return &asio::query(strand->get_inner_executor(), asio::execution::context);
+  if (const auto* strand = executor.target<asio::strand<asio::any_io_executor>>())
+    return io_context_of(strand->get_inner_executor());
+  return nullptr;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// Life
+
 client_state::context_part::context_part(const asio::any_io_executor& own_executor,
-                                         const options& opts)
+                                         const options& opts, std::shared_ptr<driver::gate> gate)
     : executor(own_executor),
-      strand(asio::make_strand(own_executor)),
+      strand(driver::locking_executor{own_executor, std::move(gate)}),
       pump(strand, opts, driver::random_seed()) {}
 
 client_state::client_state(const asio::any_io_executor& executor, const options& opts)
-    : context_(std::make_unique<context_part>(executor, opts)) {}
+    : log_(opts.level, opts.log), context_(std::make_unique<context_part>(executor, opts, gate_)) {}
 
 std::shared_ptr<client_state> client_state::make(const asio::any_io_executor& executor,
                                                  const options& opts) {
@@ -44,24 +75,104 @@ client_state::~client_state() {
 }
 
 asio::any_io_executor client_state::executor() const noexcept {
+  const std::lock_guard lock{context_mutex_};
   return context_ ? context_->executor : asio::any_io_executor{};
 }
 
-template <class Function>
-void client_state::on_strand(Function function) {
-  if (!context_) return;
-  asio::post(context_->strand, [self = shared_from_this(),
-                                function = std::move(function)]() mutable { function(*self); });
+bool client_state::abandon() noexcept {
+  mappings_.close();
+  try {
+    on_strand(
+        [](client_state& self) {
+          self.events_.stop_keeping();
+          self.begin_close();
+        },
+        urgency::now_if_stopped);
+    return true;
+  } catch (...) {
+    // Without memory, mappings are released at the context's end, or left to their leases.
+    return false;
+  }
 }
 
-/// For destructors. Without the memory to post, a mapping stays until its client closes, and then
-/// until its lease ends.
+void client_state::wait_until_closed() noexcept {
+  over_.wait(false);
+  const std::lock_guard lock{context_mutex_};
+  context_is_ending_ = true;
+}
+
+void client_state::lose_context() {
+  std::unique_ptr<context_part> context;
+  std::vector<std::shared_ptr<mapping_state>> mappings;
+  decltype(discoveries_) discoveries;
+  decltype(close_waits_) close_waits;
+  {
+    const std::lock_guard gate{*gate_};
+    mappings_.close();
+    mappings = mappings_.take_all();
+    std::vector<mapping_id> to_keep;
+    for (const auto& each : mappings) {
+      if (each->fate() == handle_fate::detached) to_keep.push_back(each->id());
+    }
+    if (context_) context_->pump.say_last_words(to_keep);
+    const std::lock_guard lock{context_mutex_};
+    context = std::move(context_);
+    discoveries = std::exchange(discoveries_, {});
+    close_waits = std::exchange(close_waits_, {});
+    registry_ = nullptr;
+  }
+  const auto event_wait = [&] {
+    const std::lock_guard gate{*gate_};
+    return events_.take_wait();
+  }();
+  // Destroyed last to first. The handlers among it may own clients and mappings of their own, whose
+  // destructors find the context gone already.
+  for (const auto& each : mappings) each->drop_waits();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Getting to the strand
+
+bool client_state::is_stopped() const {
+  const auto* context = io_context_of(context_->executor);
+  // Within the strand, somebody does run it.
+  return context != nullptr && context->stopped() && !context_->strand.running_in_this_thread();
+}
+
 template <class Function>
-void client_state::on_strand_if_possible(Function function) noexcept {
-  try {
-    on_strand(std::move(function));
-  } catch (...) {
-    return;
+void client_state::on_strand(Function function, urgency when) {
+  {
+    const std::lock_guard lock{context_mutex_};
+    if (!context_ && !context_is_ending_) return;
+    if (!context_is_ending_ && !(when == urgency::now_if_stopped && is_stopped())) {
+      asio::post(context_->strand, [self = shared_from_this(),
+                                    function = std::move(function)]() mutable { function(*self); });
+      return;
+    }
+  }
+  const std::lock_guard lock{*gate_};
+  function(*this);
+}
+
+/// The same for a function that takes up a wait.
+template <class Signature, class Function>
+void client_state::start(wait_ticket ticket, handler_of<Signature> handler, Function function,
+                         urgency when) {
+  std::unique_lock lock{context_mutex_};
+  if (!context_ && !context_is_ending_) return;
+  const bool here = context_is_ending_ || (when == urgency::now_if_stopped && is_stopped());
+  wait<Signature> waiter{
+      ticket,
+      {std::move(handler),
+       context_is_ending_ ? asio::any_io_executor{asio::system_executor{}} : context_->executor}};
+  if (here) {
+    lock.unlock();
+    const std::lock_guard gate{*gate_};
+    function(*this, std::move(waiter));
+  } else {
+    asio::post(context_->strand,
+               [self = shared_from_this(), function = std::move(function),
+                waiter = std::move(waiter)]() mutable { function(*self, std::move(waiter)); });
   }
 }
 
@@ -77,72 +188,132 @@ void client_state::on_cancel(const Handler& handler, const Function& function) {
   });
 }
 
-wait_ticket client_state::next_ticket() { return wait_ticket{++last_ticket_}; }
-
-void client_state::map(const map_request& request,
-                       pending_operation<mapping_state::map_signature>::handler_type handler) {
-  if (!context_) return;
-  const mapping_id id{++last_mapping_};
-  on_cancel(handler, [id](client_state& self) { self.cancel_map(id); });
-  on_strand([id, request,
-             waiter = wait<mapping_state::map_signature>{
-                 next_ticket(), {std::move(handler), executor()}}](client_state& self) mutable {
-    self.begin_map(id, request, std::move(waiter));
-  });
+wait_ticket client_state::next_ticket() {
+  static std::atomic<std::uint64_t> last{0};
+  return wait_ticket{++last};
 }
 
-void client_state::begin_map(mapping_id id, const map_request& request,
+void client_state::put(input what) {
+  if (context_) context_->pump.put(std::move(what));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Asking for ports
+
+void client_state::map(const map_request& request,
+                       handler_of<mapping_state::map_signature> handler) {
+  const auto state = std::make_shared<mapping_state>(shared_from_this(), next_mapping_id());
+  on_cancel(handler, [id = state->id()](client_state& self) { self.cancel_map(id); });
+  mappings_.add(state);
+  try {
+    start<mapping_state::map_signature>(
+        next_ticket(), std::move(handler),
+        [state, request](client_state& self, wait<mapping_state::map_signature> waiter) {
+          self.begin_map(state, request, std::move(waiter));
+        });
+  } catch (...) {
+    mappings_.take(state->id());
+    throw;
+  }
+}
+
+void client_state::begin_map(const std::shared_ptr<mapping_state>& state,
+                             const map_request& request,
                              wait<mapping_state::map_signature> waiter) {
-  if (closing_) {
+  if (closing_ || !mappings_.find(state->id())) {
+    mappings_.take(state->id());
     std::move(waiter.operation).complete(make_error_code(errc::closed), {});
     return;
   }
-  const auto state = std::make_shared<mapping_state>(shared_from_this(), id);
   state->wait_for_grant(std::move(waiter));
-  mappings_.emplace(id, state);
-  context_->pump.put(create_mapping{id, request});
+  put(create_mapping{state->id(), request});
 }
 
-mapping client_state::keep_open(const map_request& request) {
-  const mapping_id id{++last_mapping_};
-  const auto state = std::make_shared<mapping_state>(shared_from_this(), id, request);
-  on_strand([state, request](client_state& self) { self.begin_keeping(state, request); });
+mapping client_state::keep_open(const map_request& request, endpoint_handler on_change) {
+  const auto state = std::make_shared<mapping_state>(shared_from_this(), next_mapping_id(), request,
+                                                     std::move(on_change));
+  mappings_.add(state);
+  try {
+    on_strand([state, request](client_state& self) { self.begin_keeping(state, request); });
+  } catch (...) {
+    mappings_.take(state->id());
+    throw;
+  }
   return mapping{state, false};
 }
 
+/// The client may have been closed meanwhile, and on a stopped context the handle's end have
+/// overtaken its beginning.
 void client_state::begin_keeping(const std::shared_ptr<mapping_state>& state,
                                  const map_request& request) {
-  if (closing_) {
+  if (closing_ || state->fate() != handle_fate::held || !mappings_.find(state->id())) {
+    mappings_.take(state->id());
     mapping_event over;
     over.kind = event_kind::removed;
     over.info = state->info();
     over.how = removal::already_gone;
-    state->tell(std::move(over));
+    state->note(over);
+    tell(state, std::move(over));
     return;
   }
-  mappings_.emplace(state->id(), state);
-  context_->pump.put(create_mapping{state->id(), request});
+  put(create_mapping{state->id(), request});
 }
 
 void client_state::cancel_map(mapping_id id) {
-  const auto found = mappings_.find(id);
-  if (found == mappings_.end()) return;
-  if (auto waiter = found->second->take_map_wait()) {
+  const auto state = mappings_.find(id);
+  if (!state) return;
+  if (auto waiter = state->take_map_wait()) {
+    state->give_up();
     std::move(waiter->operation).complete(asio::error::operation_aborted, {});
-    context_->pump.put(release_mapping{id});
+    put(release_mapping{id});
   }
 }
 
+void client_state::release(const std::shared_ptr<mapping_state>& what,
+                           handler_of<mapping_state::release_signature> handler) {
+  what->end_handle(handle_fate::released);
+  const auto ticket = next_ticket();
+  on_cancel(handler, [weak = std::weak_ptr{what}, ticket](client_state&) {
+    if (const auto state = weak.lock()) state->cancel(ticket);
+  });
+  start<mapping_state::release_signature>(
+      ticket, std::move(handler),
+      [what](client_state& self, wait<mapping_state::release_signature> waiter) {
+        what->wait_for_removal(std::move(waiter));
+        self.let_go(*what, false);
+      },
+      urgency::now_if_stopped);
+}
+
+/// Without the memory to post, a mapping stays until its client closes, and then until its lease
+/// ends.
+void client_state::release(const std::shared_ptr<mapping_state>& what, bool keep_lease) noexcept {
+  what->end_handle(keep_lease ? handle_fate::detached : handle_fate::released);
+  try {
+    on_strand([what, keep_lease](client_state& self) { self.let_go(*what, keep_lease); },
+              urgency::now_if_stopped);
+  } catch (...) {
+    return;
+  }
+}
+
+void client_state::let_go(mapping_state& what, bool keep_lease) {
+  events_.on_handle_gone(what);
+  put(release_mapping{what.id(), keep_lease});
+}
+
+// ---------------------------------------------------------------------------------------------
+// What happens
+
 void client_state::on_event(mapping_event event) {
-  const auto found = mappings_.find(event.info.id);
-  if (found == mappings_.end()) return;
-  const auto state = found->second;
-  if (event.kind == event_kind::removed) mappings_.erase(found);
+  const auto id = event.info.id;
+  const auto state = event.kind == event_kind::removed ? mappings_.take(id) : mappings_.find(id);
+  if (!state) return;
   state->note(event);
   if (auto waiter = state->take_map_wait())
     first_result(state, std::move(*waiter), event);
   else
-    state->tell(std::move(event));
+    tell(state, std::move(event));
 }
 
 void client_state::first_result(const std::shared_ptr<mapping_state>& state,
@@ -157,7 +328,7 @@ void client_state::first_result(const std::shared_ptr<mapping_state>& state,
       state->give_up();
       std::move(waiter.operation).complete(reason, mapping{state, true});
       // The engine would try for ever; the handle is empty.
-      context_->pump.put(release_mapping{state->id()});
+      put(release_mapping{state->id()});
       break;
     }
     case event_kind::removed:
@@ -170,68 +341,128 @@ void client_state::first_result(const std::shared_ptr<mapping_state>& state,
   }
 }
 
-void client_state::next_event(
-    const std::shared_ptr<mapping_state>& of,
-    pending_operation<mapping_state::event_signature>::handler_type handler) {
-  if (!context_) return;
+void client_state::tell(const std::shared_ptr<mapping_state>& of, mapping_event event) {
+  if (auto* watch = of->watch()) {
+    if (context_) watch->note(event, context_->executor);
+    if (event.kind != event_kind::removed) return;
+  }
+  events_.tell(of, std::move(event));
+}
+
+void client_state::next_event(handler_of<mapping_state::event_signature> handler) {
+  const auto ticket = next_ticket();
+  on_cancel(handler, [ticket](client_state& self) { self.events_.cancel(ticket); });
+  start<mapping_state::event_signature>(
+      ticket, std::move(handler),
+      [](client_state& self, wait<mapping_state::event_signature> waiter) {
+        self.events_.wait_for_any(std::move(waiter));
+      });
+}
+
+void client_state::next_event(const std::shared_ptr<mapping_state>& of,
+                              handler_of<mapping_state::event_signature> handler) {
   const auto ticket = next_ticket();
   on_cancel(handler, [weak = std::weak_ptr{of}, ticket](client_state&) {
     if (const auto state = weak.lock()) state->cancel(ticket);
   });
-  on_strand(
-      [of, waiter = wait<mapping_state::event_signature>{ticket, {std::move(handler), executor()}}](
-          client_state&) mutable { of->wait_for_event(std::move(waiter)); });
+  start<mapping_state::event_signature>(
+      ticket, std::move(handler),
+      [of](client_state& self, wait<mapping_state::event_signature> waiter) {
+        self.events_.wait_for(of, std::move(waiter));
+      });
 }
 
-void client_state::release(
-    const std::shared_ptr<mapping_state>& what,
-    pending_operation<mapping_state::release_signature>::handler_type handler) {
-  if (!context_) return;
-  const auto ticket = next_ticket();
-  on_cancel(handler, [weak = std::weak_ptr{what}, ticket](client_state&) {
-    if (const auto state = weak.lock()) state->cancel(ticket);
-  });
-  on_strand([what, waiter = wait<mapping_state::release_signature>{
-                       ticket, {std::move(handler), executor()}}](client_state& self) mutable {
-    what->wait_for_removal(std::move(waiter));
-    self.context_->pump.put(release_mapping{what->id()});
+void client_state::network_changed() {
+  on_strand([](client_state& self) {
+    if (self.context_) self.context_->pump.look();
   });
 }
 
-void client_state::release(mapping_id what, bool keep_lease) noexcept {
-  on_strand_if_possible([what, keep_lease](client_state& self) {
-    self.context_->pump.put(release_mapping{what, keep_lease});
-  });
+// ---------------------------------------------------------------------------------------------
+// Who is there
+
+void client_state::discover(protocol_filter protocols, handler_of<discover_signature> handler) {
+  const auto id = next_discovery_id();
+  on_cancel(handler, [id](client_state& self) { self.cancel_discovery(id); });
+  start<discover_signature>(next_ticket(), std::move(handler),
+                            [id, protocols](client_state& self, wait<discover_signature> waiter) {
+                              self.begin_discovery(id, protocols, std::move(waiter));
+                            });
 }
 
-void client_state::close(pending_operation<close_signature>::handler_type handler) {
-  if (!context_) return;
+void client_state::begin_discovery(discovery_id id, protocol_filter protocols,
+                                   wait<discover_signature> waiter) {
+  if (closing_) {
+    std::move(waiter.operation).complete(make_error_code(errc::closed), {});
+    return;
+  }
+  discoveries_.emplace(id, std::move(waiter));
+  put(damson::discover{id, protocols});
+}
+
+void client_state::on_discovered(discovered result) {
+  auto waiter = take_discovery(result.id);
+  if (!waiter) return;
+  error_code error;
+  if (result.found.gateway.is_unspecified()) error = make_error_code(errc::no_gateway);
+  std::move(waiter->operation).complete(error, std::move(result.found));
+}
+
+void client_state::cancel_discovery(discovery_id id) {
+  if (auto waiter = take_discovery(id)) {
+    std::move(waiter->operation).complete(asio::error::operation_aborted, {});
+    put(damson::cancel_discovery{id});
+  }
+}
+
+std::optional<wait<client_state::discover_signature>> client_state::take_discovery(
+    discovery_id id) {
+  std::optional<wait<discover_signature>> taken;
+  if (const auto found = discoveries_.find(id); found != discoveries_.end()) {
+    taken.emplace(std::move(found->second));
+    discoveries_.erase(found);
+  }
+  return taken;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The end
+
+void client_state::close(handler_of<close_signature> handler) {
+  mappings_.close();
   const auto ticket = next_ticket();
   on_cancel(handler, [ticket](client_state& self) { self.cancel_close(ticket); });
-  on_strand([waiter = std::make_unique<wait<close_signature>>(
-                 ticket, pending_operation<close_signature>{std::move(handler), executor()})](
-                client_state& self) mutable {
-    if (self.closed_) {
-      std::move(waiter->operation).complete({});
-      return;
-    }
-    self.close_waits_.push_back(std::move(waiter));
-    self.begin_close();
-  });
-}
-
-void client_state::abandon() noexcept {
-  on_strand_if_possible([](client_state& self) { self.begin_close(); });
+  start<close_signature>(
+      ticket, std::move(handler), [](client_state& self, wait<close_signature> waiter) {
+        if (self.over_) {
+          std::move(waiter.operation).complete({});
+          return;
+        }
+        self.close_waits_.push_back(std::make_unique<wait<close_signature>>(std::move(waiter)));
+        self.begin_close();
+      });
 }
 
 void client_state::begin_close() {
-  if (closing_) return;
-  closing_ = true;
-  for (const auto& [id, state] : mappings_) {
-    if (auto waiter = state->take_map_wait())
-      std::move(waiter->operation).complete(make_error_code(errc::closed), {});
+  const bool at_once = context_ && is_stopped();
+  if (closing_) {
+    if (at_once) put(close_engine{.at_once = true});
+    return;
   }
-  context_->pump.put(close_engine{});
+  closing_ = true;
+  for (const auto& each : mappings_.all()) {
+    if (auto waiter = each->take_map_wait()) {
+      each->give_up();
+      std::move(waiter->operation).complete(make_error_code(errc::closed), {});
+    }
+    // Its own function may come later, when the context was stopped.
+    if (each->fate() == handle_fate::detached) put(release_mapping{each->id(), true});
+  }
+  for (auto& [id, waiter] : std::exchange(discoveries_, {})) {
+    std::move(waiter.operation).complete(make_error_code(errc::closed), {});
+    put(damson::cancel_discovery{id});
+  }
+  put(close_engine{.at_once = at_once});
 }
 
 void client_state::cancel_close(wait_ticket ticket) {
@@ -244,19 +475,13 @@ void client_state::cancel_close(wait_ticket ticket) {
 }
 
 void client_state::on_engine_closed() {
-  closed_ = true;
+  // What was asked for and has not begun finds the client closed.
+  mappings_.take_all();
   for (const auto& waiter : std::exchange(close_waits_, {}))
     std::move(waiter->operation).complete({});
-}
-
-void client_state::lose_context() {
-  // Destroyed last to first. The handlers among it may own clients and mappings of their own, whose
-  // destructors find the context gone already.
-  const auto context = std::move(context_);
-  const auto mappings = std::exchange(mappings_, {});
-  const auto close_waits = std::exchange(close_waits_, {});
-  registry_ = nullptr;
-  for (const auto& [id, state] : mappings) state->drop_waits();
+  events_.close();
+  over_ = true;
+  over_.notify_all();
 }
 
 }  // namespace damson::detail

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -14,7 +17,11 @@
 #include <damson/mapping.hpp>
 #include <damson/options.hpp>
 
+#include "base/log.hpp"
+#include "driver/client_events.hpp"
 #include "driver/engine_pump.hpp"
+#include "driver/locking_executor.hpp"
+#include "driver/mapping_registry.hpp"
 #include "driver/mapping_state.hpp"
 
 namespace damson::driver {
@@ -27,11 +34,15 @@ namespace damson::detail {
 /// operation is pending any more.
 ///
 /// The public functions may be called from any thread; they post to the client's strand, where
-/// everything else happens.
+/// everything else happens. Where nobody runs the strand any more, what has to be done all the same
+/// is done in the caller's thread, behind the strand's gate.
 class client_state final : public driver::engine_observer,
                            public std::enable_shared_from_this<client_state> {
  public:
   using close_signature = void(error_code);
+  using discover_signature = void(error_code, discovery);
+  template <class Signature>
+  using handler_of = typename driver::pending_operation<Signature>::handler_type;
 
   static std::shared_ptr<client_state> make(const boost::asio::any_io_executor& executor,
                                             const options& opts);
@@ -39,66 +50,102 @@ class client_state final : public driver::engine_observer,
   client_state& operator=(const client_state&) = delete;
   ~client_state();
 
+  const logger& log() const noexcept { return log_; }
+
   /// Empty after the context has ended.
   boost::asio::any_io_executor executor() const noexcept;
 
-  mapping keep_open(const map_request& request);
-  void map(const map_request& request,
-           driver::pending_operation<mapping_state::map_signature>::handler_type handler);
-  void close(driver::pending_operation<close_signature>::handler_type handler);
+  mapping keep_open(const map_request& request, endpoint_handler on_change);
+  void map(const map_request& request, handler_of<mapping_state::map_signature> handler);
+  void close(handler_of<close_signature> handler);
+  void discover(protocol_filter protocols, handler_of<discover_signature> handler);
+  void network_changed();
+  void next_event(handler_of<mapping_state::event_signature> handler);
   void next_event(const std::shared_ptr<mapping_state>& of,
-                  driver::pending_operation<mapping_state::event_signature>::handler_type handler);
+                  handler_of<mapping_state::event_signature> handler);
   void release(const std::shared_ptr<mapping_state>& what,
-               driver::pending_operation<mapping_state::release_signature>::handler_type handler);
-  void release(mapping_id what, bool keep_lease) noexcept;
+               handler_of<mapping_state::release_signature> handler);
+  void release(const std::shared_ptr<mapping_state>& what, bool keep_lease) noexcept;
 
-  /// The client object is gone: closes, and nobody waits for it.
-  void abandon() noexcept;
+  std::optional<mapping_status> query(mapping_id which) const { return mappings_.query(which); }
+  std::size_t active_count() const { return mappings_.size(); }
 
-  /// The context is about to end: destroys everything that belongs to it, all pending operations
-  /// among it. Later calls do nothing.
+  /// The client object is gone: closes, and nobody waits for it. False: it could not even begin.
+  bool abandon() noexcept;
+
+  /// Waits until what `abandon` began is done. From then on calls complete on the system executor,
+  /// so that the context's thread can end. Not to be called on the strand.
+  void wait_until_closed() noexcept;
+
+  /// The context is about to end: sends what can be sent yet, and destroys everything that belongs
+  /// to the context, all pending operations among it. Later calls do nothing, or, after
+  /// `wait_until_closed`, what they do on a closed client.
   void lose_context();
 
  private:
+  friend class client_state_probe;  // of the tests
+
   /// What must not outlive the context.
   struct context_part {
-    context_part(const boost::asio::any_io_executor& executor, const options& opts);
+    context_part(const boost::asio::any_io_executor& executor, const options& opts,
+                 std::shared_ptr<driver::gate> gate);
 
     boost::asio::any_io_executor executor;
-    boost::asio::strand<boost::asio::any_io_executor> strand;
+    boost::asio::strand<driver::locking_executor> strand;
     driver::engine_pump pump;
   };
+
+  /// Whether a function has to be done also where nobody runs the strand for the time being.
+  enum class urgency : std::uint8_t { can_wait, now_if_stopped };
 
   client_state(const boost::asio::any_io_executor& executor, const options& opts);
 
   void on_event(mapping_event event) override;
+  void on_discovered(discovered result) override;
   void on_engine_closed() override;
 
   template <class Function>
-  void on_strand(Function function);
-  template <class Function>
-  void on_strand_if_possible(Function function) noexcept;
+  void on_strand(Function function, urgency when = urgency::can_wait);
+  template <class Signature, class Function>
+  void start(driver::wait_ticket ticket, handler_of<Signature> handler, Function function,
+             urgency when = urgency::can_wait);
   template <class Handler, class Function>
   void on_cancel(const Handler& handler, const Function& function);
-  driver::wait_ticket next_ticket();
+  bool is_stopped() const;
+  static driver::wait_ticket next_ticket();
 
-  void begin_map(mapping_id id, const map_request& request,
+  void put(input what);
+  void begin_map(const std::shared_ptr<mapping_state>& state, const map_request& request,
                  wait<mapping_state::map_signature> waiter);
   void begin_keeping(const std::shared_ptr<mapping_state>& state, const map_request& request);
+  void begin_discovery(discovery_id id, protocol_filter protocols, wait<discover_signature> waiter);
   void begin_close();
+  void let_go(mapping_state& what, bool keep_lease);
   void first_result(const std::shared_ptr<mapping_state>& state,
                     wait<mapping_state::map_signature> waiter, const mapping_event& event);
+  void tell(const std::shared_ptr<mapping_state>& of, mapping_event event);
   void cancel_map(mapping_id id);
+  void cancel_discovery(discovery_id id);
   void cancel_close(driver::wait_ticket ticket);
+  std::optional<wait<discover_signature>> take_discovery(discovery_id id);
 
+  const logger log_;
+  const std::shared_ptr<driver::gate> gate_ = std::make_shared<driver::gate>();
+  mapping_registry mappings_;
+  std::atomic<bool> over_{false};  ///< the engine has closed
+
+  /// Changed behind both the gate and the mutex, so either is enough for reading. Whoever holds the
+  /// mutex does nothing but post; where that fails, handlers may be destroyed that call again.
+  mutable std::recursive_mutex context_mutex_;
   std::unique_ptr<context_part> context_;
+  bool context_is_ending_ = false;  ///< functions are done in the caller's thread
+
+  // Behind the gate.
   driver::client_registry* registry_ = nullptr;
-  std::unordered_map<mapping_id, std::shared_ptr<mapping_state>> mappings_;
+  client_events events_;
+  std::unordered_map<discovery_id, wait<discover_signature>> discoveries_;
   std::vector<std::unique_ptr<wait<close_signature>>> close_waits_;
-  std::atomic<std::uint64_t> last_mapping_{0};
-  std::atomic<std::uint64_t> last_ticket_{0};
   bool closing_ = false;
-  bool closed_ = false;
 };
 
 }  // namespace damson::detail

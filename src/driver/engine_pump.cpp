@@ -6,9 +6,9 @@
 #include <utility>
 #include <variant>
 
+#include <damson/network.hpp>
+
 #include "base/check.hpp"
-#include "driver/boot_time.hpp"
-#include "net/route_reader.hpp"
 
 namespace damson::driver {
 
@@ -64,7 +64,6 @@ std::weak_ptr<Listener> engine_pump::as_listener() {
 
 void engine_pump::put(input what) {
   if (closed_) return;
-  closing_ = closing_ || std::holds_alternative<close_engine>(what);
   if (draining_) {
     DAMSON_ASSERT(!std::holds_alternative<datagram_received>(what) &&
                   !std::holds_alternative<http_response>(what));
@@ -76,6 +75,23 @@ void engine_pump::put(input what) {
   waiting_.push_back(std::move(what));
   drain();
   rest_or_work();
+}
+
+void engine_pump::say_last_words(std::span<const mapping_id> to_keep) {
+  if (closed_ || draining_) return;
+  closed_ = true;
+  waiting_.clear();
+  const auto say = [this](const input& what) {
+    engine_.handle(boot_time_now(), what);
+    while (const auto out = engine_.poll()) {
+      const auto* order = std::get_if<send_datagram>(&*out);
+      if (order == nullptr) continue;
+      const auto found = channels_.find(order->channel);
+      if (found != channels_.end()) found->second->send(order->bytes, order->to);
+    }
+  };
+  for (const auto each : to_keep) say(release_mapping{each, true});
+  say(close_engine{.at_once = true});
 }
 
 void engine_pump::drain() {
@@ -91,7 +107,7 @@ void engine_pump::drain() {
 }
 
 void engine_pump::rest_or_work() {
-  const bool works = !closed_ && (closing_ || engine_.mapping_count() > 0);
+  const bool works = !closed_ && engine_.is_busy();
   if (!works) break_off_exchanges();
   if (works && !work_) {
     work_.emplace(strand_);
@@ -152,12 +168,16 @@ void engine_pump::on_http_failed(const http_failed& failure) {
   put(failure);
 }
 
-void engine_pump::act(look_at_network /*order*/) {
-  auto facts = net::read_network_facts();
-  if (facts)
-    facts_ = std::move(*facts);
+void engine_pump::act(look_at_network /*order*/) { look(); }
+
+void engine_pump::look() {
+  if (closed_) return;
+  std::error_code error;
+  auto facts = read_network_facts(error);
+  if (!error)
+    facts_ = std::move(facts);
   else  // what was true before is more likely than a host without a network
-    log_.log(log_level::warning, "cannot read routes and addresses: ", facts.error().message());
+    log_.log(log_level::warning, "cannot read routes and addresses: ", error.message());
   put(network_changed{facts_});
 }
 
@@ -220,6 +240,10 @@ void engine_pump::act(const cancel_http& order) {
 
 void engine_pump::act(mapping_event event) {
   if (const auto observer = observer_.lock()) observer->on_event(std::move(event));
+}
+
+void engine_pump::act(discovered result) {
+  if (const auto observer = observer_.lock()) observer->on_discovered(std::move(result));
 }
 
 void engine_pump::act(engine_closed /*order*/) {

@@ -26,6 +26,7 @@ namespace damson::driver {
 class engine_observer {
  public:
   virtual void on_event(mapping_event event) = 0;
+  virtual void on_discovered(discovered result) = 0;
   virtual void on_engine_closed() = 0;
 
  protected:
@@ -35,11 +36,10 @@ class engine_observer {
 /// The outside world of one engine: gives it time, datagrams, HTTP answers and network facts, and
 /// acts on what it says.
 ///
-/// Everything happens on one strand. While the engine has mappings or is closing, the pump holds
-/// work on the executor, receives and keeps a timer; else it rests, so that an idle client does not
-/// keep an io_context running. What reaches a resting channel waits in its socket. HTTP exchanges
-/// cannot wait: resting ends them, and the engine is told so (`http_error::broken`) before its next
-/// input.
+/// Everything happens on one strand. While the engine is busy, the pump holds work on the executor,
+/// receives and keeps a timer; else it rests, so that an idle client does not keep an io_context
+/// running. What reaches a resting channel waits in its socket. HTTP exchanges cannot wait: resting
+/// ends them, and the engine is told so (`http_error::broken`) before its next input.
 class engine_pump final : private channel_listener, private http_listener {
  public:
   /// `strand` serialises all handlers and all calls.
@@ -57,6 +57,14 @@ class engine_pump final : private channel_listener, private http_listener {
   /// Spans must last for the call, so datagrams and HTTP answers come from outside of one only.
   void put(input what);
 
+  /// Tells the engine what the network looks like now.
+  void look();
+
+  /// The executor will run nothing any more: leaves these mappings to their leases, has the engine
+  /// close, sends the datagrams that it wants sent for that, and does nothing else for it. What it
+  /// would tell goes untold.
+  void say_last_words(std::span<const mapping_id> to_keep);
+
  private:
   friend class engine_pump_probe;  // of the tests
 
@@ -73,6 +81,7 @@ class engine_pump final : private channel_listener, private http_listener {
   void act(send_http order);
   void act(const cancel_http& order);
   void act(mapping_event event);
+  void act(discovered result);
   void act(engine_closed);
 
   void drain();
@@ -94,7 +103,6 @@ class engine_pump final : private channel_listener, private http_listener {
   std::optional<time_point> armed_for_;
   std::optional<boost::asio::executor_work_guard<boost::asio::any_io_executor>> work_;
   bool draining_ = false;
-  bool closing_ = false;
   bool closed_ = false;
 };
 

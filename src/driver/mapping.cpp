@@ -21,6 +21,20 @@ void complete_closed(Handler handler, Result result) {
 
 }  // namespace
 
+std::string_view to_string(mapping_status value) noexcept {
+  switch (value) {
+    case mapping_status::pending:
+      return "pending";
+    case mapping_status::open:
+      return "open";
+    case mapping_status::failed:
+      return "failed";
+    case mapping_status::lost:
+      return "lost";
+  }
+  return "unknown status";
+}
+
 mapping& mapping::operator=(mapping&& other) noexcept {
   if (this != &other) {
     give_back(false);
@@ -35,9 +49,13 @@ mapping::~mapping() { give_back(false); }
 void mapping::detach() noexcept { give_back(true); }
 
 void mapping::give_back(bool keep_lease) noexcept {
-  if (*this) state_->client()->release(state_->id(), keep_lease);
+  if (*this) state_->client()->release(state_, keep_lease);
   state_.reset();
 }
+
+mapping_id mapping::id() const noexcept { return *this ? state_->id() : mapping_id::none; }
+
+mapping_status mapping::status() const { return *this ? state_->status() : mapping_status::failed; }
 
 mapping_info mapping::info() const { return *this ? state_->info() : mapping_info{}; }
 

@@ -1,14 +1,18 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <damson/engine.hpp>
 #include <damson/error.hpp>
 #include <damson/mapping.hpp>
 
+#include "driver/endpoint_watch.hpp"
 #include "driver/pending_operation.hpp"
 
 namespace damson::detail {
@@ -20,11 +24,25 @@ struct wait {
   driver::pending_operation<Signature> operation;
 };
 
+/// Takes out what is there, so that completing it cannot meet it again.
+template <class Signature>
+std::optional<wait<Signature>> take_out(std::optional<wait<Signature>>& from) {
+  std::optional<wait<Signature>> taken;
+  if (from) {
+    taken.emplace(std::move(*from));
+    from.reset();
+  }
+  return taken;
+}
+
+/// What became of the handle.
+enum class handle_fate : std::uint8_t { held, released, detached };
+
 /// One mapping between its handle and the client: what was granted, what happened that nobody was
 /// told yet, and who waits.
 ///
-/// `id`, `client`, `info`, `why` and `report` may be called from any thread, the rest from the
-/// client's strand.
+/// Everything down to `end_handle` may be called from any thread, the rest from the client's
+/// strand.
 class mapping_state {
  public:
   using map_signature = void(error_code, mapping);
@@ -33,7 +51,8 @@ class mapping_state {
 
   mapping_state(std::shared_ptr<client_state> client, mapping_id id);
   /// For a handle that its user has before the first result.
-  mapping_state(std::shared_ptr<client_state> client, mapping_id id, const map_request& request);
+  mapping_state(std::shared_ptr<client_state> client, mapping_id id, const map_request& request,
+                endpoint_handler on_change = {});
 
   mapping_id id() const noexcept { return id_; }
   const std::shared_ptr<client_state>& client() const noexcept { return client_; }
@@ -41,11 +60,19 @@ class mapping_state {
   mapping_info info() const;
   failure why() const;
   std::vector<protocol_report> report() const;
+  mapping_status status() const;
+
+  handle_fate fate() const noexcept { return fate_; }
+  /// The first word on it counts; false: it was spoken already.
+  bool end_handle(handle_fate how) noexcept;
+
+  /// Null where events are told to waiters.
+  endpoint_watch* watch() const noexcept { return watch_.get(); }
 
   /// Takes from an event what the handle tells of it.
   void note(const mapping_event& event);
-  /// The user's handle is an empty one, whatever comes.
-  void give_up() noexcept { empty_ = true; }
+  /// The user's handle is an empty one, whatever comes: nothing is told or kept any more.
+  void give_up() noexcept;
 
   /// `async_map` waits for the first result, and whoever has it takes the wait.
   void wait_for_grant(wait<map_signature> waiter);
@@ -54,6 +81,13 @@ class mapping_state {
   /// Tells the waiter, or keeps the event for the next: the latest only, since that is what is
   /// true. With `removed` everybody who waits is told.
   void tell(mapping_event event);
+
+  /// What was told to nobody yet.
+  bool has_untold() const noexcept { return untold_.has_value(); }
+  mapping_event take_untold();
+  /// Where the mapping stands among those of its client that have something untold; 0: nowhere.
+  std::uint64_t place() const noexcept { return place_; }
+  void set_place(std::uint64_t place) noexcept { place_ = place; }
 
   /// Starts a wait, or completes it at once where there is something to tell.
   void wait_for_event(wait<event_signature> waiter);
@@ -68,17 +102,21 @@ class mapping_state {
  private:
   const mapping_id id_;
   const std::shared_ptr<client_state> client_;
+  const std::shared_ptr<endpoint_watch> watch_;
+  std::atomic<handle_fate> fate_{handle_fate::held};
 
   mutable std::mutex mutex_;
   mapping_info info_;
   failure why_;
   std::vector<protocol_report> report_;
+  mapping_status status_ = mapping_status::pending;
 
   std::optional<wait<map_signature>> map_wait_;
   std::optional<wait<event_signature>> event_wait_;
   std::optional<wait<release_signature>> release_wait_;
   std::optional<mapping_event> untold_;
   std::optional<removal> removed_;
+  std::uint64_t place_ = 0;
   bool removal_told_ = false;
   bool empty_ = false;
 };

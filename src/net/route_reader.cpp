@@ -1,5 +1,3 @@
-#include "net/route_reader.hpp"
-
 #include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -11,14 +9,21 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <span>
+#include <system_error>
 #include <vector>
+
+#include <damson/network.hpp>
 
 #include "net/netlink_parser.hpp"
 
-namespace damson::net {
+namespace damson {
 
 namespace {
+
+using net::dump_progress;
+using net::netlink_parser;
 
 constexpr std::uint32_t sequence = 1;
 constexpr std::size_t most_bytes = std::size_t{1} << 20;
@@ -114,14 +119,15 @@ std::error_code read_dumps(netlink_parser& parser) {
 
 }  // namespace
 
-std::expected<network_facts, std::error_code> read_network_facts() {
+network_facts read_network_facts(std::error_code& error) {
   for (int reading = 1;; ++reading) {
     netlink_parser parser;
-    if (const auto error = read_dumps(parser)) return std::unexpected{error};
+    error = read_dumps(parser);
+    if (error) return {};
     // Where the tables change all the time, the last reading is better than none: the default route
     // is seldom what changes.
     if (!parser.interrupted() || reading == most_readings) return parser.facts();
   }
 }
 
-}  // namespace damson::net
+}  // namespace damson

@@ -12,7 +12,6 @@ namespace {
 /// How long another device than the gateway has to wait for a better one.
 constexpr std::chrono::seconds rivals_wait{1};
 constexpr std::chrono::seconds description_deadline{3};
-constexpr std::chrono::seconds action_deadline{5};  ///< Q-133
 //
 constexpr std::chrono::milliseconds short_pause{200};
 constexpr std::chrono::milliseconds long_pause{1'000};
@@ -33,8 +32,9 @@ bool is_redirect(unsigned status) noexcept {
 
 }  // namespace
 
-igd_client::igd_client(search_place where, const ip_address& local, std::uint64_t& exchanges)
-    : where_(std::move(where)), local_(local), exchanges_(exchanges) {}
+igd_client::igd_client(search_place where, const ip_address& local, std::uint64_t& exchanges,
+                       std::chrono::milliseconds patience)
+    : where_(std::move(where)), local_(local), exchanges_(exchanges), patience_(patience) {}
 
 // ---------------------------------------------------------------------------------------------
 // Searching
@@ -184,7 +184,7 @@ void igd_client::start(igd_question asked, const ip_address& answered_from, unsi
       .head_and_body =
           is_action ? make_http_post(asked.target, *asked.action) : make_http_get(asked.target),
       .body_limit = asked.body_limit,
-      .deadline = is_action ? action_deadline : description_deadline,
+      .deadline = is_action ? patience_ : description_deadline,
   });
   open_ = exchange{
       .id = id, .asked = std::move(asked), .answered_from = answered_from, .redirects = redirects};

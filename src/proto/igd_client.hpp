@@ -95,8 +95,10 @@ struct igd_map_request {
 class igd_client {
  public:
   /// `local`: the address to ask from, which is the one that mappings lead to. `exchanges`
-  /// is where the ids of HTTP exchanges are counted, by all clients of an engine.
-  igd_client(search_place where, const ip_address& local, std::uint64_t& exchanges);
+  /// is where the ids of HTTP exchanges are counted, by all clients of an engine. An action that is
+  /// not answered within `patience` has failed.
+  igd_client(search_place where, const ip_address& local, std::uint64_t& exchanges,
+             std::chrono::milliseconds patience = std::chrono::seconds{5});
 
   // ---- The device
 
@@ -243,6 +245,7 @@ class igd_client {
   search_place where_;
   ip_address local_;
   std::uint64_t& exchanges_;
+  std::chrono::milliseconds patience_;
 
   bool search_wanted_ = false;
   bool search_briefly_ = false;

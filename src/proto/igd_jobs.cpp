@@ -279,7 +279,8 @@ any_igd_result igd_client::result_of(const soap_error& error, upnp_action action
   if (std::holds_alternative<decode_error>(error)) return igd_result::unreadable{};
   const auto* const fault = std::get_if<soap_fault>(&error);
   if (fault == nullptr || !fault->code) return igd_result::fault{upnp_refusal::action_failed, 0};
-  return igd_result::fault{interpret_upnp_error(device_->kind, action, *fault->code), *fault->code};
+  return igd_result::fault{interpret_upnp_error(device_->kind, action, *fault->code), *fault->code,
+                           fault->description};
 }
 
 void igd_client::on_map_answer(job& what, const http_answer& answer, time_point now,

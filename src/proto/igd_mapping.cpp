@@ -87,7 +87,7 @@ void igd_mapping::verify() {
   grant_unverified();
 }
 
-void igd_mapping::refuse(errc reason) noexcept { refused_ = igd_refusal{reason, last_code_}; }
+void igd_mapping::refuse(errc reason) { refused_ = igd_refusal{reason, last_code_, last_text_}; }
 
 /// A renewal that had to move gives the old port back once the new one works, not before.
 void igd_mapping::grant(const igd_grant& what) {
@@ -235,6 +235,7 @@ void igd_mapping::on_added(const any_igd_result& result, random_source& random) 
     return on_add_fault(*fault, random);
   }
   last_code_.reset();
+  last_text_.clear();
   if (lease_.count() == 0 && wished_lease_refused_) habits_.only_permanent = true;
   if (std::holds_alternative<igd_action::add_any>(next_)) {
     const auto* const done = std::get_if<igd_result::done>(&result);
@@ -250,6 +251,7 @@ void igd_mapping::on_add_fault(const igd_result::fault& fault, random_source& ra
   held_here_ = held_before_add_;
   last_refusal_ = fault.what;
   last_code_ = fault.code;
+  last_text_ = fault.text;
   const errc reason = to_errc(fault.what);
   switch (fault.what) {
     case upnp_refusal::action_missing:

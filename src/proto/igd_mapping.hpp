@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include <damson/error.hpp>
@@ -61,6 +62,7 @@ struct entry {
 struct fault {
   upnp_refusal what{};
   std::int32_t code = 0;  ///< signed because vendors use negative ones (Q-186)
+  std::string text{};     ///< the device's own words
 };
 /// A success whose content cannot be read.
 struct unreadable {};
@@ -106,6 +108,7 @@ struct igd_grant {
 struct igd_refusal {
   errc reason{};
   std::optional<std::int32_t> code;  ///< the last error number of an add, if that was refused
+  std::string text{};                ///< and the device's own words
 };
 
 /// Climbs the ladder for one mapping. A value: whoever owns it sends `next()` and hands in the
@@ -158,7 +161,7 @@ class igd_mapping {
   void replace();
   void grant(const igd_grant&);
   void grant_unverified();
-  void refuse(errc reason) noexcept;
+  void refuse(errc reason);
   bool retry_permanently();
   bool retry_with_finite_lease();
   std::uint16_t random_port(random_source& random) const;
@@ -198,6 +201,7 @@ class igd_mapping {
   std::chrono::seconds lease_{};
   upnp_refusal last_refusal_ = upnp_refusal::conflict;
   std::optional<std::int32_t> last_code_;
+  std::string last_text_;
 
   std::uint16_t held_here_ = 0;          ///< 0 or `port_`
   std::uint16_t held_before_add_ = 0;    ///< what it was before the add that is under way

@@ -11,17 +11,19 @@ natpmp_opcode opcode_of(const natpmp_client::request& what) {
 
 /// More late answers than one request has tries are not waited for.
 constexpr std::size_t most_late_answers = 5;
+/// What was not answered for so long was lost.
+constexpr std::chrono::seconds longest_delay{4};
 
 }  // namespace
 
-bool natpmp_client::answers(const natpmp_response& response) {
+bool natpmp_client::answers(const natpmp_response& response, time_point now) {
   const request& asked = queue_.front().what;
   if (response.opcode != opcode_of(asked)) return false;
   if (response.result != natpmp_result::success) {
     // What follows the result is not to be trusted. A wrong guess here costs one repetition.
-    auto& late = late_answers_.at(static_cast<std::size_t>(response.opcode));
-    if (late == 0) return true;
-    --late;
+    late_answers& late = late_.at(static_cast<std::size_t>(response.opcode));
+    if (late.count == 0 || now > late.until) return true;
+    --late.count;
     return false;
   }
   if (!response.grant) return true;
@@ -41,8 +43,10 @@ void natpmp_client::start_next(time_point now) {
 /// What was sent and not answered may be answered yet, when another request is in flight.
 void natpmp_client::expect_late_answers(const entry& gone, std::size_t answered) {
   if (!gone.tries || gone.tries->tries() <= answered) return;
-  auto& late = late_answers_.at(static_cast<std::size_t>(opcode_of(gone.what)));
-  late = std::min(late + gone.tries->tries() - answered, most_late_answers);
+  late_answers& late = late_.at(static_cast<std::size_t>(opcode_of(gone.what)));
+  if (gone.sent_at > late.until) late.count = 0;
+  late.count = std::min(late.count + gone.tries->tries() - answered, most_late_answers);
+  late.until = gone.sent_at + longest_delay;
 }
 
 natpmp_client::request natpmp_client::take_front(time_point now, std::size_t answered) {
@@ -64,7 +68,8 @@ void natpmp_client::ask(const request& what, const retransmit_schedule& schedule
                              .schedule = &schedule,
                              .asked_at = now,
                              .wait_until = std::nullopt,
-                             .tries = std::nullopt});
+                             .tries = std::nullopt,
+                             .sent_at = now});
   start_next(now);
 }
 
@@ -117,6 +122,7 @@ natpmp_client::action natpmp_client::due(time_point now, random_source& random) 
   const auto next = tries.next_try();
   if (!next || *next > now) return {};
   tries.tried(now, random);
+  queue_.front().sent_at = now;
   const request& what = queue_.front().what;
   return {.send = what.is_address_question() ? encode_natpmp_address_request() : encode(what.map),
           .silent = std::nullopt};
@@ -124,7 +130,7 @@ natpmp_client::action natpmp_client::due(time_point now, random_source& random) 
 
 std::optional<natpmp_client::answer> natpmp_client::match(const natpmp_response& response,
                                                           time_point now) {
-  if (!in_flight() || !answers(response)) return std::nullopt;
+  if (!in_flight() || !answers(response, now)) return std::nullopt;
   return answer{.asked = take_front(now, 1), .response = response};
 }
 

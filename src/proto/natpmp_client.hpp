@@ -71,7 +71,7 @@ class natpmp_client {
   /// lifetime above 0, a delete's 0; and the same internal port, or one that was never asked for,
   /// which some servers answer with. One that was asked for is a second answer to an earlier
   /// request. Refusals name no request, so of one that was sent several times as many are taken for
-  /// second answers.
+  /// second answers, if they come within 4 s.
   std::optional<answer> match(const natpmp_response& response, time_point now);
 
   /// Takes out the request in flight because the server answered it in another protocol, with this
@@ -90,16 +90,21 @@ class natpmp_client {
     time_point asked_at;
     std::optional<time_point> wait_until;  ///< as extended
     std::optional<retransmit> tries;       ///< once it is in flight
+    time_point sent_at;                    ///< last
+  };
+  struct late_answers {
+    std::size_t count = 0;  ///< how many may still come
+    time_point until;       ///< and until when
   };
 
-  bool answers(const natpmp_response& response);
+  bool answers(const natpmp_response& response, time_point now);
   void start_next(time_point now);
   void expect_late_answers(const entry& gone, std::size_t answered);
   request take_front(time_point now, std::size_t answered);
 
   std::deque<entry> queue_;
   std::bitset<65'536> ports_asked_for_;
-  std::array<std::size_t, 3> late_answers_{};  ///< by opcode: how many may still come
+  std::array<late_answers, 3> late_{};  ///< by opcode
   natpmp_epoch epoch_;
 };
 

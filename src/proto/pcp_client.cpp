@@ -95,9 +95,10 @@ pcp_client::action pcp_client::due(mapping_id mapping, time_point now, random_so
   return todo;
 }
 
-void pcp_client::check(const ip_address& client, time_point now) {
+void pcp_client::check(const ip_address& client, const retransmit_schedule& schedule,
+                       time_point now) {
   if (check_) return;
-  check_.emplace(check_exchange{.client = client, .tries = retransmit{schedules::release, now}});
+  check_.emplace(check_exchange{.client = client, .tries = retransmit{schedule, now}});
 }
 
 std::optional<time_point> pcp_client::check_next_due() const {

@@ -63,7 +63,7 @@ class pcp_client {
   action due(mapping_id mapping, time_point now, random_source& random);
 
   /// Opens the cheap question for the epoch (RFC 6887 section 14.1), unless it is open already.
-  void check(const ip_address& client, time_point now);
+  void check(const ip_address& client, const retransmit_schedule& schedule, time_point now);
   void stop_check() noexcept { check_.reset(); }
   bool check_open() const noexcept { return check_.has_value(); }
   std::optional<time_point> check_next_due() const;

@@ -128,7 +128,7 @@ TEST(json_output, mapped_accounts_for_each_protocol) {
       testing::EndsWith(
           R"("elapsed_ms":12.3,"protocols":[)"
           R"({"protocol":"pcp","standing":"failed","answered_ms":0.437,"reason":"not_authorized",)"
-          R"("message":"the router's settings do not allow it","result_code":2,)"
+          R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
           R"("server":"192.0.2.1:5351","retry_after":30},)"
           R"({"protocol":"nat-pmp","standing":"asked","answered_ms":null},)"
           R"({"protocol":"upnp","standing":"taken","answered_ms":3}]})"));
@@ -151,10 +151,10 @@ TEST(json_output, lost_with_the_reason_for_each_protocol) {
             R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3,)"
             R"("reason":"gateway_restarted","reasons":[)"
             R"({"protocol":"pcp","reason":"not_authorized",)"
-            R"("message":"the router's settings do not allow it","result_code":2,)"
+            R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
             R"("server":"192.0.2.1:5351","retry_after":30},)"
             R"({"protocol":"nat-pmp","reason":"no_answer","message":"the router did not answer",)"
-            R"("result_code":null,"server":null,"retry_after":null}]})");
+            R"("result_code":null,"router_text":null,"server":null,"retry_after":null}]})");
 }
 
 TEST(json_output, removed_says_how) {
@@ -175,10 +175,10 @@ TEST(json_output, failed) {
             R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
             R"("external":null,"lifetime":null,"elapsed_ms":4000,"reason":"no_answer","reasons":[)"
             R"({"protocol":"pcp","reason":"not_authorized",)"
-            R"("message":"the router's settings do not allow it","result_code":2,)"
+            R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
             R"("server":"192.0.2.1:5351","retry_after":30},)"
             R"({"protocol":"nat-pmp","reason":"no_answer","message":"the router did not answer",)"
-            R"("result_code":null,"server":null,"retry_after":null}]})");
+            R"("result_code":null,"router_text":null,"server":null,"retry_after":null}]})");
 }
 
 TEST(json_output, interrupted_is_a_failure_with_a_reason_of_its_own) {

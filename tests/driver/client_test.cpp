@@ -21,9 +21,8 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include "client_fixture.hpp"
 #include "new_network.hpp"
-#include "test_router.hpp"
-#include "waiting.hpp"
 
 namespace damson {
 namespace {
@@ -32,62 +31,13 @@ namespace asio = boost::asio;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-struct map_result {
-  error_code error;
-  damson::mapping mapping;
-};
+constexpr map_request pcp_for_8080 = pcp_for(8080);
 
-struct event_result {
-  error_code error;
-  mapping_event event;
-};
-
-/// Without a search, which takes 4 s to find nothing and, on the loopback interface that all test
-/// programs share, may find a router of another one.
-constexpr map_request pcp_for_8080{.internal_port = 8080, .protocols = protocol_filter::pcp};
-
-class client_test : public testing::Test {
- protected:
-  /// Waits for the first result of a request.
-  map_result map(client& by, const map_request& request = request_for_8080) {
-    std::optional<map_result> result;
-    by.async_map(request, [&](error_code error, mapping handle) {
-      result.emplace(error, std::move(handle));
-    });
-    EXPECT_TRUE(run_until(io_, [&] { return result.has_value(); }));
-    return result ? std::move(*result) : map_result{errc_code(errc::no_answer), {}};
-  }
-
-  event_result next_event(mapping& of) {
-    std::optional<event_result> result;
-    of.async_next_event(
-        [&](error_code error, mapping_event event) { result.emplace(error, std::move(event)); });
-    EXPECT_TRUE(run_until(io_, [&] { return result.has_value(); }));
-    return result.value_or(event_result{errc_code(errc::no_answer), {}});
-  }
-
-  static error_code errc_code(errc code) { return make_error_code(code); }
-
-  /// Whether anything keeps the io_context running.
-  bool has_work() {
-    io_.restart();
-    io_.poll();
-    return !io_.stopped();
-  }
-
-  /// Runs until nothing keeps the io_context running. False: it never came to an end.
-  bool run_out() {
-    io_.restart();
-    io_.run_for(patience);
-    return io_.stopped();
-  }
-
-  asio::io_context io_;
-};
+class client_test : public client_fixture {};
 
 TEST_F(client_test, opens_a_port_and_gives_it_back) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto [error, handle] = map(client);
   ASSERT_FALSE(error) << error.message() << ": " << to_string(handle.why());
   ASSERT_TRUE(handle);
@@ -107,7 +57,7 @@ TEST_F(client_test, opens_a_port_and_gives_it_back) {
   std::move(handle).async_release(
       [&](error_code release_error, removal how) { released.emplace(release_error, how); });
   EXPECT_FALSE(handle);  // NOLINT(bugprone-use-after-move): what it is then
-  ASSERT_TRUE(run_until(io_, [&] { return released.has_value(); }));
+  ASSERT_TRUE(run_until([&] { return released.has_value(); }));
   EXPECT_FALSE(released->first);
   EXPECT_EQ(released->second, removal::deleted);
   EXPECT_THAT(router.rules(), IsEmpty());
@@ -118,7 +68,7 @@ TEST_F(client_test, speaks_nat_pmp_to_a_router_that_knows_nothing_else) {
   sim::profile how;
   how.speaks_pcp = false;
   test_router router{how};
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto [error, handle] = map(client);
   ASSERT_FALSE(error) << error.message() << ": " << to_string(handle.why());
   EXPECT_EQ(handle.info().protocol, protocol::nat_pmp);
@@ -129,7 +79,7 @@ TEST_F(client_test, speaks_nat_pmp_to_a_router_that_knows_nothing_else) {
 
 TEST_F(client_test, keeps_the_context_running_while_a_port_is_open_and_no_longer) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   EXPECT_FALSE(has_work()) << "an idle client";
   auto handle = map(client).mapping;
   ASSERT_TRUE(handle);
@@ -149,7 +99,7 @@ TEST_F(client_test, keeps_the_context_running_while_a_port_is_open_and_no_longer
 
 TEST_F(client_test, leaves_a_detached_mapping_to_its_lease) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto handle = map(client).mapping;
   handle.detach();
   EXPECT_FALSE(handle);
@@ -159,12 +109,12 @@ TEST_F(client_test, leaves_a_detached_mapping_to_its_lease) {
 
 TEST_F(client_test, releases_what_is_assigned_over) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto first = map(client).mapping;
   auto second = map(client, {.transport = transport::udp, .internal_port = 9090}).mapping;
   ASSERT_THAT(router.rules(), SizeIs(2));
   first = std::move(second);
-  ASSERT_TRUE(run_until(io_, [&] { return router.rules().size() == 1; }));
+  ASSERT_TRUE(run_until([&] { return router.rules().size() == 1; }));
   EXPECT_EQ(router.rules()[0].internal.port, 9090);
   EXPECT_TRUE(first);
 }
@@ -174,7 +124,7 @@ TEST_F(client_test, says_why_it_was_refused) {
   how.speaks_nat_pmp = false;
   how.refuses_maps_with = sim::pcp_result::not_authorized;
   test_router router{how};
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto [error, handle] = map(client, pcp_for_8080);
   EXPECT_TRUE(error == errc::not_authorized) << error.message();
   EXPECT_TRUE(error == next_step::tell_owner);
@@ -190,7 +140,7 @@ TEST_F(client_test, says_why_it_was_refused) {
 }
 
 TEST_F(client_test, fails_at_once_where_nothing_listens) {
-  client client{io_, options_for(unused_loopback_address())};
+  client client{*io_, options_for(unused_loopback_address())};
   const auto begin = std::chrono::steady_clock::now();
   const auto [error, handle] = map(client, pcp_for_8080);
   EXPECT_TRUE(error == errc::port_closed) << error.message() << ": " << to_string(handle.why());
@@ -200,7 +150,7 @@ TEST_F(client_test, fails_at_once_where_nothing_listens) {
 
 TEST_F(client_test, refuses_a_request_that_makes_no_sense) {
   const test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   const std::vector<map_request> requests{
       {.internal_port = 0},
       {.internal_port = 8080, .lifetime = std::chrono::seconds{0}},
@@ -216,7 +166,7 @@ TEST_F(client_test, refuses_a_request_that_makes_no_sense) {
 
 TEST_F(client_test, tells_the_end_of_a_mapping) {
   const test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto handle = map(client).mapping;
   ASSERT_TRUE(handle);
   client.async_close([](error_code) {});
@@ -235,7 +185,7 @@ TEST_F(client_test, hears_that_the_router_has_another_address) {
     sim::profile how;
     how.epoch_start = 1'000;  // so that it is seen to fall
     test_router router{how};
-    client client{io_, router.options()};
+    client client{*io_, router.options()};
     auto handle = map(client).mapping;
     ASSERT_TRUE(handle);
     const ip_address other{ip_address::v4_bytes{1, 2, 3, 5}};
@@ -268,12 +218,12 @@ TEST_F(client_test, answers_for_empty_handles) {
 }
 
 TEST_F(client_test, answers_for_a_handle_whose_mapping_failed) {
-  client client{io_, options_for(unused_loopback_address())};
+  client client{*io_, options_for(unused_loopback_address())};
   auto handle = map(client, pcp_for_8080).mapping;
   std::vector<error_code> told;
   handle.async_next_event([&](error_code error, const mapping_event&) { told.push_back(error); });
   std::move(handle).async_release([&](error_code error, removal) { told.push_back(error); });
-  ASSERT_TRUE(run_until(io_, [&] { return told.size() == 2; }));
+  ASSERT_TRUE(run_until([&] { return told.size() == 2; }));
   EXPECT_TRUE(told[0] == errc::closed);
   EXPECT_TRUE(told[1] == errc::closed);
 }
@@ -282,7 +232,7 @@ TEST_F(client_test, tells_how_the_protocol_was_chosen) {
   sim::profile how;
   how.speaks_pcp = false;
   const test_router router{how};
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   const auto [error, handle] = map(client);
   ASSERT_FALSE(error) << error.message();
   const auto report = handle.report();
@@ -301,21 +251,13 @@ TEST_F(client_test, tells_how_the_protocol_was_chosen) {
 
 // Keeping open
 
-class kept_open_test : public client_test {
- protected:
-  /// A router with nothing behind its port, for now.
-  static sim::profile closed() {
-    sim::profile how;
-    how.speaks_pcp = how.speaks_nat_pmp = false;
-    return how;
-  }
-};
+class kept_open_test : public client_fixture {};
 
 TEST_F(kept_open_test, asks_until_the_router_grants) {
-  test_router router{closed()};
+  test_router router{closed_router()};
   auto opts = router.options();
   opts.recheck_period = std::chrono::seconds{1};  // and so the longest pause
-  client client{io_, opts};
+  client client{*io_, opts};
   auto handle = client.keep_open(pcp_for_8080);
   EXPECT_TRUE(handle);
   EXPECT_EQ(handle.info().internal.port, 8080);
@@ -349,15 +291,15 @@ TEST_F(kept_open_test, asks_until_the_router_grants) {
 
 TEST_F(kept_open_test, needs_no_waiter) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   const auto handle = client.keep_open(pcp_for_8080);
-  ASSERT_TRUE(run_until(io_, [&] { return handle.info().external.port != 0; }));
+  ASSERT_TRUE(run_until([&] { return handle.info().external.port != 0; }));
   EXPECT_THAT(router.rules(), SizeIs(1));
 }
 
 TEST_F(kept_open_test, ends_with_its_handle) {
-  const test_router router{closed()};
-  client client{io_, router.options()};
+  const test_router router{closed_router()};
+  client client{*io_, router.options()};
   {
     auto handle = client.keep_open(pcp_for_8080);
     EXPECT_EQ(next_event(handle).event.kind, event_kind::failed);
@@ -377,7 +319,7 @@ TEST_F(kept_open_test, ends_with_its_handle) {
 
 TEST_F(kept_open_test, fails_once_where_the_request_makes_no_sense) {
   const test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto handle = client.keep_open({.internal_port = 0});
   const auto told = next_event(handle);
   EXPECT_EQ(told.event.kind, event_kind::failed);
@@ -385,8 +327,8 @@ TEST_F(kept_open_test, fails_once_where_the_request_makes_no_sense) {
 }
 
 TEST_F(kept_open_test, is_over_when_its_client_closes) {
-  const test_router router{closed()};
-  client client{io_, router.options()};
+  const test_router router{closed_router()};
+  client client{*io_, router.options()};
   auto handle = client.keep_open(pcp_for_8080);
   EXPECT_EQ(next_event(handle).event.kind, event_kind::failed);
   client.async_close([](error_code) {});
@@ -405,7 +347,7 @@ TEST_F(kept_open_test, is_over_when_its_client_closes) {
 
 TEST_F(client_test, stops_mapping_when_cancelled) {
   const silent_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   std::uint16_t port = 8080;
   for (const auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
                           asio::cancellation_type::total}) {
@@ -417,13 +359,13 @@ TEST_F(client_test, stops_mapping_when_cancelled) {
           told = error;
           EXPECT_FALSE(handle);
         }));
-    io_.restart();
-    io_.poll();
+    io_->restart();
+    io_->poll();
     ASSERT_FALSE(told);
     signal.emit(type);
     EXPECT_FALSE(told) << "never from within";
     const auto begin = std::chrono::steady_clock::now();
-    ASSERT_TRUE(run_until(io_, [&] { return told.has_value(); }));
+    ASSERT_TRUE(run_until([&] { return told.has_value(); }));
     EXPECT_EQ(*told, asio::error::operation_aborted);
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{1});
   }
@@ -433,7 +375,7 @@ TEST_F(client_test, stops_mapping_when_cancelled) {
 
 TEST_F(client_test, may_be_cancelled_before_it_has_begun) {
   const silent_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   asio::cancellation_signal signal;
   std::optional<error_code> told;
   client.async_map(request_for_8080,
@@ -446,14 +388,14 @@ TEST_F(client_test, may_be_cancelled_before_it_has_begun) {
 
 TEST_F(client_test, keeps_the_mapping_when_only_a_wait_is_cancelled) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto handle = map(client).mapping;
   asio::cancellation_signal signal;
   std::optional<error_code> told;
   handle.async_next_event(asio::bind_cancellation_slot(
       signal.slot(), [&](error_code error, const mapping_event&) { told = error; }));
   signal.emit(asio::cancellation_type::total);
-  ASSERT_TRUE(run_until(io_, [&] { return told.has_value(); }));
+  ASSERT_TRUE(run_until([&] { return told.has_value(); }));
   EXPECT_EQ(*told, asio::error::operation_aborted);
   EXPECT_TRUE(handle);
   EXPECT_THAT(router.rules(), SizeIs(1));
@@ -461,7 +403,7 @@ TEST_F(client_test, keeps_the_mapping_when_only_a_wait_is_cancelled) {
 
 TEST_F(client_test, goes_on_releasing_when_only_the_wait_is_cancelled) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   auto handle = map(client).mapping;
   asio::cancellation_signal signal;
   std::optional<error_code> told;
@@ -476,16 +418,16 @@ TEST_F(client_test, goes_on_releasing_when_only_the_wait_is_cancelled) {
 
 TEST_F(client_test, takes_a_cancellation_that_comes_too_late) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   asio::cancellation_signal signal;
   std::optional<map_result> result;
   client.async_map(request_for_8080, asio::bind_cancellation_slot(
                                          signal.slot(), [&](error_code error, mapping handle) {
                                            result.emplace(error, std::move(handle));
                                          }));
-  ASSERT_TRUE(run_until(io_, [&] { return result.has_value(); }));
+  ASSERT_TRUE(run_until([&] { return result.has_value(); }));
   signal.emit(asio::cancellation_type::total);
-  io_.poll();
+  io_->poll();
   EXPECT_FALSE(result->error);
   EXPECT_TRUE(result->mapping);
   EXPECT_THAT(router.rules(), SizeIs(1));
@@ -495,7 +437,7 @@ TEST_F(client_test, takes_a_cancellation_that_comes_too_late) {
 
 TEST_F(client_test, closes_once_and_for_all) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   const auto handle = map(client).mapping;
   std::vector<error_code> told;
   const auto tell = [&](error_code error) { told.push_back(error); };
@@ -516,7 +458,7 @@ TEST_F(client_test, closes_once_and_for_all) {
 
 TEST_F(client_test, closes_although_nobody_waits_for_it_any_more) {
   test_router router;
-  client client{io_, router.options()};
+  client client{*io_, router.options()};
   const auto handle = map(client).mapping;
   asio::cancellation_signal signal;
   std::optional<error_code> told;
@@ -530,13 +472,13 @@ TEST_F(client_test, closes_although_nobody_waits_for_it_any_more) {
 
 TEST_F(client_test, ends_pending_requests_when_it_closes) {
   const silent_router router;
-  std::optional<client> client{std::in_place, io_, router.options()};
+  std::optional<client> client{std::in_place, *io_, router.options()};
   std::optional<error_code> told;
   client->async_map(request_for_8080, [&](error_code error, const mapping&) { told = error; });
-  ASSERT_TRUE(run_until(io_, [&] { return router.was_asked(); }));
+  ASSERT_TRUE(run_until([&] { return router.was_asked(); }));
   client.reset();
   const auto begin = std::chrono::steady_clock::now();
-  ASSERT_TRUE(run_until(io_, [&] { return told.has_value(); }));
+  ASSERT_TRUE(run_until([&] { return told.has_value(); }));
   EXPECT_TRUE(*told == errc::closed);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{1});
   ASSERT_TRUE(run_out());

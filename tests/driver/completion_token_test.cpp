@@ -52,6 +52,8 @@ class completion_token_test : public testing::Test {
   }
 
   asio::awaitable<void> await_everything();
+  asio::awaitable<void> await_events_and_discoveries();
+  asio::awaitable<void> await_errors();
   asio::awaitable<void> await_tuples();
   asio::awaitable<void> await_deferred();
 
@@ -105,6 +107,26 @@ TEST_F(completion_token_test, callbacks) {
   ASSERT_TRUE(run_until(io_, [&] { return done == 4; }));
 }
 
+TEST_F(completion_token_test, callbacks_for_events_and_discoveries) {
+  client client{io_, router_.options()};
+  int done = 0;
+  client.async_next_event([&](error_code error, const mapping_event& event) {
+    EXPECT_FALSE(error);
+    EXPECT_EQ(event.kind, event_kind::mapped);
+    ++done;
+  });
+  const auto handle = client.keep_open(request_for_8080);
+  EXPECT_EQ(done, 0) << "never from within";
+  ASSERT_TRUE(run_until(io_, [&] { return done == 1; }));
+  client.async_discover(protocol_filter::pcp, [&](error_code error, const discovery& found) {
+    EXPECT_FALSE(error);
+    EXPECT_EQ(found.gateway, router_.address());
+    ++done;
+  });
+  EXPECT_EQ(done, 1);
+  ASSERT_TRUE(run_until(io_, [&] { return done == 2; }));
+}
+
 TEST_F(completion_token_test, futures) {
   const runner running{io_};
   client client{io_, router_.options()};
@@ -122,6 +144,101 @@ TEST_F(completion_token_test, futures) {
     EXPECT_TRUE(error.code() == next_step_of(errc::closed));
   }
 }
+
+TEST_F(completion_token_test, futures_for_events_and_discoveries) {
+  const runner running{io_};
+  client client{io_, router_.options()};
+  auto event = client.async_next_event(asio::use_future);
+  auto handle = client.keep_open(request_for_8080);
+  EXPECT_EQ(event.get().kind, event_kind::mapped);
+  const auto found = client.async_discover(protocol_filter::pcp, asio::use_future).get();
+  EXPECT_EQ(found.gateway, router_.address());
+  handle = mapping{};
+  EXPECT_EQ(client.async_next_event(asio::use_future).get().kind, event_kind::removed);
+  client.async_close(asio::use_future).get();
+  const auto is_closed = [](auto future) {
+    try {
+      future.get();
+      ADD_FAILURE() << "the client is closed";
+    } catch (const boost::system::system_error& error) {
+      EXPECT_TRUE(error.code() == errc::closed);
+      EXPECT_TRUE(error.code() == next_step_of(errc::closed));
+    }
+  };
+  is_closed(client.async_next_event(asio::use_future));
+  is_closed(client.async_discover(protocol_filter::pcp, asio::use_future));
+}
+
+asio::awaitable<void> completion_token_test::await_events_and_discoveries() {
+  client client{co_await asio::this_coro::executor, router_.options()};
+  auto handle = client.keep_open(request_for_8080);
+  const mapping_event event = co_await client.async_next_event(asio::use_awaitable);
+  EXPECT_EQ(event.kind, event_kind::mapped);
+  const discovery found = co_await client.async_discover(protocol_filter::pcp, asio::use_awaitable);
+  EXPECT_EQ(found.gateway, router_.address());
+
+  constexpr auto token = asio::as_tuple(asio::use_awaitable);
+  const auto [again_error, again] = co_await client.async_discover(protocol_filter::pcp, token);
+  EXPECT_FALSE(again_error);
+  EXPECT_EQ(again.gateway, router_.address());
+  auto next = client.async_next_event(asio::deferred);
+  auto search = client.async_discover(protocol_filter::pcp, asio::deferred);
+  handle = mapping{};
+  const mapping_event end = co_await std::move(next)(asio::use_awaitable);
+  EXPECT_EQ(end.kind, event_kind::removed);
+  EXPECT_EQ((co_await std::move(search)(asio::use_awaitable)).gateway, router_.address());
+
+  co_await client.async_close(asio::use_awaitable);
+  const auto [closed_error, nothing] = co_await client.async_next_event(token);
+  EXPECT_TRUE(closed_error == errc::closed);
+  const auto [search_error, nobody] = co_await client.async_discover(protocol_filter::any, token);
+  EXPECT_TRUE(search_error == errc::closed);
+  try {
+    co_await client.async_next_event(asio::use_awaitable);
+    ADD_FAILURE() << "an event of a closed client";
+  } catch (const boost::system::system_error& error) {
+    EXPECT_TRUE(error.code() == errc::closed);
+    EXPECT_TRUE(error.code() == next_step_of(errc::closed));
+  }
+  try {
+    co_await client.async_discover(protocol_filter::any, asio::use_awaitable);
+    ADD_FAILURE() << "a closed client asked";
+  } catch (const boost::system::system_error& error) {
+    EXPECT_TRUE(error.code() == errc::closed);
+  }
+}
+
+TEST_F(completion_token_test, awaitables_for_events_and_discoveries) {
+  run(await_events_and_discoveries());
+}
+
+/// The errors of the other operations, thrown.
+asio::awaitable<void> completion_token_test::await_errors() {
+  mapping empty;
+  try {
+    co_await empty.async_next_event(asio::use_awaitable);
+    ADD_FAILURE() << "an event of nothing";
+  } catch (const boost::system::system_error& error) {
+    EXPECT_TRUE(error.code() == errc::closed);
+    EXPECT_TRUE(error.code() == next_step_of(errc::closed));
+  }
+  try {
+    co_await std::move(empty).async_release(asio::use_awaitable);
+    ADD_FAILURE() << "released nothing";
+  } catch (const boost::system::system_error& error) {
+    EXPECT_TRUE(error.code() == errc::closed);
+  }
+  client client{co_await asio::this_coro::executor, router_.options()};
+  try {
+    co_await client.async_map({.internal_port = 0}, asio::use_awaitable);
+    ADD_FAILURE() << "mapped nothing";
+  } catch (const boost::system::system_error& error) {
+    EXPECT_TRUE(error.code() == errc::invalid_argument);
+    EXPECT_TRUE(error.code() == next_step::fix_call);
+  }
+}
+
+TEST_F(completion_token_test, awaitables_throw) { run(await_errors()); }
 
 asio::awaitable<void> completion_token_test::await_everything() {
   client client{co_await asio::this_coro::executor, router_.options()};
@@ -233,6 +350,25 @@ TEST_F(completion_token_test, handlers_run_on_their_own_executor) {
   ASSERT_TRUE(run_until(other, [&] { return done == 4; }));
 }
 
+TEST_F(completion_token_test, handlers_of_events_and_discoveries_run_on_their_own_executor) {
+  asio::io_context other;
+  const auto other_executor = other.get_executor();
+  client client{io_, router_.options()};
+  int done = 0;
+  const auto note = [&](auto&&...) {
+    EXPECT_TRUE(other_executor.running_in_this_thread());
+    ++done;
+  };
+  client.async_next_event(asio::bind_executor(other_executor, note));
+  other.poll();
+  EXPECT_FALSE(other.stopped()) << "the operation is work of the handler's executor";
+  const runner running{io_};
+  const auto handle = client.keep_open(request_for_8080);
+  ASSERT_TRUE(run_until(other, [&] { return done == 1; }));
+  client.async_discover(protocol_filter::pcp, asio::bind_executor(other_executor, note));
+  ASSERT_TRUE(run_until(other, [&] { return done == 2; }));
+}
+
 TEST_F(completion_token_test, the_client_may_live_on_a_strand) {
   const auto strand = asio::make_strand(io_);
   client client{strand, router_.options()};
@@ -271,14 +407,32 @@ struct counting_allocator {
 };
 
 TEST_F(completion_token_test, handlers_bring_their_own_allocator) {
-  const auto given = std::make_shared<std::size_t>(0);
   client client{io_, router_.options()};
-  bool done = false;
-  client.async_map(request_for_8080,
-                   asio::bind_allocator(counting_allocator<void*>{given},
-                                        [&](error_code, const mapping&) { done = true; }));
-  EXPECT_GT(*given, 0U);
-  ASSERT_TRUE(run_until(io_, [&] { return done; }));
+  mapping handle;
+  int done = 0;
+  int started = 0;
+  const auto begins = [&](auto start) {
+    const auto given = std::make_shared<std::size_t>(0);
+    start([&, given](auto handler) {
+      return asio::bind_allocator(counting_allocator<void*>{given}, std::move(handler));
+    });
+    EXPECT_GT(*given, 0U) << started;
+    ++started;
+  };
+  const auto count = [&](auto&&...) { ++done; };
+  begins([&](auto with) {
+    client.async_map(request_for_8080, with([&](error_code, mapping opened) {
+                       handle = std::move(opened);
+                       ++done;
+                     }));
+  });
+  ASSERT_TRUE(run_until(io_, [&] { return done == 1; }));
+  begins([&](auto with) { handle.async_next_event(with(count)); });
+  begins([&](auto with) { client.async_next_event(with(count)); });
+  begins([&](auto with) { std::move(handle).async_release(with(count)); });
+  begins([&](auto with) { client.async_discover(protocol_filter::pcp, with(count)); });
+  begins([&](auto with) { client.async_close(with(count)); });
+  ASSERT_TRUE(run_until(io_, [&] { return done == 6; }));
 }
 
 TEST_F(completion_token_test, handlers_may_be_move_only) {

@@ -34,6 +34,8 @@ std::pair<damson::error_code, T> within_limit(std::string_view what, Start&& sta
   return future.get();
 }
 
+}  // namespace
+
 damson::options with_log(damson::options opts) {
   if (lab::environment_flag("DAMSON_VERBOSE")) {
     opts.level = damson::log_level::debug;
@@ -43,8 +45,6 @@ damson::options with_log(damson::options opts) {
   }
   return opts;
 }
-
-}  // namespace
 
 class lan_client::loop {
  public:

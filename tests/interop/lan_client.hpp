@@ -10,6 +10,9 @@
 
 #include "lab/lab.hpp"
 
+/// Lets the client's log be seen where the environment has DAMSON_VERBOSE=1.
+damson::options with_log(damson::options opts);
+
 /// A damson client on the LAN host, its loop on a thread there, for tests that read from top to
 /// bottom. Every call throws lab::error when nothing comes within thirty seconds.
 class lan_client {

@@ -331,22 +331,6 @@ TEST_F(first_contact, requests_that_make_no_sense_are_refused_without_a_packet) 
   EXPECT_EQ(w.sent_count(), 0U);
 }
 
-TEST_F(first_contact, a_second_mapping_of_the_same_port_is_refused) {
-  world& w = begin_mapped();
-  const mapping_id second = w.create(request(8080));
-  const mapping_id udp = w.create(request(8080, transport::udp));
-  w.run_for(1s);
-  ASSERT_NE(w.last_event(second), nullptr);
-  EXPECT_EQ(w.last_event(second)->event.kind, event_kind::failed);
-  EXPECT_EQ(w.last_event(second)->event.why.reason, errc::already_mapped);
-  EXPECT_EQ(w.last_event(udp)->event.kind, event_kind::mapped);
-  w.release(second);
-  w.run_for(3s);
-  EXPECT_EQ(w.last_event(second)->event.kind, event_kind::removed);
-  EXPECT_EQ(w.last_event(id_)->event.kind, event_kind::mapped);
-  EXPECT_TRUE(router_holds(w, 8080));
-}
-
 TEST_F(first_contact, each_mapping_has_a_nonce_of_its_own) {
   world& w = begin();
   w.create(request(8080));
@@ -386,4 +370,27 @@ TEST_F(first_contact, nothing_is_sent_before_the_first_request) {
 }
 
 }  // namespace
+/// It answers, in PCP, that it does not speak NAT-PMP; its answers about mappings are lost.
+TEST_F(first_contact, a_pcp_server_that_is_there_is_waited_for_as_long_as_the_program_wants) {
+  for (const auto patience : {6'000ms, 10'000ms, 15'000ms}) {
+    SCOPED_TRACE(patience.count());
+    scene what;
+    what.router.speaks_nat_pmp = false;
+    what.client.mapping_timeout = patience;
+    world& w = begin(what);
+    w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+      const auto& packet = record.datagram.bytes;
+      const bool is_map = packet.size() == 60 && packet[1] == std::byte{0x81};
+      if (record.way == direction::to_host && is_map) return std::nullopt;
+      return 1ms;
+    };
+    w.create(request(protocol_filter::pcp));
+    w.run_for(20s);
+    ASSERT_FALSE(w.events().empty());
+    EXPECT_EQ(w.events()[0].event.kind, event_kind::failed);
+    EXPECT_EQ(w.events()[0].at, patience + 2ms);
+    EXPECT_EQ(reason_for(w.events()[0].event.why, protocol::pcp)->reason, errc::no_answer);
+  }
+}
+
 }  // namespace damson::sim

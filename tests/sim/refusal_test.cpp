@@ -367,5 +367,21 @@ TEST_F(refusal, a_router_that_comes_up_later_is_found_within_a_recheck_period) {
   }
 }
 
+/// Refusals name no request, so those after a silence could each be a late answer to an earlier
+/// try; but not for ever.
+TEST_F(refusal, after_silence_is_heard) {
+  scene what = with(nat_pmp_only_router());
+  what.public_address.reset();
+  world& w = begin(what);
+  w.set_plugged(false);
+  const mapping_id id = w.create(request(protocol_filter::nat_pmp_only));
+  w.run_for(4s);
+  ASSERT_EQ(w.last_event(id)->event.why.reason, errc::no_answer);
+  w.set_plugged(true);
+  w.run_for(10s);
+  const failure& why = w.last_event(id)->event.why;
+  EXPECT_EQ(why.reason, errc::network_failure) << to_string(why);
+}
+
 }  // namespace
 }  // namespace damson::sim

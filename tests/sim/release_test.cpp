@@ -370,4 +370,71 @@ TEST_F(release, a_request_while_closing_is_refused) {
 }
 
 }  // namespace
+/// A router that has said no, in whatever way, is not waited for.
+TEST_F(release, before_the_first_answer_ends_with_it_where_that_is_a_refusal) {
+  profile refusing;
+  refusing.refuses_maps_with = pcp_result::not_authorized;
+  refusing.speaks_nat_pmp = false;
+  profile closed;
+  closed.speaks_pcp = closed.speaks_nat_pmp = false;
+  for (const profile& router : {nat_pmp_only_router(), refusing, closed}) {
+    for (const auto after : {0ms, 1ms, 2ms, 3ms}) {
+      SCOPED_TRACE(after.count());
+      world& w = begin(with(router));
+      const mapping_id id = w.create(request(protocol_filter::pcp_only));
+      w.run_for(after);
+      w.release(id);
+      w.run_for(10ms);
+      ASSERT_NE(w.last_event(id), nullptr);
+      EXPECT_EQ(w.last_event(id)->event.kind, event_kind::removed);
+      EXPECT_EQ(w.router().table().size(), 0U);
+    }
+  }
+}
+
+// The process is about to end, or its loop has: nothing will be heard any more.
+
+TEST_F(release, at_once_sends_one_delete_for_each_pcp_mapping) {
+  world& w = begin();
+  for (std::uint16_t port = 8000; port < 8010; ++port) w.create(request(port));
+  w.run_for(1s);
+  ASSERT_EQ(w.router().table().size(), 10U);
+  const auto before = pcp_maps(w).size();
+  w.close(true);
+  EXPECT_TRUE(w.closed()) << "in the same drain";
+  EXPECT_EQ(w.engine_deadline(), std::nullopt);
+  EXPECT_EQ(pcp_maps(w).size(), before + 10);
+  for (const auto& seen : w.events()) {
+    if (seen.event.kind != event_kind::removed) continue;
+    EXPECT_EQ(seen.event.how, removal::left_to_expire);
+  }
+  EXPECT_EQ(w.count_events(event_kind::removed), 10U);
+  w.run_for(1s);
+  EXPECT_EQ(w.router().table().size(), 0U);
+}
+
+TEST_F(release, at_once_does_not_wait_for_the_one_request_in_flight) {
+  world& w = begin(with(nat_pmp_only_router()));
+  for (std::uint16_t port = 8000; port < 8010; ++port) w.create(request(port));
+  w.run_for(1s);
+  ASSERT_EQ(w.router().table().size(), 10U);
+  w.close(true);
+  EXPECT_TRUE(w.closed());
+  w.run_for(1s);
+  EXPECT_EQ(w.router().table().size(), 0U);
+}
+
+TEST_F(release, at_once_ends_what_was_not_made_yet) {
+  world& w = begin();
+  w.create(request());
+  w.discover();
+  w.close(true);
+  EXPECT_TRUE(w.closed());
+  EXPECT_EQ(w.count_events(event_kind::removed), 1U);
+  EXPECT_EQ(w.events().back().event.how, removal::already_gone);
+  w.run_for(10s);
+  EXPECT_TRUE(w.discoveries().empty());
+  EXPECT_EQ(w.open_channels(), 0U);
+}
+
 }  // namespace damson::sim

@@ -162,7 +162,7 @@ class upnp_chaos : public scenario {
   void expect_up(const world& w) const {
     for (const mapping_id id : wanted_) {
       const auto* last = w.last_event(id);
-      // A second mapping of one port waits for the first to go, and is not up while that is.
+      // One that forbids what another of its port allows waits for that to go.
       if (last->event.why.reason == errc::already_mapped) continue;
       EXPECT_TRUE(is_up(last->event)) << story(w, id);
     }

@@ -85,6 +85,24 @@ TEST_F(upnp_mishap, an_absence_from_any_moment_of_the_set_up) {
   }
 }
 
+TEST_F(upnp_mishap, an_answer_is_waited_for_as_long_as_the_program_wants_and_five_seconds_at_most) {
+  for (const auto& [wanted, waited] : {std::pair{700ms, 700ms}, {10'000ms, 5'000ms}}) {
+    scene what = upnp_only();
+    what.client.mapping_timeout = wanted;
+    world& w = begin(what);
+    w.http_courier = [](const http_record& record) {
+      const bool is_action = asked_for(record).starts_with("Add");
+      return http_treatment{.end = is_action ? outcome::hangs : outcome::answered};
+    };
+    w.create(request());
+    w.run_for(20s);
+    const auto adds = requests_for(w, "AddPortMapping");
+    ASSERT_FALSE(adds.empty());
+    EXPECT_EQ(adds[0].error, http_error::timed_out);
+    EXPECT_EQ(*adds[0].ended_at - adds[0].at, waited);
+  }
+}
+
 TEST_F(upnp_mishap, a_broken_exchange_at_any_step_of_the_set_up) {
   for (const outcome end : {outcome::refused, outcome::unanswered, outcome::breaks_before,
                             outcome::breaks_after, outcome::hangs}) {

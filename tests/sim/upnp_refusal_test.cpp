@@ -89,6 +89,20 @@ TEST_F(upnp_refusal, of_an_optional_action_leads_to_the_older_one) {  // Q-160
   }
 }
 
+TEST_F(upnp_refusal, carries_the_routers_own_words) {
+  upnp_profile how;
+  how.refuses_adds_with = 606;
+  world& w = begin(upnp_only_in_public(how));
+  const protocol_failure why = failure_of(w);
+  EXPECT_EQ(why.reason, errc::not_authorized);
+  EXPECT_EQ(why.result_code, 606);
+  EXPECT_EQ(why.router_text, "Action not authorized");
+  EXPECT_TRUE(why.retry_after);
+  EXPECT_NE(to_string(why).find("result 606, \"Action not authorized\", not again for"),
+            std::string::npos)
+      << to_string(why);
+}
+
 TEST_F(upnp_refusal, of_reading_back_leaves_a_mapping_unverified) {
   upnp_profile how;
   how.missing_actions = {"GetSpecificPortMappingEntry"};

@@ -68,7 +68,8 @@ const std::vector<include_rule>& include_rules() {
       {.folder = "driver",
        .may_include = {"std", "vocabulary", "facade", "base", "net", "core", "asio", "beast",
                        "boost", "c", "system"}},
-      {.folder = "capi", .may_include = {"std", "vocabulary", "facade", "compat"}},
+      {.folder = "capi",
+       .may_include = {"std", "vocabulary", "facade", "compat", "asio", "beast", "c", "system"}},
       {.folder = "state", .may_include = {"std", "vocabulary", "base", "sqlite"}},
       {.folder = "service",
        .may_include = {"std", "vocabulary", "facade", "state", "asio", "beast"}},
@@ -79,7 +80,8 @@ const std::vector<include_rule>& include_rules() {
       {.folder = "sim sockets",
        .may_include = {"std", "vocabulary", "base", "sim", "asio", "beast", "pugixml",
                        "boost json"}},
-      {.folder = "examples", .may_include = {"std", "vocabulary", "facade", "asio"}},
+      {.folder = "examples",
+       .may_include = {"std", "vocabulary", "facade", "compat", "asio", "c", "system"}},
   };
   return rules;
 }
@@ -132,7 +134,7 @@ std::optional<std::string> resolve(const source_tree& tree, std::string_view inc
       return path;
     }
   }
-  for (const std::string_view root : {"include/"sv, "src/"sv}) {
+  for (const std::string_view root : {"include/"sv, "include/compat/"sv, "src/"sv}) {
     if (std::string path = std::string{root} + include.name; tree.contains(path)) {
       return path;
     }

@@ -17,6 +17,7 @@ using damson::core::availability;
 using damson::core::explain;
 using damson::core::mapping;
 using damson::core::move;
+using damson::core::narrowed;
 using damson::core::next_move;
 using damson::core::refusal_pause;
 using damson::core::silence_pause;
@@ -82,6 +83,24 @@ constexpr auto moments = std::to_array<moment>({
   {"pcp only, failed",                      only_pcp,     true,  true,  false, false, unknown, present, move::give_up},
 });
 // clang-format on
+
+TEST(election, two_filters_allow_what_both_allow) {
+  constexpr std::array filters{protocol_filter::any, protocol_filter::pcp, protocol_filter::upnp,
+                               protocol_filter::pcp_only, protocol_filter::nat_pmp_only};
+  constexpr std::array protocols{protocol::pcp, protocol::nat_pmp, protocol::upnp};
+  for (const auto a : filters) {
+    for (const auto b : filters) {
+      const auto both = narrowed(a, b);
+      for (const auto which : protocols) {
+        EXPECT_EQ(both && allows(*both, which), allows(a, which) && allows(b, which));
+      }
+      EXPECT_EQ(both, narrowed(b, a));
+      // Without a router at all only where neither says a word.
+      const bool both_any = a == protocol_filter::any && b == protocol_filter::any;
+      EXPECT_EQ(both == protocol_filter::any, both_any);
+    }
+  }
+}
 
 TEST(election, next_move_follows_the_table) {
   for (const moment& each : moments) {

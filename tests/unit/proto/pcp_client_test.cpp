@@ -148,7 +148,7 @@ TEST_F(pcp_client_test, one_request_of_a_mapping_is_open_at_a_time) {
 
 TEST_F(pcp_client_test, the_check_is_one_announce_request_until_it_is_answered) {
   EXPECT_FALSE(client_.check_next_due());
-  client_.check(ip_address{ip_address::v4_bytes{192, 168, 1, 20}}, start);
+  client_.check(ip_address{ip_address::v4_bytes{192, 168, 1, 20}}, schedules::release, start);
   EXPECT_EQ(client_.check_due(start, random_).send.size(), pcp_header_bytes);
   EXPECT_TRUE(client_.check_due(start, random_).send.empty());
   EXPECT_TRUE(client_.any_open());

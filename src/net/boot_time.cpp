@@ -1,10 +1,10 @@
-#include "driver/boot_time.hpp"
-
 #include <ctime>
 
 #include <chrono>
 
-namespace damson::driver {
+#include <damson/network.hpp>
+
+namespace damson {
 
 time_point boot_time_now() noexcept {
   timespec now{};
@@ -13,4 +13,4 @@ time_point boot_time_now() noexcept {
   return time_point{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
 }
 
-}  // namespace damson::driver
+}  // namespace damson

@@ -1,0 +1,257 @@
+#include "sim/profiles.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+namespace damson::sim {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+profile with(const std::function<void(profile&)>& change) {
+  profile out;
+  change(out);
+  return out;
+}
+
+/// One that speaks UPnP only.
+profile igd(const std::function<void(upnp_profile&)>& change = {}) {
+  profile out;
+  out.speaks_pcp = false;
+  out.speaks_nat_pmp = false;
+  out.speaks_upnp = true;
+  if (change) change(out.upnp);
+  return out;
+}
+
+profile igd2(const std::function<void(upnp_profile&)>& change = {}) {
+  profile out = igd(change);
+  out.upnp.version = 2;
+  return out;
+}
+
+std::vector<named_profile> plain_profiles() {
+  return {
+      {"strict", "", "PCP and NAT-PMP as the RFCs say", {}},
+      {"all", "Q-158", "PCP, NAT-PMP and UPnP, each with rules of its own",
+       with([](profile& how) { how.speaks_upnp = true; })},
+      {"all-one-table", "Q-158", "the same, with one rule for a port whoever made it",
+       with([](profile& how) {
+         how.speaks_upnp = true;
+         how.upnp.one_rule_for_all_protocols = true;
+       })},
+      {"pcp-only", "Q-21", "NAT-PMP is answered with a PCP packet that is cut",
+       with([](profile& how) {
+         how.speaks_nat_pmp = false;
+         how.clips_answers_to_nat_pmp = true;
+       })},
+      {"nat-pmp-only", "Q-20", "PCP is answered with eight bytes that refuse the version",
+       with([](profile& how) { how.speaks_pcp = false; })},
+      {"nat-pmp-only-silent", "Q-22", "PCP is not answered at all", with([](profile& how) {
+         how.speaks_pcp = false;
+         how.answers_version_refusal = false;
+       })},
+      {"upnp-only", "Q-41", "the port of PCP and NAT-PMP is closed", igd()},
+      {"upnp-only-silent", "Q-22", "the port of PCP and NAT-PMP is silent",
+       [] {
+         profile out = igd();
+         out.closed_port_refuses = false;
+         return out;
+       }()},
+      {"igd2", "Q-93", "UPnP version 2", igd2()},
+  };
+}
+
+std::vector<named_profile> pcp_profiles() {
+  return {
+      {"renewals-fail", "Q-28", "one renewal is answered with NO_RESOURCES",
+       with([](profile& how) { how.refused_renewals = 1; })},
+      {"delete-of-nothing-fails", "Q-29", "to delete what is not there is an error",
+       with([](profile& how) { how.delete_of_nothing_fails = true; })},
+      {"errors-without-lifetime", "Q-34", "each error is to last 0 s", with([](profile& how) {
+         how.error_lifetime = 0;
+         how.refuses_maps_with = pcp_result::no_resources;
+       })},
+      {"not-authorized", "Q-35", "the household has switched it off", with([](profile& how) {
+         how.refuses_maps_with = pcp_result::not_authorized;
+         how.refuses_nat_pmp_maps_with = nat_pmp_result::not_authorized;
+       })},
+      {"short-leases", "Q-36 Q-51", "a minute, whatever was asked",
+       with([](profile& how) { how.forced_grant = 60; })},
+      {"address-change-keeps-epoch", "Q-39", "another address outside, and the epoch goes on",
+       with([](profile& how) { how.address_change_resets_epoch = false; })},
+      {"unannounced", "Q-40", "restarts are not announced",
+       with([](profile& how) { how.announcements = 0; })},
+      {"deaf-to-announce", "Q-40", "the question whether it is there meets silence",
+       with([](profile& how) { how.answers_announce_requests = false; })},
+      {"taken-is-no-resources", "Q-44", "a port in use is NO_RESOURCES",
+       with([](profile& how) { how.taken_port_is_no_resources = true; })},
+      {"own-ports", "Q-53", "the external port is never the one asked for",
+       with([](profile& how) { how.external_port = port_policy::own_choice; })},
+      {"few-rules", "Q-181", "four rules and no more",
+       with([](profile& how) { how.max_rules = 4; })},
+      {"quota", "Q-181", "four rules for each host",
+       with([](profile& how) { how.rules_per_host = 4; })},
+  };
+}
+
+std::vector<named_profile> nat_pmp_profiles() {
+  const auto nat_pmp = [](const std::function<void(profile&)>& change) {
+    return with([&](profile& how) {
+      how.speaks_pcp = false;
+      change(how);
+    });
+  };
+  return {
+      {"echoing-errors", "Q-54", "NAT-PMP refusals repeat port and lifetime",
+       nat_pmp([](profile& how) {
+         how.nat_pmp_errors_echo_request = true;
+         how.refuses_nat_pmp_maps_with = nat_pmp_result::out_of_resources;
+       })},
+      {"short-errors", "Q-55", "NAT-PMP refusals have eight bytes", nat_pmp([](profile& how) {
+         how.nat_pmp_errors_are_short = true;
+         how.refuses_nat_pmp_maps_with = nat_pmp_result::not_authorized;
+       })},
+      {"address-unknown", "Q-57", "NAT-PMP tells 0.0.0.0, with success",
+       nat_pmp([](profile& how) { how.external_address_unknown = true; })},
+      {"private-is-failure", "Q-58", "NAT-PMP calls a private address outside a failure",
+       nat_pmp([](profile& how) { how.private_wan_is_failure = true; })},
+      {"another-internal-port", "Q-50", "NAT-PMP answers name another internal port",
+       nat_pmp([](profile& how) { how.nat_pmp_answers_internal_port = 9; })},
+  };
+}
+
+std::vector<named_profile> discovery_profiles() {
+  return {
+      {"ssdp-all-first-only", "Q-70", "ssdp:all finds another device only",
+       igd([](upnp_profile& how) { how.only_first_device_for_all = true; })},
+      {"answers-as-v1", "Q-71", "a version 2 that answers searches as version 1",
+       igd2([](upnp_profile& how) { how.answers_with_version = std::uint8_t{1}; })},
+      {"multicast-only", "Q-73", "searches by unicast are not heard",
+       igd([](upnp_profile& how) { how.searches = search_reach::multicast_only; })},
+      {"unicast-only", "Q-73", "searches by multicast are not heard",
+       igd([](upnp_profile& how) { how.searches = search_reach::unicast_only; })},
+      {"odd-source-port", "Q-74", "searches are answered from another port",
+       igd([](upnp_profile& how) { how.ssdp_source_port = 40'123; })},
+      {"deaf-after-search", "Q-75", "after a search it hears nothing for a second",
+       igd([](upnp_profile& how) { how.deaf_after_search = 1s; })},
+      {"odd-spelling", "Q-78", "small letters, no spaces, bare line feeds",
+       igd([](upnp_profile& how) {
+         how.answer_style = {.names = message_style::letters::lower,
+                             .space_after_colon = false,
+                             .carriage_returns = false,
+                             .final_line_end = false};
+       })},
+      {"many-answers", "Q-80", "each search is answered eight times",
+       igd([](upnp_profile& how) { how.answer_copies = 8; })},
+      {"moves", "Q-83", "another port and other paths after each restart, without a byebye",
+       igd([](upnp_profile& how) {
+         how.random_paths = true;
+         how.says_byebye = false;
+       })},
+  };
+}
+
+std::vector<named_profile> description_profiles() {
+  return {
+      {"first-connection-dead", "Q-90", "two connections, the first is down",
+       igd([](upnp_profile& how) {
+         wan_connection dead{};
+         dead.kind = wan_service::ppp;
+         dead.up = false;
+         how.connections.insert(how.connections.begin(), dead);
+       })},
+      {"dslforum", "Q-91", "names of the DSL forum",
+       igd([](upnp_profile& how) { how.dslforum_names = true; })},
+      {"poses-as-v1", "Q-94", "a version 2 that describes itself as version 1",
+       igd2([](upnp_profile& how) { how.poses_as_v1 = true; })},
+      {"url-base", "Q-95", "URLBase, and relative URLs", igd([](upnp_profile& how) {
+         how.url_base = url_base_kind::present;
+         how.control_urls = control_url_shape::relative;
+       })},
+      {"padded-urls", "Q-96", "white space around control URLs",
+       igd([](upnp_profile& how) { how.control_urls = control_url_shape::padded; })},
+      {"stray-bytes", "Q-98", "bytes that are no UTF-8",
+       igd([](upnp_profile& how) { how.stray_bytes = true; })},
+      {"odd-namespace", "Q-99", "a namespace that nobody defined",
+       igd([](upnp_profile& how) { how.fault = description_fault::odd_namespace; })},
+      {"odd-case", "Q-100", "prefixes, and elements in small letters", igd([](upnp_profile& how) {
+         how.prefixed_elements = true;
+         how.lower_case_elements = true;
+         how.prefix = envelope_prefix::upper_case;
+       })},
+  };
+}
+
+std::vector<named_profile> soap_profiles() {
+  return {
+      {"strict-white-space", "Q-104", "no white space between the elements of an envelope",
+       igd([](upnp_profile& how) { how.refuses_white_space = true; })},
+      {"faults-with-200", "Q-109", "faults come with status 200",
+       igd([](upnp_profile& how) { how.faults_with_200 = true; })},
+      {"slow-server", "Q-110", "a web server that wants pauses", igd([](upnp_profile& how) {
+         how.request_gap = 50ms;
+         how.processing = 100ms;
+       })},
+      {"no-queries", "Q-160", "entries cannot be asked for",
+       igd([](upnp_profile& how) { how.missing_actions = {"GetSpecificPortMappingEntry"}; })},
+      {"high-ports-only", "Q-163", "ports below 1024 are refused",
+       igd([](upnp_profile& how) { how.refuses_low_ports = true; })},
+      {"no-overwriting", "Q-168", "what is there is not replaced, also by its owner",
+       igd([](upnp_profile& how) { how.no_overwriting = true; })},
+      {"same-ports", "Q-169", "both ports must be equal",
+       igd([](upnp_profile& how) { how.same_ports_required = true; })},
+      {"permanent-only-725", "Q-170", "leases are refused, as the standard says",
+       igd([](upnp_profile& how) { how.leases = lease_policy::only_permanent_725; })},
+      {"permanent-only-402", "Q-161", "leases are refused as invalid arguments",
+       igd([](upnp_profile& how) { how.leases = lease_policy::only_permanent_402; })},
+      {"finite-only", "Q-161", "permanent ones and more than a week are refused",
+       igd([](upnp_profile& how) { how.leases = lease_policy::only_finite_402; })},
+      {"finite-dropped", "Q-192", "leases are granted and not kept",
+       igd([](upnp_profile& how) { how.leases = lease_policy::finite_is_dropped; })},
+      {"any-port-moves", "Q-180", "AddAnyPortMapping gives another port each time",
+       igd2([](upnp_profile& how) { how.any_port_moves = true; })},
+      {"reserved-name", "Q-179", "AddAnyPortMapping does not name the port",
+       igd2([](upnp_profile& how) { how.reserved_port_name = ""; })},
+      {"lease-shown-as-zero", "Q-184", "entries say 0 for a lease that ends",
+       igd([](upnp_profile& how) { how.shows_lease_as_zero = true; })},
+      {"vendor-error", "Q-186", "one refusal with a number of its own", igd([](upnp_profile& how) {
+         how.refuses_adds_with = -911;
+         how.refused_adds = 1;
+       })},
+      {"forced-lease", "Q-191", "an hour, whatever was asked",
+       igd([](upnp_profile& how) { how.forced_lease = 3'600; })},
+      {"no-extension", "Q-193", "a repeated request does not extend the lease",
+       igd([](upnp_profile& how) { how.refresh_does_not_extend = true; })},
+      {"frozen-uptime", "Q-185", "its uptime never changes",
+       igd([](upnp_profile& how) { how.uptime = 4'711; })},
+      {"success-without-entry", "Q-210", "success, and no entry",
+       igd([](upnp_profile& how) { how.success_without_entry = true; })},
+  };
+}
+
+std::vector<named_profile> all_profiles() {
+  std::vector<named_profile> out;
+  for (auto&& group : {plain_profiles(), pcp_profiles(), nat_pmp_profiles(), discovery_profiles(),
+                       description_profiles(), soap_profiles()}) {
+    out.insert(out.end(), group.begin(), group.end());
+  }
+  return out;
+}
+
+}  // namespace
+
+std::span<const named_profile> profiles() {
+  static const std::vector<named_profile> all = all_profiles();
+  return all;
+}
+
+const named_profile* find_profile(std::string_view name) {
+  const auto all = profiles();
+  const auto found = std::ranges::find(all, name, &named_profile::name);
+  return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace damson::sim

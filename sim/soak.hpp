@@ -1,0 +1,37 @@
+#pragma once
+
+/// A whole life of one client, made out of one number: trouble of every kind, then healing, then
+/// what must hold. The same number gives the same life.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "sim/profiles.hpp"
+
+namespace damson::sim {
+
+struct soak_settings {
+  std::uint64_t seed = 1;
+  /// Of trouble; healing takes hours more.
+  std::chrono::seconds trouble = std::chrono::hours{1};
+  /// Null: the seed picks one.
+  const named_profile* router = nullptr;
+};
+
+struct soak_outcome {
+  std::string router;  ///< the name of its profile
+  std::chrono::nanoseconds simulated{};
+  std::uint64_t trace_hash = 0;       ///< of every packet, exchange and event with its time
+  std::size_t happenings = 0;         ///< packets, exchanges and events
+  std::optional<std::string> broken;  ///< what did not hold
+  std::string last_lines;             ///< broken: the last fifty lines of the transcript
+  std::string transcript;             ///< all of it, where it was asked for
+};
+
+/// Never throws: an exception is a broken invariant too.
+soak_outcome live(const soak_settings& how, bool with_transcript = false);
+
+}  // namespace damson::sim

@@ -1,0 +1,234 @@
+#include "core/discoveries.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "core/election.hpp"
+#include "core/uplink.hpp"
+
+namespace damson::core {
+
+// ---------------------------------------------------------------------------------------------
+// What the program wants
+
+void discoveries::begin(context& ctx, const discover& what) {
+  wanted_.push_back(what);
+  if (!round_) begin_round(ctx);
+}
+
+void discoveries::cancel(context& ctx, discovery_id id) {
+  std::erase_if(wanted_, [&](const discover& each) { return each.id == id; });
+  const bool is_wanted = std::ranges::any_of(
+      wanted_, [&](const discover& each) { return round_ && each.protocols == round_->protocols; });
+  if (is_wanted) return;
+  stop_round(ctx);
+  begin_round(ctx);
+}
+
+void discoveries::cancel_all(context& ctx) {
+  wanted_.clear();
+  stop_round(ctx);
+}
+
+// ---------------------------------------------------------------------------------------------
+// A round
+
+void discoveries::begin_round(context& ctx) {
+  if (wanted_.empty()) return;
+  round_.emplace(round{.protocols = wanted_.front().protocols,
+                       .began = ctx.now,
+                       .found = {},
+                       .router = std::nullopt});
+  ctx.timers.set(timer::discovery_end, ctx.now + ctx.opts.discovery_timeout);
+  ctx.outputs.emplace_back(look_at_network{});
+}
+
+void discoveries::on_network(context& ctx, const network_facts& facts) {
+  if (!round_ || round_->router) return;
+  const auto way_out = choose_uplink(facts, ctx.opts);
+  if (way_out) round_->found.local = way_out->local;
+  if (!way_out || !way_out->gateway) return end_round(ctx);
+  round_->found.gateway = *way_out->gateway;
+  const auto allowed = narrowed(round_->protocols, ctx.opts.protocols);
+  for (const protocol each : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
+    if (!allowed || !allows(*allowed, each)) continue;
+    round_->found.protocols.push_back({.protocol = each,
+                                       .standing = protocol_standing::asked,
+                                       .server = {},
+                                       .why = std::nullopt,
+                                       .answered_after = std::nullopt});
+  }
+  if (round_->found.protocols.empty()) return end_round(ctx);
+  round_->router.emplace(ctx.new_gateway(), *way_out);
+  round_->router->open(ctx, facts, false);
+}
+
+void discoveries::begin_questions(context& ctx) {
+  gateway& router = *round_->router;
+  round_->found.local = router.local();
+  const auto asks = [&](protocol which) {
+    return std::ranges::any_of(round_->found.protocols,
+                               [&](const protocol_report& each) { return each.protocol == which; });
+  };
+  router.allow({.pcp = asks(protocol::pcp), .nat_pmp = asks(protocol::nat_pmp)});
+  for (protocol_report& each : round_->found.protocols) {
+    each.server = router.server(each.protocol);
+  }
+  if (asks(protocol::pcp)) router.ask_whether_it_speaks_pcp(ctx);
+  if (asks(protocol::nat_pmp)) router.ask_address(ctx);
+  if (asks(protocol::upnp)) router.igd().find(ctx, false);
+}
+
+void discoveries::end_round(context& ctx) {
+  const protocol_filter protocols = round_->protocols;
+  const discovery found = std::move(round_->found);
+  stop_round(ctx);
+  std::erase_if(wanted_, [&](const discover& each) {
+    if (each.protocols != protocols) return false;
+    ctx.outputs.emplace_back(discovered{.id = each.id, .found = found});
+    return true;
+  });
+  begin_round(ctx);
+}
+
+void discoveries::stop_round(context& ctx) {
+  if (!round_) return;
+  ctx.timers.cancel(timer::discovery_end);
+  if (round_->router) round_->router->close(ctx);
+  round_.reset();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Inputs
+
+bool discoveries::on_channel_opened(context& ctx, const channel_opened& what) {
+  if (!round_ || !round_->router || !round_->router->owns(what.channel)) return false;
+  round_->router->on_opened(ctx, what);
+  drain(ctx);
+  return true;
+}
+
+bool discoveries::on_channel_failed(context& ctx, const channel_failed& what) {
+  if (!round_ || !round_->router || !round_->router->owns(what.channel)) return false;
+  round_->router->on_failed(ctx, what);
+  drain(ctx);
+  return true;
+}
+
+bool discoveries::on_datagram(context& ctx, const datagram_received& what) {
+  if (!round_ || !round_->router || !round_->router->owns(what.channel)) return false;
+  round_->router->on_datagram(ctx, what);
+  drain(ctx);
+  return true;
+}
+
+bool discoveries::on_response(context& ctx, const http_response& what) {
+  if (!round_ || !round_->router || !round_->router->on_response(ctx, what)) return false;
+  drain(ctx);
+  return true;
+}
+
+bool discoveries::on_exchange_failed(context& ctx, const http_failed& what) {
+  if (!round_ || !round_->router || !round_->router->on_failed(ctx, what)) return false;
+  drain(ctx);
+  return true;
+}
+
+bool discoveries::on_timer(context& ctx, const timer_key& due) {
+  if (due.name == timer::discovery_end) {
+    for (protocol_report& each : round_->found.protocols) {
+      if (each.standing == protocol_standing::asked)
+        failed(each.protocol, errc::no_answer, ctx.now);
+    }
+    end_round(ctx);
+    return true;
+  }
+  if (!round_ || !round_->router || round_->router->id() != due.gateway) return false;
+  round_->router->on_timer(ctx, due);
+  drain(ctx);
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What the router tells
+
+void discoveries::drain(context& ctx) {
+  for (const auto& each : round_->router->take_events()) {
+    if (std::holds_alternative<gateway_event::channel_ready>(each)) {
+      begin_questions(ctx);
+    } else {
+      note(each, ctx.now);
+    }
+  }
+  note_standings(ctx.now);
+  if (is_settled()) end_round(ctx);
+}
+
+void discoveries::note(const any_gateway_event& what, time_point now) {
+  if (const auto* broken = std::get_if<gateway_event::channel_broken>(&what)) {
+    const bool refused = broken->error == channel_error::refused;
+    const errc reason = refused ? errc::port_closed : errc::network_down;
+    failed(protocol::pcp, reason, now);
+    failed(protocol::nat_pmp, reason, now);
+    // The search begins when the channel is there.
+    if (broken->error == channel_error::cannot_open) failed(protocol::upnp, reason, now);
+  } else if (const auto* pcp = std::get_if<gateway_event::checked>(&what)) {
+    if (!pcp->answered) failed(protocol::pcp, errc::no_answer, now);
+  } else if (const auto* nat_pmp = std::get_if<gateway_event::address_asked>(&what)) {
+    if (!nat_pmp->answered && round_->router->nat_pmp() == availability::unknown) {
+      failed(protocol::nat_pmp, errc::no_answer, now);
+    }
+  }
+}
+
+void discoveries::note_standings(time_point now) {
+  const gateway& router = *round_->router;
+  const auto note = [&](protocol which, availability standing) {
+    if (standing == availability::present) answered(which, now);
+    if (standing == availability::absent && which != protocol::upnp) {
+      failed(which, errc::version_refused, now);
+    }
+  };
+  note(protocol::pcp, router.pcp());
+  note(protocol::nat_pmp, router.nat_pmp());
+  note(protocol::upnp, router.upnp());
+  if (router.upnp() == availability::absent) {
+    failed(protocol::upnp, router.igd().absent_reason(), now);
+  }
+  ip_address& external = round_->found.external;
+  if (router.external_address()) external = *router.external_address();
+  if (external.is_unspecified() && router.upnp() == availability::present) {
+    external = router.igd().external_address().value_or(ip_address::any_v4());
+  }
+}
+
+void discoveries::answered(protocol which, time_point now) {
+  for (protocol_report& each : round_->found.protocols) {
+    if (each.protocol != which || each.standing != protocol_standing::asked) continue;
+    each.standing = protocol_standing::answered;
+    each.server = round_->router->server(which);
+    each.answered_after = now - round_->began;
+  }
+}
+
+void discoveries::failed(protocol which, errc reason, time_point now) {
+  for (protocol_report& each : round_->found.protocols) {
+    if (each.protocol != which || each.standing != protocol_standing::asked) continue;
+    each.standing = protocol_standing::failed;
+    each.answered_after = now - round_->began;
+    each.why = protocol_failure{.protocol = which,
+                                .reason = reason,
+                                .result_code = std::nullopt,
+                                .server = round_->router->server(which),
+                                .retry_after = std::nullopt};
+  }
+}
+
+bool discoveries::is_settled() const noexcept {
+  return std::ranges::none_of(round_->found.protocols, [](const protocol_report& each) {
+    return each.standing == protocol_standing::asked;
+  });
+}
+
+}  // namespace damson::core

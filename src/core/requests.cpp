@@ -1,0 +1,219 @@
+#include "core/requests.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/election.hpp"
+
+namespace damson::core {
+namespace {
+
+constexpr std::chrono::hours longest_timeout{24};
+
+bool is_valid(const map_request& wanted) {
+  return wanted.internal_port != 0 && wanted.lifetime.count() >= 1 &&
+         wanted.lifetime.count() <= 0xffff'ffff && wanted.timeout.count() > 0 &&
+         wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast();
+}
+
+/// Whether whatever is done for `other` is allowed by `wanted` as well.
+bool may_share(const map_request& wanted, const map_request& other) {
+  return narrowed(wanted.protocols, other.protocols) == other.protocols &&
+         (wanted.allow_permanent || !other.allow_permanent);
+}
+
+/// Whether two accounts tell a person the same: how long to wait is no news.
+bool says_the_same(const failure& a, const failure& b) {
+  const auto is_same = [](const protocol_failure& x, const protocol_failure& y) {
+    return x.protocol == y.protocol && x.reason == y.reason && x.result_code == y.result_code &&
+           x.server == y.server;
+  };
+  return a.reason == b.reason && std::ranges::equal(a.protocols, b.protocols, is_same);
+}
+
+}  // namespace
+
+requests::port_key requests::key_of(const map_request& wanted) noexcept {
+  return static_cast<port_key>(wanted.internal_port) << 8 | static_cast<port_key>(wanted.transport);
+}
+
+// ---------------------------------------------------------------------------------------------
+// What the program wants
+
+/// Null when the id cannot be used.
+requests::entry* requests::add(context& ctx, mapping_id id, const map_request& wanted) {
+  // A mapping keeps the name of the first request that shared it.
+  const bool is_used = id == mapping_id::none || mappings_.contains(id) || by_id_.contains(id);
+  if (is_used) {
+    ++ctx.counters.inputs_ignored;
+    return nullptr;
+  }
+  return &by_id_.emplace(id, entry{.wanted = wanted, .created = ctx.now}).first->second;
+}
+
+void requests::turn_away(context& ctx, mapping_id id, const map_request& wanted) {
+  entry* made = add(ctx, id, wanted);
+  if (made == nullptr) return;
+  fail(ctx, id, *made, {errc::closed, {}});
+  let_go(ctx, id, *made, removal::already_gone);
+}
+
+void requests::create(context& ctx, mapping_id id, const map_request& wanted) {
+  entry* made = add(ctx, id, wanted);
+  if (made == nullptr) return;
+  if (!is_valid(wanted)) return fail(ctx, id, *made, {errc::invalid_argument, {}});
+  const auto protocols = narrowed(wanted.protocols, ctx.opts.protocols);
+  if (!protocols) return fail(ctx, id, *made, {errc::protocol_excluded, {}});
+  made->wanted.protocols = *protocols;
+  if (size() > engine_limits::mappings) return fail(ctx, id, *made, {errc::limit_reached, {}});
+  ctx.timers.set({timer::timeout, id}, ctx.now + wanted.timeout);
+  place(ctx, id, *made);
+}
+
+void requests::place(context& ctx, mapping_id id, entry& request) {
+  const port_key key = key_of(request.wanted);
+  const auto served = by_port_.find(key);
+  if (served == by_port_.end()) {
+    request.served_by = id;
+    mappings_.emplace(id, shared{.asked_for = request.wanted, .sharers = {id}});
+    by_port_.emplace(key, id);
+    return keeper_.create(ctx, id, request.wanted);
+  }
+  shared& mapping = mappings_.at(served->second);
+  if (!may_share(request.wanted, mapping.asked_for)) {
+    waiting_[key].push_back(id);
+    return fail(ctx, id, request, {errc::already_mapped, {}});
+  }
+  request.served_by = served->second;
+  mapping.sharers.push_back(id);
+  if (auto grant = keeper_.grant(served->second)) return tell(ctx, id, request, std::move(*grant));
+  keeper_.hurry(ctx, served->second);
+}
+
+void requests::place_waiting(context& ctx, port_key key) {
+  auto waiting = waiting_.extract(key);
+  if (waiting.empty()) return;
+  for (const mapping_id id : waiting.mapped()) place(ctx, id, by_id_.at(id));
+}
+
+void requests::release(context& ctx, mapping_id id, bool keep_lease) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  entry& request = found->second;
+  const port_key key = key_of(request.wanted);
+  if (request.served_by == mapping_id::none) {
+    if (const auto waiting = waiting_.find(key); waiting != waiting_.end()) {
+      std::erase(waiting->second, id);
+      if (waiting->second.empty()) waiting_.erase(waiting);
+    }
+    return let_go(ctx, id, request, removal::already_gone);
+  }
+  const auto shareable = by_port_.find(key);
+  if (shareable == by_port_.end() || shareable->second != request.served_by) {
+    ++ctx.counters.inputs_ignored;  // it is being released
+    return;
+  }
+  shared& mapping = mappings_.at(request.served_by);
+  if (mapping.sharers.size() > 1) {
+    std::erase(mapping.sharers, id);
+    return let_go(ctx, id, request, removal::still_shared);
+  }
+  by_port_.erase(shareable);
+  keeper_.release(ctx, request.served_by, keep_lease);
+  pass_on(ctx);
+  place_waiting(ctx, key);
+}
+
+void requests::release_all(context& ctx, bool at_once) {
+  by_port_.clear();
+  waiting_.clear();
+  at_once ? keeper_.drop_all(ctx) : keeper_.release_all(ctx);
+  pass_on(ctx);
+  std::vector<mapping_id> left;
+  for (const auto& [id, request] : by_id_) {
+    if (request.served_by == mapping_id::none) left.push_back(id);
+  }
+  std::ranges::sort(left);
+  for (const mapping_id id : left) let_go(ctx, id, by_id_.at(id), removal::already_gone);
+}
+
+// ---------------------------------------------------------------------------------------------
+// What it is told
+
+void requests::on_timeout(context& ctx, mapping_id id) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return;
+  failure why = keeper_.account(found->second.served_by);
+  why.reason = errc::timed_out;
+  fail(ctx, id, found->second, why);
+}
+
+void requests::pass_on(context& ctx) {
+  for (mapping_event& each : keeper_.take_events()) {
+    const auto found = mappings_.find(each.info.id);
+    if (found == mappings_.end()) continue;
+    if (each.kind == event_kind::removed) {
+      const auto over = mappings_.extract(found);
+      for (const mapping_id id : over.mapped().sharers) tell(ctx, id, by_id_.at(id), each);
+    } else {
+      for (const mapping_id id : found->second.sharers) tell(ctx, id, by_id_.at(id), each);
+    }
+  }
+}
+
+void requests::fail(context& ctx, mapping_id id, entry& request, const failure& why) {
+  mapping_event what;
+  what.kind = event_kind::failed;
+  what.info.transport = request.wanted.transport;
+  what.info.internal.port = request.wanted.internal_port;
+  what.why = why;
+  tell(ctx, id, request, std::move(what));
+}
+
+void requests::let_go(context& ctx, mapping_id id, const entry& request, removal how) {
+  mapping_event what;
+  what.info = keeper_.info(request.served_by);
+  what.kind = event_kind::removed;
+  what.info.transport = request.wanted.transport;
+  what.info.internal.port = request.wanted.internal_port;
+  what.how = how;
+  tell(ctx, id, by_id_.at(id), std::move(what));
+}
+
+/// What is news to the request; the mapping may have been told to others before.
+void requests::tell(context& ctx, mapping_id id, entry& request, mapping_event what) {
+  switch (what.kind) {
+    case event_kind::mapped:
+      what.regained = std::exchange(request.told_mapped, true);
+      if (!what.regained) request.elapsed = ctx.now - request.created;
+      request.told_failed.reset();
+      ctx.timers.cancel({timer::timeout, id});
+      break;
+    case event_kind::failed:
+      ctx.timers.cancel({timer::timeout, id});
+      if (request.told_mapped) return;
+      if (request.told_failed && says_the_same(*request.told_failed, what.why)) return;
+      request.told_failed = what.why;
+      ctx.log.log(log_level::info, request.wanted.transport, ' ', request.wanted.internal_port,
+                  " could not be mapped: ", to_string(what.why));
+      break;
+    case event_kind::changed:
+    case event_kind::lost:
+      if (!request.told_mapped) return;
+      break;
+    case event_kind::removed:
+      ctx.timers.cancel({timer::timeout, id});
+      break;
+  }
+  what.info.id = id;
+  what.info.elapsed = request.elapsed;
+  const bool is_over = what.kind == event_kind::removed;
+  ctx.outputs.emplace_back(std::move(what));
+  if (is_over) by_id_.erase(id);
+}
+
+}  // namespace damson::core

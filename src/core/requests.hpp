@@ -1,0 +1,73 @@
+#pragma once
+
+/// What the program asked for, request by request. Requests for one port share one mapping on the
+/// router, which the keeper looks after; each is told of it as if it were alone.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include <damson/engine.hpp>
+
+#include "core/context.hpp"
+#include "core/keeper.hpp"
+
+namespace damson::core {
+
+class requests {
+ public:
+  explicit requests(keeper& mappings) noexcept : keeper_(mappings) {}
+
+  void create(context& ctx, mapping_id id, const map_request& wanted);
+  /// As `create` followed by `release`, with `errc::closed`.
+  void turn_away(context& ctx, mapping_id id, const map_request& wanted);
+  void release(context& ctx, mapping_id id, bool keep_lease);
+  /// `at_once`: nothing will be heard any more.
+  void release_all(context& ctx, bool at_once);
+
+  /// The request's own time-out has passed.
+  void on_timeout(context& ctx, mapping_id id);
+  /// Tells the program what the keeper has told; after every input.
+  void pass_on(context& ctx);
+
+  std::size_t size() const noexcept { return by_id_.size(); }
+
+ private:
+  /// Transport and internal port: what a mapping is shared by.
+  using port_key = std::uint32_t;
+  static port_key key_of(const map_request& wanted) noexcept;
+
+  struct entry {
+    map_request wanted;
+    time_point created;
+    mapping_id served_by{};                ///< the keeper's mapping; none: nothing serves it
+    std::optional<failure> told_failed{};  ///< why, when `failed` was told, and no `mapped` since
+    bool told_mapped = false;
+    std::chrono::nanoseconds elapsed{};  ///< until the first `mapped`
+  };
+  /// A mapping of the keeper, and who shares it: those who came first stand first.
+  struct shared {
+    map_request asked_for;
+    std::vector<mapping_id> sharers;
+  };
+
+  entry* add(context& ctx, mapping_id id, const map_request& wanted);
+  void place(context& ctx, mapping_id id, entry& request);
+  void place_waiting(context& ctx, port_key key);
+  void let_go(context& ctx, mapping_id id, const entry& request, removal how);
+  void fail(context& ctx, mapping_id id, entry& request, const failure& why);
+  void tell(context& ctx, mapping_id id, entry& request, mapping_event what);
+
+  keeper& keeper_;
+  std::unordered_map<mapping_id, entry> by_id_;
+  std::unordered_map<mapping_id, shared> mappings_;
+  /// The mapping that newcomers share: none that is being released.
+  std::unordered_map<port_key, mapping_id> by_port_;
+  /// Those that may not share the mapping of their port, in the order in which they came.
+  std::unordered_map<port_key, std::vector<mapping_id>> waiting_;
+};
+
+}  // namespace damson::core

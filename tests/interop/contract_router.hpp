@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <damson/types.hpp>
+
+#include "lab/lab.hpp"
+
+/// A network whose router, the real daemon, speaks one protocol, and the mishaps that the contract
+/// of the library speaks of.
+class contract_router {
+ public:
+  /// An internal port that nobody may map.
+  static constexpr std::uint16_t forbidden_port = 9'999;
+
+  explicit contract_router(damson::protocol only);
+  contract_router(const contract_router&) = delete;
+  contract_router& operator=(const contract_router&) = delete;
+
+  const lab::network& net() const { return net_; }
+
+  /// Where the WAN host knocks for a port of the router.
+  lab::endpoint outside(std::uint16_t port) const { return {external_address_, port}; }
+  const std::string& external_address() const { return external_address_; }
+
+  /// From now on the router takes what is sent to itself and says nothing.
+  void fall_silent() const;
+  /// From now on it obeys, but what it says in PCP and NAT-PMP gets lost.
+  void lose_answers() const;
+  /// How many packets have met such a fate since recover(), which ends it.
+  std::uint64_t swallowed() const;
+  void recover() const;
+
+  /// It is away for a while, which a client has noticed on return, and loses nothing. Over UPnP it
+  /// restarts, because a client that finds no device looks for it for seconds.
+  void be_away();
+
+  /// It forgets its mappings and starts anew with another external address; `while_down` is called
+  /// in between.
+  void reboot(const std::function<void()>& while_down);
+
+  /// Its provider gives it another address.
+  void move();
+
+ private:
+  void wait_for_epoch(std::uint8_t seconds) const;
+  static void swallow(const lab::net_namespace& where, std::string_view rules);
+
+  damson::protocol only_;
+  lab::network net_;
+  lab::miniupnpd daemon_;
+  std::string external_address_;
+  int moves_ = 0;
+};
