@@ -28,8 +28,7 @@ struct lan_options {
 /// The thread that makes it is on the host from then on, for good, and so are those that it starts.
 class lan {
  public:
-  lan() : lan(lan_options{}) {}
-  explicit lan(const lan_options& options);
+  explicit lan(const lan_options& options = {});
   lan(const lan&) = delete;
   lan& operator=(const lan&) = delete;
   ~lan();
