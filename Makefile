@@ -2,10 +2,11 @@
 
 PRESET ?= release
 JOBS ?= $(shell nproc)
+SEEDS ?= 1..100000
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test docs format lint
+.PHONY: help run test docs format lint soak
 
 help: ## Show this list
 	@echo 'make TARGET [PRESET=release|debug|tsan|clang] [JOBS=N]'
@@ -21,6 +22,10 @@ run: ## Set up, build the tool and show mappings made on routers inside the proc
 test: ## Set up, build everything and run all tests
 	@scripts/build $(PRESET) $(JOBS)
 	@ctest --preset $(PRESET)
+
+soak: ## Let clients live through trouble in virtual time (SEEDS=1..100000)
+	@scripts/build $(PRESET) $(JOBS) damson_sim_runner
+	@build/$(PRESET)/sim/damson-sim --seeds $(SEEDS) --jobs $(JOBS)
 
 docs: ## Write docs/api.md anew from the public headers and docs/api.in.md
 	@scripts/build $(PRESET) $(JOBS) damson_docs

@@ -11,10 +11,10 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
 
-/// How long an engine may not know that a mapping is gone: until it has been renewed, at 5/8 of its
-/// lease and in the worst case again and again, and until the recheck and its turn in reading back.
+/// How long an engine may not know that a mapping is gone: until its lease has ended, or it was its
+/// turn to be read back; and where what it asks is lost, at the next rechecks.
 nanoseconds detection_bound(const mapping_info& told, nanoseconds recheck_period) {
-  return std::max<nanoseconds>(told.lifetime, recheck_period) + recheck_period + 60s;
+  return std::max<nanoseconds>(told.lifetime, 4 * recheck_period) + recheck_period + 60s;
 }
 
 /// In ten seconds: the tries of a first contact in two protocols for each mapping, and what is

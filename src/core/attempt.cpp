@@ -35,6 +35,14 @@ std::chrono::seconds upnp_lease(std::chrono::seconds wanted) noexcept {
                                           std::chrono::hours{24 * 7});
 }
 
+/// As far as a UPnP device said last time.
+bool lacked_an_uplink(const mapping& what) {
+  return what.last_failure &&
+         std::ranges::any_of(what.last_failure->protocols, [](const protocol_failure& each) {
+           return each.protocol == protocol::upnp && each.reason == errc::network_failure;
+         });
+}
+
 endpoint suggestion(const mapping& what) {
   if (what.any_port) return {};
   if (what.info.external.port != 0) return what.info.external;
@@ -83,8 +91,9 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
                      table_.count(phase::releasing) == 0;
   const bool was_silent = what.last_failure && was_all_silence(*what.last_failure);
   if ((was_silent || what.told_lost) && alone) gateway_->forget_what_it_speaks();
-  // A UPnP device that is gone is noticed at the next action.
-  if (was_silent && alone) gateway_->igd().forget_device(ctx);
+  // A UPnP device that is gone is noticed at the next action; of one with two connections
+  // the dead one may have been taken, because the other did not answer then.
+  if ((was_silent || lacked_an_uplink(what)) && alone) gateway_->igd().forget_device(ctx);
 
   const protocol_filter filter = what.request.protocols;
   table_.move_to(what, phase::asking);

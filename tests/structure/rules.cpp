@@ -29,7 +29,7 @@ bool is_source(std::string_view path) {
 }
 
 /// The folder of the include table that a file of the tree belongs to. The public headers are two
-/// folders in one, and so is the simulator: models, and what gives them real sockets.
+/// folders in one, and the simulator is three: models, what gives them real sockets, the runner.
 std::string folder_of(std::string_view path) {
   if (path.starts_with("include/damson/")) {
     const std::string_view name = path.substr(path.rfind('/') + 1);
@@ -41,6 +41,8 @@ std::string folder_of(std::string_view path) {
     path.remove_prefix("src/"sv.size());
   } else if (path.starts_with("sim/socket_")) {
     return "sim sockets";
+  } else if (path.starts_with("sim/runner/")) {
+    return "sim runner";
   }
   return std::string{path.substr(0, path.find('/'))};
 }
@@ -77,6 +79,8 @@ const std::vector<include_rule>& include_rules() {
        .may_include = {"std", "vocabulary", "facade", "sim", "sim sockets", "asio", "boost json",
                        "cli11", "c", "system"}},
       {.folder = "sim", .may_include = {"std", "vocabulary", "base"}},
+      {.folder = "sim runner",
+       .may_include = {"std", "vocabulary", "base", "sim", "cli11", "c", "system"}},
       {.folder = "sim sockets",
        .may_include = {"std", "vocabulary", "base", "sim", "asio", "beast", "pugixml",
                        "boost json"}},

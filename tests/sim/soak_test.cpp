@@ -1,0 +1,86 @@
+// Lives made of seeds: whatever the router and the network do, what must hold holds.
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "sim/profiles.hpp"
+#include "sim/soak.hpp"
+
+namespace damson::sim {
+namespace {
+
+class soak : public testing::TestWithParam<std::uint64_t> {};
+
+constexpr std::uint64_t seeds_a_test = 100;
+
+TEST_P(soak, holds) {
+  const std::uint64_t first = GetParam() * seeds_a_test + 1;
+  for (std::uint64_t seed = first; seed < first + seeds_a_test; ++seed) {
+    const soak_outcome life = live({.seed = seed});
+    ASSERT_FALSE(life.broken) << "seed " << seed << " (" << life.router << "): " << *life.broken
+                              << '\n'
+                              << life.last_lines;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(hundreds, soak, testing::Range(std::uint64_t{0}, std::uint64_t{20}));
+
+TEST(soak_trace, is_the_same_for_the_same_seed_and_another_for_another) {
+  std::set<std::uint64_t> hashes;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const soak_outcome life = live({.seed = seed});
+    EXPECT_EQ(life.trace_hash, live({.seed = seed}).trace_hash) << seed;
+    hashes.insert(life.trace_hash);
+  }
+  EXPECT_EQ(hashes.size(), 20U);
+}
+
+TEST(soak_trace, ends_in_what_is_shown_of_a_broken_life) {
+  const soak_outcome life = live({.seed = 3}, true);
+  EXPECT_GT(life.happenings, 100U);
+  EXPECT_FALSE(life.transcript.empty());
+  EXPECT_TRUE(life.last_lines.empty()) << "it is not broken";
+}
+
+TEST(named_profiles, have_names_of_their_own_and_something_to_say) {
+  std::set<std::string_view> names;
+  for (const named_profile& each : profiles()) {
+    EXPECT_TRUE(names.insert(each.name).second) << each.name;
+    EXPECT_FALSE(each.says.empty()) << each.name;
+    EXPECT_EQ(find_profile(each.name), &each);
+  }
+  EXPECT_EQ(find_profile("no such router"), nullptr);
+  EXPECT_EQ(profiles().front().name, "strict");
+}
+
+/// Every one of them is lived with.
+class profile_soak : public testing::TestWithParam<std::string> {};
+
+TEST_P(profile_soak, holds) {
+  const named_profile* router = find_profile(GetParam());
+  ASSERT_NE(router, nullptr);
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const soak_outcome life = live({.seed = seed, .router = router});
+    ASSERT_FALSE(life.broken) << "seed " << seed << ": " << *life.broken << '\n' << life.last_lines;
+  }
+}
+
+std::vector<std::string> names_of_profiles() {
+  std::vector<std::string> out;
+  for (const named_profile& each : profiles()) out.emplace_back(each.name);
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(each, profile_soak, testing::ValuesIn(names_of_profiles()),
+                         [](const testing::TestParamInfo<std::string>& tested) {
+                           std::string name = tested.param;
+                           for (char& letter : name) letter = letter == '-' ? '_' : letter;
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace damson::sim
