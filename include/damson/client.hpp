@@ -28,10 +28,10 @@ using endpoint_handler = std::function<void(const endpoint& external)>;
 /// network, and the one that mappings lead to. Needs no client. Sends nothing; reads the routing
 /// table, so it takes microseconds.
 ///
-/// `opts.gateway` and `opts.local_address` are used as for a client. Errors: `errc::no_gateway`
-/// where no router is on the way out and no address is public, `errc::network_down` where no socket
-/// can be connected to it, or the system's own when the routing table cannot be read; the address
-/// is unspecified then.
+/// `opts.gateway` is used as for a client; `opts.local_address`, where it is set, is returned as it
+/// is. Errors: `errc::no_gateway` where no router is on the way out and no address is public,
+/// `errc::network_down` where no socket can be connected to it, or the system's own when the
+/// routing table cannot be read; the address is unspecified then.
 ip_address local_address(const options& opts, error_code& error);
 /// The same; throws boost::system::system_error.
 ip_address local_address(const options& opts = {});
@@ -88,6 +88,12 @@ class client {
 
   /// Opens a port.
   ///
+  /// Requests of one client for the same transport and internal port share one mapping on the
+  /// router, which is deleted with the last of them. The first decides which external port, address
+  /// and lifetime are asked for. One whose filter, or `allow_permanent`, forbids the way in which
+  /// the port is open fails with `errc::already_mapped`. A request for a port whose delete is under
+  /// way waits for that.
+  ///
   /// Signature: `void(error_code, mapping)`. Completes when the port is open and the router
   /// has told its external address, or that it has none yet (unspecified until a `changed`); or
   /// with the `errc` that decided; the handle is empty then and its `why()` holds the reason for
@@ -110,16 +116,17 @@ class client {
   /// when it is, and from then on what happens to it, as with `async_map`. Tries come after pauses
   /// of 5 s, doubled each time up to `options::recheck_period`, or as long as the router asked for.
   /// `map_request::timeout` bounds the wait for the first word only. What makes no sense
-  /// (`errc::invalid_argument`, `errc::limit_reached`) fails once and is not tried again. On a
-  /// client that is closed the first event is `removed`.
+  /// (`errc::invalid_argument`, `errc::protocol_excluded`, `errc::limit_reached`) fails once and is
+  /// not tried again. On a client that is closed the first event is `removed`.
   mapping keep_open(const map_request& request);
 
   /// The same for most programs: calls back with the outside endpoint when it is known first and
   /// each time it is another one, and with port 0 when it is lost. On the client's executor, one
-  /// call after the other; none begins after the handle was destroyed or released. What changes
-  /// again before it is told is told as it is then. Waits get no events of such a mapping, but for
-  /// its `removed` by `client::async_next_event`. An exception that leaves `on_change` leaves the
-  /// executor's `run()`.
+  /// call after the other; none begins after the handle was destroyed or released (one that has
+  /// begun may still be going on in another thread). What changes again before it is told is told
+  /// as it is then. Waits get no events of such a mapping, but for its `removed` by
+  /// `client::async_next_event`. An exception that leaves `on_change` leaves the executor's
+  /// `run()`.
   mapping keep_open(const map_request& request, endpoint_handler on_change);
 
   /// Where the mapping of this client stands; empty when there is none of that name, or it is being

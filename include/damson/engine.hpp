@@ -157,9 +157,10 @@ struct http_failed {
 /// the mapping is released, except for what can never be served (an invalid request, a limit).
 ///
 /// Requests for the same transport and internal port share one mapping on the router, which is
-/// deleted with the last of them. The first of them decides what is asked for; one that does not
-/// allow everything that the first allows fails with `errc::already_mapped` and waits for its turn.
-/// A request for a port whose delete is under way waits for that.
+/// deleted with the last of them. The first decides which external port, address and lifetime are
+/// asked for; the protocols are those that any of them allows. One that forbids the way in which
+/// the port is open fails with `errc::already_mapped`, and has its turn when the others are gone. A
+/// request for a port whose delete is under way waits for that.
 struct create_mapping {
   mapping_id id{};
   map_request request;
@@ -418,7 +419,8 @@ class engine {
   /// Mappings created and not yet removed.
   std::size_t mapping_count() const noexcept;
 
-  /// Whether it has something to look after: a mapping, a discovery, its own closing. Else nothing
+  /// Whether it has something to look after: a mapping, a discovery, its own closing, or for some
+  /// seconds a request that was called off and may have been obeyed. Else nothing
   /// that comes in needs to reach it soon.
   bool is_busy() const noexcept;
 

@@ -79,9 +79,11 @@ std::optional<std::string> dummytls::host(const ip_address& address) {
 std::optional<std::string> dummytls::file(dummytls_file which) {
   const auto index = static_cast<std::size_t>(which);
   const std::lock_guard lock{files_mutex_};
-  const bool usable =
-      files_ && files_->files.at(index) && around_.now() < files_->fetched + keep_files_for;
-  if (!usable) files_ = fetch();
+  const bool is_fresh = files_ && around_.now() < files_->fetched + keep_files_for;
+  if (is_fresh && files_->files.at(index)) return files_->files.at(index);
+  file_set fetched = fetch();
+  // What is there is not given away for nothing.
+  if (!is_fresh || fetched.files.at(index)) files_ = std::move(fetched);
   return files_->files.at(index);
 }
 

@@ -39,6 +39,7 @@ class engine::impl {
     requests_.pass_on(ctx);
     while (const auto due = timers_.take_due(now_)) on_timer(ctx, *due);
     if (closing_ && requests_.size() == 0) {
+      keeper_.stop_tidying(ctx);
       closed_ = true;
       outputs_.emplace_back(engine_closed{});
     }
@@ -59,7 +60,8 @@ class engine::impl {
   const engine_counters& counters() const noexcept { return counters_; }
   std::size_t mapping_count() const noexcept { return requests_.size(); }
   bool is_busy() const noexcept {
-    return requests_.size() != 0 || !discoveries_.empty() || (closing_ && !closed_);
+    return requests_.size() != 0 || keeper_.is_tidying() || !discoveries_.empty() ||
+           (closing_ && !closed_);
   }
 
  private:

@@ -105,6 +105,9 @@ class gateway {
   void on_datagram(context& ctx, const datagram_received& what);
   void on_timer(context& ctx, const timer_key& due);
 
+  /// Whether something that was called off is being cleaned up after.
+  bool is_tidying() const noexcept { return igd_ && igd_->is_tidying(); }
+
   /// The UPnP half. Precondition: ready.
   igd_link& igd() { return *igd_; }
   const igd_link& igd() const { return *igd_; }

@@ -51,6 +51,9 @@ class igd_link {
   /// See `igd_client::forget`.
   void forget(context& ctx, mapping_id mapping, std::uint16_t keep_port = 0);
 
+  /// Whether requests of nobody's are open.
+  bool is_tidying() const noexcept { return client_.has_jobs(); }
+
   bool owns(channel_id channel) const noexcept { return channel_ && *channel_ == channel; }
   void on_opened(context& ctx);
   void on_failed(context& ctx, const channel_failed& what);

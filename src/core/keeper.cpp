@@ -24,7 +24,15 @@ void keeper::create(context& ctx, mapping_id id, const map_request& request) {
 
 void keeper::hurry(context& ctx, mapping_id id) {
   mapping* what = table_.find(id);
-  if (what != nullptr && ctx.timers.is_set({timer::retry, id})) want(ctx, *what);
+  if (what != nullptr && is_pausing(ctx, id)) want(ctx, *what);
+}
+
+bool keeper::is_pausing(const context& ctx, mapping_id id) const {
+  return ctx.timers.is_set({timer::retry, id});
+}
+
+void keeper::revise(mapping_id id, const map_request& request) {
+  if (mapping* what = table_.find(id)) what->request = request;
 }
 
 std::optional<mapping_event> keeper::grant(mapping_id id) {
@@ -213,6 +221,7 @@ void keeper::drain_gateway(context& ctx) {
   }
   const bool nobody_asks = table_.count(phase::asking) == 0;
   if (gateway_ && gateway_->is_ready() && nobody_asks) gateway_->igd().stop_search(ctx);
+  if (is_tidying() && !gateway_->is_tidying()) close_gateway(ctx);
 }
 
 void keeper::on_event(context& ctx, const gateway_event::channel_ready&) { begin_waiting(ctx); }

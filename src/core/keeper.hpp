@@ -29,6 +29,10 @@ class keeper {
   void create(context& ctx, mapping_id id, const map_request& request);
   /// Somebody waits for the mapping: what pauses after a failure is tried again now.
   void hurry(context& ctx, mapping_id id);
+  /// Whether it pauses after a failure.
+  bool is_pausing(const context& ctx, mapping_id id) const;
+  /// From the next try on it is asked for in this way. Precondition: the same transport and port.
+  void revise(mapping_id id, const map_request& request);
   /// Ignored where it is being released already.
   void release(context& ctx, mapping_id id, bool keep_lease);
   void release_all(context& ctx);
@@ -51,6 +55,12 @@ class keeper {
   void on_timer(context& ctx, const timer_key& due);
   /// Does what follows from what the gateway was asked and told; after every input.
   void drain_gateway(context& ctx);
+
+  /// Whether a router is still being tidied up though no mapping is left: a request that was called
+  /// off may have been obeyed, and what it made has to go.
+  bool is_tidying() const noexcept { return gateway_ && table_.empty(); }
+  /// Stops that.
+  void stop_tidying(context& ctx);
 
   /// What has happened to mappings since the last call: `failed` after each attempt that brought
   /// nothing, `mapped` and `lost` in turn, `changed`, and `removed` as the last of each.

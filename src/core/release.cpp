@@ -124,11 +124,15 @@ void keeper::finish(context& ctx, mapping& what, removal how) {
   mapping* next = table_.find_other(what);
   table_.erase(id);
   if (table_.empty()) {
-    if (gateway_) close_gateway(ctx);
+    if (is_tidying() && !gateway_->is_tidying()) close_gateway(ctx);
     ctx.timers.cancel(timer::recheck);
     return;
   }
   if (next != nullptr && next->phase == phase::waiting) begin(ctx, *next);
+}
+
+void keeper::stop_tidying(context& ctx) {
+  if (is_tidying()) close_gateway(ctx);
 }
 
 void keeper::release_all(context& ctx) {

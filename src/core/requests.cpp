@@ -17,10 +17,18 @@ bool is_valid(const map_request& wanted) {
          wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast();
 }
 
-/// Whether whatever is done for `other` is allowed by `wanted` as well.
-bool may_share(const map_request& wanted, const map_request& other) {
+/// Whether `wanted` allows whatever `other` allows.
+bool covers(const map_request& wanted, const map_request& other) {
   return narrowed(wanted.protocols, other.protocols) == other.protocols &&
          (wanted.allow_permanent || !other.allow_permanent);
+}
+
+/// Whether a mapping that was made in this way may serve the request.
+bool fits(const map_request& wanted, const mapping_info& made) {
+  const bool is_direct = made.protocol == protocol::direct;
+  const bool is_allowed = is_direct ? wanted.protocols == protocol_filter::any
+                                    : allows(wanted.protocols, made.protocol);
+  return is_allowed && (wanted.allow_permanent || !made.permanent);
 }
 
 /// Whether two accounts tell a person the same: how long to wait is no news.
@@ -43,9 +51,7 @@ requests::port_key requests::key_of(const map_request& wanted) noexcept {
 
 /// Null when the id cannot be used.
 requests::entry* requests::add(context& ctx, mapping_id id, const map_request& wanted) {
-  // A mapping keeps the name of the first request that shared it.
-  const bool is_used = id == mapping_id::none || mappings_.contains(id) || by_id_.contains(id);
-  if (is_used) {
+  if (id == mapping_id::none || by_id_.contains(id)) {
     ++ctx.counters.inputs_ignored;
     return nullptr;
   }
@@ -75,26 +81,44 @@ void requests::place(context& ctx, mapping_id id, entry& request) {
   const port_key key = key_of(request.wanted);
   const auto served = by_port_.find(key);
   if (served == by_port_.end()) {
-    request.served_by = id;
-    mappings_.emplace(id, shared{.asked_for = request.wanted, .sharers = {id}});
-    by_port_.emplace(key, id);
-    return keeper_.create(ctx, id, request.wanted);
+    const mapping_id made{++last_mapping_};
+    request.served_by = made;
+    mappings_.emplace(made, shared{.asked_for = request.wanted, .sharers = {id}});
+    by_port_.emplace(key, made);
+    return keeper_.create(ctx, made, request.wanted);
   }
-  shared& mapping = mappings_.at(served->second);
-  if (!may_share(request.wanted, mapping.asked_for)) {
+  const mapping_id shared_id = served->second;
+  shared& mapping = mappings_.at(shared_id);
+  const bool is_wider = covers(request.wanted, mapping.asked_for);
+  if (!is_wider && !covers(mapping.asked_for, request.wanted)) {
     waiting_[key].push_back(id);
     return fail(ctx, id, request, {errc::already_mapped, {}});
   }
-  request.served_by = served->second;
+  request.served_by = shared_id;
   mapping.sharers.push_back(id);
-  if (auto grant = keeper_.grant(served->second)) return tell(ctx, id, request, std::move(*grant));
-  keeper_.hurry(ctx, served->second);
+  if (is_wider && !covers(mapping.asked_for, request.wanted)) {
+    mapping.asked_for.protocols = request.wanted.protocols;
+    mapping.asked_for.allow_permanent = request.wanted.allow_permanent;
+    keeper_.revise(shared_id, mapping.asked_for);
+  }
+  if (auto grant = keeper_.grant(shared_id)) return tell(ctx, id, request, std::move(*grant));
+  keeper_.hurry(ctx, shared_id);
 }
 
 void requests::place_waiting(context& ctx, port_key key) {
   auto waiting = waiting_.extract(key);
   if (waiting.empty()) return;
   for (const mapping_id id : waiting.mapped()) place(ctx, id, by_id_.at(id));
+}
+
+/// Whether one of those who share the mapping may have it as it is. What is not held suits those
+/// who allow all that it is asked for as.
+bool requests::suits_somebody(const shared& mapping, mapping_id id) {
+  const auto grant = keeper_.grant(id);
+  return std::ranges::any_of(mapping.sharers, [&](mapping_id each) {
+    const map_request& wanted = by_id_.at(each).wanted;
+    return grant ? fits(wanted, grant->info) : covers(wanted, mapping.asked_for);
+  });
 }
 
 void requests::release(context& ctx, mapping_id id, bool keep_lease) {
@@ -117,13 +141,21 @@ void requests::release(context& ctx, mapping_id id, bool keep_lease) {
     ++ctx.counters.inputs_ignored;  // it is being released
     return;
   }
-  shared& mapping = mappings_.at(request.served_by);
+  const mapping_id shared_id = request.served_by;
+  shared& mapping = mappings_.at(shared_id);
+  mapping.keeps_lease = mapping.keeps_lease || keep_lease;
   if (mapping.sharers.size() > 1) {
     std::erase(mapping.sharers, id);
-    return let_go(ctx, id, request, removal::still_shared);
+    if (suits_somebody(mapping, shared_id)) {
+      return let_go(ctx, id, request, removal::still_shared);
+    }
+    // It is one's turn to whom it does not suit: given back, and made anew.
+    for (const mapping_id each : mapping.sharers) by_id_.at(each).served_by = mapping_id::none;
+    waiting_[key].insert(waiting_[key].begin(), mapping.sharers.begin(), mapping.sharers.end());
+    mapping.sharers = {id};
   }
   by_port_.erase(shareable);
-  keeper_.release(ctx, request.served_by, keep_lease);
+  keeper_.release(ctx, shared_id, mapping.keeps_lease);
   pass_on(ctx);
   place_waiting(ctx, key);
 }
@@ -184,26 +216,32 @@ void requests::let_go(context& ctx, mapping_id id, const entry& request, removal
   tell(ctx, id, by_id_.at(id), std::move(what));
 }
 
-/// What is news to the request; the mapping may have been told to others before.
+/// What is news to the request; the mapping may have been told to others before, and may have been
+/// made in a way that this one does not allow.
 void requests::tell(context& ctx, mapping_id id, entry& request, mapping_event what) {
+  const bool is_open = what.kind == event_kind::mapped || what.kind == event_kind::changed;
+  if (is_open && !fits(request.wanted, what.info)) {
+    what.kind = request.is_up ? event_kind::lost : event_kind::failed;
+    what.why = {errc::already_mapped, {}};
+    what.report.clear();
+  }
   switch (what.kind) {
+    case event_kind::changed:
+      if (request.is_up) break;
+      what.kind = event_kind::mapped;
+      [[fallthrough]];
     case event_kind::mapped:
+      request.is_up = true;
       what.regained = std::exchange(request.told_mapped, true);
       if (!what.regained) request.elapsed = ctx.now - request.created;
       request.told_failed.reset();
       ctx.timers.cancel({timer::timeout, id});
       break;
     case event_kind::failed:
-      ctx.timers.cancel({timer::timeout, id});
-      if (request.told_mapped) return;
-      if (request.told_failed && says_the_same(*request.told_failed, what.why)) return;
-      request.told_failed = what.why;
-      ctx.log.log(log_level::info, request.wanted.transport, ' ', request.wanted.internal_port,
-                  " could not be mapped: ", to_string(what.why));
+      if (!note_failure(ctx, id, request, what.why)) return;
       break;
-    case event_kind::changed:
     case event_kind::lost:
-      if (!request.told_mapped) return;
+      if (!std::exchange(request.is_up, false)) return;
       break;
     case event_kind::removed:
       ctx.timers.cancel({timer::timeout, id});
@@ -214,6 +252,20 @@ void requests::tell(context& ctx, mapping_id id, entry& request, mapping_event w
   const bool is_over = what.kind == event_kind::removed;
   ctx.outputs.emplace_back(std::move(what));
   if (is_over) by_id_.erase(id);
+}
+
+/// False where it is no news.
+bool requests::note_failure(context& ctx, mapping_id id, entry& request, failure& why) {
+  ctx.timers.cancel({timer::timeout, id});
+  std::erase_if(why.protocols, [&](const protocol_failure& each) {
+    return !allows(request.wanted.protocols, each.protocol);
+  });
+  if (request.told_mapped) return false;
+  if (request.told_failed && says_the_same(*request.told_failed, why)) return false;
+  request.told_failed = why;
+  ctx.log.log(log_level::info, request.wanted.transport, ' ', request.wanted.internal_port,
+              " could not be mapped: ", to_string(why));
+  return true;
 }
 
 }  // namespace damson::core

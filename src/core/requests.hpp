@@ -46,16 +46,21 @@ class requests {
     mapping_id served_by{};                ///< the keeper's mapping; none: nothing serves it
     std::optional<failure> told_failed{};  ///< why, when `failed` was told, and no `mapped` since
     bool told_mapped = false;
+    bool is_up = false;                  ///< as told
     std::chrono::nanoseconds elapsed{};  ///< until the first `mapped`
   };
   /// A mapping of the keeper, and who shares it: those who came first stand first.
   struct shared {
+    /// With the wishes of the first, and allowing what any of them allows.
     map_request asked_for;
     std::vector<mapping_id> sharers;
+    bool keeps_lease = false;  ///< somebody has left it to its lease
   };
 
   entry* add(context& ctx, mapping_id id, const map_request& wanted);
   void place(context& ctx, mapping_id id, entry& request);
+  bool suits_somebody(const shared& mapping, mapping_id id);
+  static bool note_failure(context& ctx, mapping_id id, entry& request, failure& why);
   void place_waiting(context& ctx, port_key key);
   void let_go(context& ctx, mapping_id id, const entry& request, removal how);
   void fail(context& ctx, mapping_id id, entry& request, const failure& why);
@@ -63,10 +68,13 @@ class requests {
 
   keeper& keeper_;
   std::unordered_map<mapping_id, entry> by_id_;
+  /// By the keeper's name for each, which is not the program's for any request.
   std::unordered_map<mapping_id, shared> mappings_;
+  std::uint64_t last_mapping_ = 0;
   /// The mapping that newcomers share: none that is being released.
   std::unordered_map<port_key, mapping_id> by_port_;
-  /// Those that may not share the mapping of their port, in the order in which they came.
+  /// Those whose turn it is when the mapping of their port is gone, in the order in which they
+  /// came.
   std::unordered_map<port_key, std::vector<mapping_id>> waiting_;
 };
 

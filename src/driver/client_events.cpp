@@ -44,9 +44,12 @@ void client_events::on_handle_gone(mapping_state& of) {
   if (!keeps_for_all_) forget(of);
 }
 
-void client_events::stop_keeping() {
+void client_events::stop_keeping() { const auto kept = take_kept(); }
+
+std::map<std::uint64_t, std::shared_ptr<mapping_state>> client_events::take_kept() {
   keeps_none_ = true;
-  for (const auto& [place, each] : std::exchange(untold_, {})) each->set_place(0);
+  for (const auto& [place, each] : untold_) each->set_place(0);
+  return std::exchange(untold_, {});
 }
 
 void client_events::close() {

@@ -36,6 +36,9 @@ class client_events {
   /// Nobody can wait for any mapping any more.
   void stop_keeping();
 
+  /// The same, and whoever calls destroys what was kept.
+  [[nodiscard]] std::map<std::uint64_t, std::shared_ptr<mapping_state>> take_kept();
+
   /// There will be no more mappings.
   void close();
 

@@ -125,6 +125,11 @@ void client_state::lose_context() {
     const std::lock_guard gate{*gate_};
     return events_.take_wait();
   }();
+  // What nobody was told keeps mappings alive, and they this.
+  const auto untold = [&] {
+    const std::lock_guard gate{*gate_};
+    return events_.take_kept();
+  }();
   // Destroyed last to first. The handlers among it may own clients and mappings of their own, whose
   // destructors find the context gone already.
   for (const auto& each : mappings) each->drop_waits();

@@ -128,6 +128,8 @@ class igd_client {
   void ask_verify(mapping_id mapping, const port_mapping_key& key, const endpoint& internal);
   void ask_check();
 
+  /// Whether any request is open.
+  bool has_jobs() const noexcept { return !jobs_.empty(); }
   /// Whether a request to map is open for the mapping.
   bool is_mapping(mapping_id mapping) const noexcept;
   /// Whether a delete of the mapping is open that will be told of.

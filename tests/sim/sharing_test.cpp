@@ -84,6 +84,16 @@ TEST_F(sharing, only_the_last_one_closes_the_port) {
   EXPECT_EQ(w.mapping_count(), 0U);
 }
 
+TEST_F(sharing, a_lease_that_one_leaves_behind_is_not_deleted_with_the_other) {
+  world& w = begin_mapped();
+  const mapping_id second = w.create(request());
+  w.release(id_, true);
+  w.release(second);
+  EXPECT_EQ(last(w, second).how, removal::left_to_expire);
+  w.run_for(10s);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
 TEST_F(sharing, a_lease_that_one_leaves_behind_is_kept_by_the_other) {
   world& w = begin_mapped();
   const mapping_id second = w.create(request());
@@ -190,20 +200,65 @@ TEST_F(sharing, what_a_request_forbids_is_not_shared_with_it) {
   map_request no_permanent = request();
   no_permanent.allow_permanent = false;
   const mapping_id strict = w.create(no_permanent);
-  EXPECT_EQ(last(w, strict).why.reason, errc::already_mapped);
-  w.run_for(1s);
-  EXPECT_EQ(w.mapping_count(), 3U);
-
+  EXPECT_EQ(last(w, strict).kind, event_kind::mapped) << "it has a lease";
   w.release(id_);
+  EXPECT_EQ(last(w, id_).how, removal::still_shared);
   w.run_for(5s);
+  EXPECT_EQ(told(w, narrow), std::vector{event_kind::failed});
+
+  w.release(strict);
+  w.run_for(5s);
+  EXPECT_EQ(last(w, strict).how, removal::deleted);
   EXPECT_EQ(last(w, narrow).kind, event_kind::mapped) << "its turn";
   EXPECT_EQ(last(w, narrow).info.protocol, protocol::upnp);
   w.release(narrow);
   w.run_for(5s);
-  EXPECT_EQ(last(w, strict).kind, event_kind::mapped);
-  w.release(strict);
-  w.run_for(5s);
   EXPECT_EQ(w.mapping_count(), 0U);
+  EXPECT_EQ(w.router().table().size(), 0U);
+}
+
+TEST_F(sharing, requests_of_which_neither_allows_what_the_other_does_take_turns) {
+  world& w = begin(with(versatile_router()));
+  const mapping_id first = w.create(request(protocol_filter::pcp_only));
+  const mapping_id second = w.create(request(protocol_filter::upnp));
+  w.run_for(5s);
+  EXPECT_EQ(last(w, first).kind, event_kind::mapped);
+  EXPECT_EQ(last(w, second).why.reason, errc::already_mapped);
+  w.release(first);
+  w.run_for(5s);
+  EXPECT_EQ(last(w, second).info.protocol, protocol::upnp);
+}
+
+TEST_F(sharing, a_wider_request_is_not_held_up_by_a_narrow_one_that_fails) {
+  world& w = begin(upnp_only());
+  const mapping_id narrow = w.create(request(protocol_filter::pcp_only));
+  w.run_for(10s);
+  ASSERT_EQ(last(w, narrow).why.reason, errc::port_closed);
+  const mapping_id wide = w.create(request());
+  w.run_for(1s);
+  EXPECT_EQ(last(w, wide).kind, event_kind::mapped);
+  EXPECT_EQ(last(w, narrow).why.reason, errc::already_mapped);
+  w.release(wide);
+  w.run_for(1s);
+  EXPECT_EQ(last(w, wide).how, removal::deleted);
+  w.run_for(60s);
+  EXPECT_EQ(last(w, narrow).why.reason, errc::port_closed) << "asked for again, in its own way";
+  EXPECT_EQ(w.router().table().size(), 0U);
+}
+
+TEST_F(sharing, one_that_a_new_way_does_not_suit_has_lost_it) {
+  world& w = begin(with(versatile_router()));
+  const mapping_id narrow = w.create(request(protocol_filter::pcp_only));
+  const mapping_id wide = w.create(request());
+  w.run_for(1s);
+  ASSERT_EQ(last(w, narrow).kind, event_kind::mapped);
+  // Another firmware.
+  w.router().behaviour().speaks_pcp = w.router().behaviour().speaks_nat_pmp = false;
+  w.reboot_router();
+  w.run_for(3h);
+  EXPECT_EQ(last(w, wide).kind, event_kind::mapped);
+  EXPECT_EQ(last(w, wide).info.protocol, protocol::upnp);
+  EXPECT_EQ(last(w, narrow).kind, event_kind::lost);
 }
 
 TEST_F(sharing, a_wider_request_shares_a_narrow_one) {
@@ -220,7 +275,7 @@ TEST_F(sharing, one_that_waits_for_its_turn_can_go) {
   const mapping_id narrow = w.create(request(protocol_filter::upnp));
   w.release(narrow);
   EXPECT_EQ(last(w, narrow).kind, event_kind::removed);
-  EXPECT_EQ(last(w, narrow).how, removal::already_gone);
+  EXPECT_EQ(last(w, narrow).how, removal::still_shared);
   w.release(id_);
   w.run_for(5s);
   EXPECT_EQ(last(w, id_).how, removal::deleted);
@@ -236,7 +291,7 @@ TEST_F(sharing, closing_tells_all_who_share_and_all_who_wait) {
   w.run_for(1s);
   EXPECT_EQ(last(w, id_).how, removal::deleted);
   EXPECT_EQ(last(w, second).how, removal::deleted);
-  EXPECT_EQ(last(w, narrow).how, removal::already_gone);
+  EXPECT_EQ(last(w, narrow).how, removal::deleted);
   EXPECT_EQ(last(w, nonsense).how, removal::already_gone);
   EXPECT_TRUE(w.closed());
   EXPECT_FALSE(router_holds(w, 8080));

@@ -266,5 +266,55 @@ TEST_F(upnp_release, of_a_thousand_that_were_wanted_at_once) {
   EXPECT_EQ(w.mapping_count(), 0U);
 }
 
+/// The program is told within the release bound, and what comes after is deleted all the same.
+TEST_F(upnp_release, of_what_a_slow_router_grants_later_leaves_nothing) {
+  world& w = begin(upnp_only());
+  w.http_courier = [](const http_record& record) {
+    http_treatment slow;
+    if (asked_for(record).starts_with("Add")) slow.processing = 4s;
+    return slow;
+  };
+  const mapping_id id = w.create(request());
+  ASSERT_TRUE(w.run_until([&] { return !requests_for(w, "AddPortMapping").empty(); }, 60s));
+  w.run_for(1s);
+  w.release(id);
+  w.run_for(2s);
+  ASSERT_EQ(w.last_event(id)->event.kind, event_kind::removed);
+  EXPECT_EQ(w.mapping_count(), 0U);
+  w.run_for(60s);
+  EXPECT_EQ(w.router().rules().size(), 0U);
+  EXPECT_EQ(requests_for(w, "DeletePortMapping").size(), 1U);
+  EXPECT_EQ(w.open_channels(), 0U);
+  EXPECT_EQ(w.engine_deadline(), std::nullopt);
+}
+
+TEST_F(upnp_release, to_a_dead_router_is_let_go_after_a_while) {
+  world& w = begin(upnp_only());
+  const mapping_id id = w.create(request());
+  ASSERT_TRUE(w.run_until([&] { return !requests_for(w, "AddPortMapping").empty(); }, 60s));
+  w.set_plugged(false);
+  w.release(id);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id)->event.how, removal::left_to_expire);
+  w.run_for(60s);
+  EXPECT_EQ(w.open_channels(), 0U);
+  EXPECT_EQ(w.engine_deadline(), std::nullopt);
+}
+
+TEST_F(upnp_release, by_closing_does_not_wait_for_a_slow_router) {
+  world& w = begin(upnp_only());
+  w.http_courier = [](const http_record& record) {
+    http_treatment slow;
+    if (asked_for(record).starts_with("Add")) slow.processing = 4s;
+    return slow;
+  };
+  w.create(request());
+  ASSERT_TRUE(w.run_until([&] { return !requests_for(w, "AddPortMapping").empty(); }, 60s));
+  w.close();
+  w.run_for(2s);
+  EXPECT_TRUE(w.closed());
+  EXPECT_EQ(w.open_channels(), 0U);
+}
+
 }  // namespace
 }  // namespace damson::sim
