@@ -146,15 +146,16 @@ TEST(json_output, lost_with_the_reason_for_each_protocol) {
   report what = example_of(event_kind::lost);
   what.event.why = refusal();
   what.event.why.reason = errc::gateway_restarted;
-  EXPECT_EQ(json_line(what),
-            R"({"event":"lost","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
-            R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3,)"
-            R"("reason":"gateway_restarted","reasons":[)"
-            R"({"protocol":"pcp","reason":"not_authorized",)"
-            R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
-            R"("server":"192.0.2.1:5351","retry_after":30},)"
-            R"({"protocol":"nat-pmp","reason":"no_answer","message":"the router did not answer",)"
-            R"("result_code":null,"router_text":null,"server":null,"retry_after":null}]})");
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"lost","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3,)"
+      R"("reason":"gateway_restarted","reasons":[)"
+      R"({"protocol":"pcp","reason":"not_authorized",)"
+      R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
+      R"("server":"192.0.2.1:5351","retry_after":30},)"
+      R"({"protocol":"nat-pmp","reason":"no_answer","message":"the router did not answer",)"
+      R"("result_code":null,"router_text":null,"server":null,"retry_after":null}]})");
 }
 
 TEST(json_output, removed_says_how) {
@@ -171,14 +172,15 @@ TEST(json_output, removed_says_how) {
 }
 
 TEST(json_output, failed) {
-  EXPECT_EQ(json_line(failed_example()),
-            R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
-            R"("external":null,"lifetime":null,"elapsed_ms":4000,"reason":"no_answer","reasons":[)"
-            R"({"protocol":"pcp","reason":"not_authorized",)"
-            R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
-            R"("server":"192.0.2.1:5351","retry_after":30},)"
-            R"({"protocol":"nat-pmp","reason":"no_answer","message":"the router did not answer",)"
-            R"("result_code":null,"router_text":null,"server":null,"retry_after":null}]})");
+  EXPECT_EQ(
+      json_line(failed_example()),
+      R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
+      R"("external":null,"lifetime":null,"elapsed_ms":4000,"reason":"no_answer","reasons":[)"
+      R"({"protocol":"pcp","reason":"not_authorized",)"
+      R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
+      R"("server":"192.0.2.1:5351","retry_after":30},)"
+      R"({"protocol":"nat-pmp","reason":"no_answer","message":"the router did not answer",)"
+      R"("result_code":null,"router_text":null,"server":null,"retry_after":null}]})");
 }
 
 TEST(json_output, interrupted_is_a_failure_with_a_reason_of_its_own) {
