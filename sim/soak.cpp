@@ -46,7 +46,7 @@ std::string last_lines(const std::string& text, std::size_t lines) {
   return at == std::string::npos || at == 0 ? text : text.substr(at + 1);
 }
 
-bool has_end(const profile& how) {
+bool gives_leases(const profile& how) {
   return how.upnp.leases == lease_policy::as_asked || !how.speaks_upnp;
 }
 
@@ -121,7 +121,7 @@ class life {
     }
     what.multicast_works = !one_in(6);
     what.client.recheck_period = seconds(60, 600);
-    fewest_faults_ = what.link.loss_percent == 0;
+    is_good_network_ = what.link.loss_percent == 0;
     return what;
   }
 
@@ -161,7 +161,7 @@ class life {
         return std::optional{late->uniform_duration(latency / 2, latency * 3)};
       };
     }
-    if (!fewest_faults_) {
+    if (!is_good_network_) {
       world_.http_courier = [faults = std::make_shared<random_source>(std::array<std::uint64_t, 4>{
                                  how_.seed, 10, 10, 10})](const http_record&) {
         return faulty(*faults);
@@ -196,7 +196,7 @@ class life {
     constexpr std::array lifetimes{60s, 900s, 7'200s};
     wanted.lifetime = lifetimes.at(static_cast<std::size_t>(dice_.uniform(0, 2)));
     // An entry without an end that was left behind would stay for ever.
-    wanted.allow_permanent = !has_end(router_.how);
+    wanted.allow_permanent = !gives_leases(router_.how);
     holds_.on_created(mapping_id{created_ + 1}, wanted);
     wanted_.push_back(world_.create(wanted));
     ++created_;
@@ -329,7 +329,7 @@ class life {
   soak_settings how_;
   random_source dice_;
   const named_profile& router_;
-  bool fewest_faults_ = false;
+  bool is_good_network_ = false;
   world world_;
   invariants holds_;
   std::uint64_t created_ = 0;

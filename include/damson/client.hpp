@@ -47,7 +47,9 @@ ip_address local_address(const options& opts = {});
 /// A client keeps its io_context running while it has a mapping, opened or asked for, while it
 /// discovers and while it is closing; an idle one does not. It may be destroyed after its execution
 /// context: the context's end takes its sockets and pending operations with it, and mappings are
-/// left to their leases after one delete each (see the destructor).
+/// left to their leases after one delete each (see the destructor). Operations that are started
+/// after that never complete; their handlers are destroyed. Handles must not be destroyed while
+/// another thread destroys the context.
 class client {
  public:
   /// A client with a thread of its own, for programs without an event loop. Handlers run on that

@@ -103,7 +103,10 @@ int plum_cleanup(void) {
 }
 
 void plum_set_log_level(plum_log_level_t level) {
-  if (in_range(level, PLUM_LOG_LEVEL_NONE)) library::instance().set_log_level(level);
+  guarded([&] {
+    if (in_range(level, PLUM_LOG_LEVEL_NONE)) library::instance().set_log_level(level);
+    return PLUM_ERR_SUCCESS;
+  });
 }
 
 int plum_create_mapping(const plum_mapping_t* mapping, plum_mapping_callback_t callback) {

@@ -35,7 +35,7 @@ void keeper::revise(mapping_id id, const map_request& request) {
   if (mapping* what = table_.find(id)) what->request = request;
 }
 
-std::optional<mapping_event> keeper::grant(mapping_id id) {
+std::optional<mapping_event> keeper::grant(mapping_id id) const {
   const mapping* what = table_.find(id);
   if (what == nullptr || !what->is_held()) return std::nullopt;
   mapping_event granted;
@@ -51,12 +51,12 @@ std::vector<protocol_report> keeper::report_of(const mapping& what) const {
   return account_of(what, *gateway_);
 }
 
-mapping_info keeper::info(mapping_id id) {
+mapping_info keeper::info(mapping_id id) const {
   const mapping* what = table_.find(id);
   return what == nullptr ? mapping_info{} : what->info;
 }
 
-failure keeper::account(mapping_id id) {
+failure keeper::account(mapping_id id) const {
   const mapping* what = table_.find(id);
   if (what == nullptr) return {};
   return explain(*what, gateway_ ? gateway_->server() : endpoint{});

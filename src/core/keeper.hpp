@@ -40,11 +40,11 @@ class keeper {
   void drop_all(context& ctx);
 
   /// The mapping as somebody who comes later is told of it; empty where it is not held.
-  std::optional<mapping_event> grant(mapping_id id);
+  std::optional<mapping_event> grant(mapping_id id) const;
   /// As granted last.
-  mapping_info info(mapping_id id);
+  mapping_info info(mapping_id id) const;
   /// How the attempt under way, or the last one, stands.
-  failure account(mapping_id id);
+  failure account(mapping_id id) const;
 
   void on_network(context& ctx, const network_facts& facts);
   void on_channel_opened(context& ctx, const channel_opened& what);

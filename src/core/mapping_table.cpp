@@ -46,6 +46,11 @@ mapping* mapping_table::find(mapping_id id) {
   return found == by_id_.end() ? nullptr : &found->second;
 }
 
+const mapping* mapping_table::find(mapping_id id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &found->second;
+}
+
 mapping* mapping_table::find_other(const mapping& than) {
   const auto [first, last] = by_port_.equal_range(key_of(than.request));
   const auto other =

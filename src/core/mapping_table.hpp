@@ -120,6 +120,7 @@ class mapping_table {
   void erase(mapping_id id);
 
   mapping* find(mapping_id id);
+  const mapping* find(mapping_id id) const;
 
   /// The other mapping of the same transport and internal port. There are two at most: one that is
   /// being released, and the next.

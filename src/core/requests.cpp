@@ -1,7 +1,6 @@
 #include "core/requests.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "core/election.hpp"
@@ -96,13 +95,16 @@ void requests::place(context& ctx, mapping_id id, entry& request) {
   }
   request.served_by = shared_id;
   mapping.sharers.push_back(id);
-  if (is_wider && !covers(mapping.asked_for, request.wanted)) {
-    mapping.asked_for.protocols = request.wanted.protocols;
-    mapping.asked_for.allow_permanent = request.wanted.allow_permanent;
-    keeper_.revise(shared_id, mapping.asked_for);
-  }
+  if (is_wider) ask_as(request.wanted, mapping, shared_id);
   if (auto grant = keeper_.grant(shared_id)) return tell(ctx, id, request, std::move(*grant));
   keeper_.hurry(ctx, shared_id);
+}
+
+/// From the next try on the mapping is asked for in any way that the request allows.
+void requests::ask_as(const map_request& wanted, shared& mapping, mapping_id id) {
+  mapping.asked_for.protocols = wanted.protocols;
+  mapping.asked_for.allow_permanent = wanted.allow_permanent;
+  keeper_.revise(id, mapping.asked_for);
 }
 
 void requests::place_waiting(context& ctx, port_key key) {
@@ -111,14 +113,18 @@ void requests::place_waiting(context& ctx, port_key key) {
   for (const mapping_id id : waiting.mapped()) place(ctx, id, by_id_.at(id));
 }
 
-/// Whether one of those who share the mapping may have it as it is. What is not held suits those
-/// who allow all that it is asked for as.
-bool requests::suits_somebody(const shared& mapping, mapping_id id) {
+/// Of those who share the mapping, after one has left, whoever allows most and may have it as it
+/// is; what is not held suits those who allow all that it is asked for as. None: it suits nobody.
+mapping_id requests::whom_it_suits(const shared& mapping, mapping_id id) const {
   const auto grant = keeper_.grant(id);
-  return std::ranges::any_of(mapping.sharers, [&](mapping_id each) {
+  mapping_id most = mapping_id::none;
+  for (const mapping_id each : mapping.sharers) {
     const map_request& wanted = by_id_.at(each).wanted;
-    return grant ? fits(wanted, grant->info) : covers(wanted, mapping.asked_for);
-  });
+    const bool suits = grant ? fits(wanted, grant->info) : covers(wanted, mapping.asked_for);
+    const bool is_first = most == mapping_id::none;
+    if (suits && (is_first || covers(wanted, by_id_.at(most).wanted))) most = each;
+  }
+  return most;
 }
 
 void requests::release(context& ctx, mapping_id id, bool keep_lease) {
@@ -146,7 +152,8 @@ void requests::release(context& ctx, mapping_id id, bool keep_lease) {
   mapping.keeps_lease = mapping.keeps_lease || keep_lease;
   if (mapping.sharers.size() > 1) {
     std::erase(mapping.sharers, id);
-    if (suits_somebody(mapping, shared_id)) {
+    if (const mapping_id whom = whom_it_suits(mapping, shared_id); whom != mapping_id::none) {
+      ask_as(by_id_.at(whom).wanted, mapping, shared_id);
       return let_go(ctx, id, request, removal::still_shared);
     }
     // It is one's turn to whom it does not suit: given back, and made anew.
@@ -206,14 +213,14 @@ void requests::fail(context& ctx, mapping_id id, entry& request, const failure& 
   tell(ctx, id, request, std::move(what));
 }
 
-void requests::let_go(context& ctx, mapping_id id, const entry& request, removal how) {
+void requests::let_go(context& ctx, mapping_id id, entry& request, removal how) {
   mapping_event what;
   what.info = keeper_.info(request.served_by);
   what.kind = event_kind::removed;
   what.info.transport = request.wanted.transport;
   what.info.internal.port = request.wanted.internal_port;
   what.how = how;
-  tell(ctx, id, by_id_.at(id), std::move(what));
+  tell(ctx, id, request, std::move(what));
 }
 
 /// What is news to the request; the mapping may have been told to others before, and may have been

@@ -51,7 +51,7 @@ class requests {
   };
   /// A mapping of the keeper, and who shares it: those who came first stand first.
   struct shared {
-    /// With the wishes of the first, and allowing what any of them allows.
+    /// With the wishes of the first, and in any way that the one who allows most allows.
     map_request asked_for;
     std::vector<mapping_id> sharers;
     bool keeps_lease = false;  ///< somebody has left it to its lease
@@ -59,10 +59,11 @@ class requests {
 
   entry* add(context& ctx, mapping_id id, const map_request& wanted);
   void place(context& ctx, mapping_id id, entry& request);
-  bool suits_somebody(const shared& mapping, mapping_id id);
+  void ask_as(const map_request& wanted, shared& mapping, mapping_id id);
+  mapping_id whom_it_suits(const shared& mapping, mapping_id id) const;
   static bool note_failure(context& ctx, mapping_id id, entry& request, failure& why);
   void place_waiting(context& ctx, port_key key);
-  void let_go(context& ctx, mapping_id id, const entry& request, removal how);
+  void let_go(context& ctx, mapping_id id, entry& request, removal how);
   void fail(context& ctx, mapping_id id, entry& request, const failure& why);
   void tell(context& ctx, mapping_id id, entry& request, mapping_event what);
 

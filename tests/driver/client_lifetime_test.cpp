@@ -92,6 +92,23 @@ TEST_F(client_lifetime_test, the_client_ends_first) {
   EXPECT_EQ(how, removal::deleted);
 }
 
+/// An event that nobody has waited for keeps its mapping, and that the client's state.
+TEST_F(client_lifetime_test, nothing_is_left_when_the_context_ends_with_an_untold_event) {
+  const auto held = std::make_shared<int>();
+  options opts = router_.options();
+  opts.log = [held](log_level, std::string_view) {};
+  {
+    std::optional<asio::io_context> context{std::in_place};
+    client client{*context, opts};
+    map_request nonsense;
+    nonsense.internal_port = 0;
+    const mapping handle = client.keep_open(nonsense);
+    EXPECT_TRUE(run_until(*context, [&] { return handle.status() == mapping_status::failed; }));
+    context.reset();
+  }
+  EXPECT_EQ(held.use_count(), 2) << "here and in the options";
+}
+
 TEST_F(client_lifetime_test, a_waiter_is_told_when_the_client_ends) {
   auto handle = map();
   std::optional<mapping_event> told;

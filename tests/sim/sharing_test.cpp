@@ -246,6 +246,22 @@ TEST_F(sharing, a_wider_request_is_not_held_up_by_a_narrow_one_that_fails) {
   EXPECT_EQ(w.router().table().size(), 0U);
 }
 
+TEST_F(sharing, what_one_allowed_who_has_left_is_not_asked_for_any_more) {
+  world& w = begin(with(versatile_router()));
+  const mapping_id narrow = w.create(request(protocol_filter::pcp_only));
+  const mapping_id wide = w.create(request());
+  w.run_for(1s);
+  w.release(wide);
+  ASSERT_EQ(last(w, narrow).kind, event_kind::mapped);
+  w.set_plugged(false);
+  w.run_for(3h);
+  w.set_plugged(true);
+  w.router().behaviour().speaks_pcp = w.router().behaviour().speaks_nat_pmp = false;
+  w.run_for(1h);
+  EXPECT_EQ(last(w, narrow).kind, event_kind::lost);
+  EXPECT_EQ(w.router().table().size(), 0U) << "nobody has asked for UPnP";
+}
+
 TEST_F(sharing, one_that_a_new_way_does_not_suit_has_lost_it) {
   world& w = begin(with(versatile_router()));
   const mapping_id narrow = w.create(request(protocol_filter::pcp_only));
