@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,9 @@
 
 namespace damson {
 
-/// What asynchronous operations complete with. Compares with `errc` and `next_step`.
+/// What asynchronous operations complete with. Compares with `errc` and `next_step`. As a
+/// `std::error_code`, to which it converts, its value is that of the `errc`; Boost's own number for
+/// it is another one.
 using error_code = boost::system::error_code;
 
 namespace detail {
@@ -134,3 +137,6 @@ class mapping {
 };
 
 }  // namespace damson
+
+template <>
+struct boost::system::is_error_code_enum<damson::errc> : std::true_type {};

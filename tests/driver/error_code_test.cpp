@@ -23,6 +23,16 @@ TEST(error_code, is_made_of_an_errc) {
   EXPECT_EQ(error.message(), make_error_code(errc::not_authorized).message());
 }
 
+TEST(error_code, takes_an_errc_as_its_own) {
+  static_assert(boost::system::is_error_code_enum<errc>::value);
+  static_assert(std::is_error_code_enum_v<errc>);
+  error_code error;
+  error = errc::busy;
+  EXPECT_TRUE(errc::busy == error);
+  EXPECT_TRUE(error == error_code{errc::busy});
+  EXPECT_FALSE(error == error_code{errc::closed});
+}
+
 TEST(error_code, compares_with_the_next_step) {
   const error_code error = make_error_code(errc::not_authorized);
   EXPECT_TRUE(error == next_step::tell_owner);
@@ -51,6 +61,7 @@ TEST(error_code, goes_back_to_the_standard_one) {
   const error_code error = make_error_code(errc::port_closed);
   const std::error_code standard = error;
   EXPECT_TRUE(standard == errc::port_closed);
+  EXPECT_EQ(standard.value(), static_cast<int>(errc::port_closed));
   EXPECT_TRUE(standard == next_step_of(errc::port_closed));
 }
 
