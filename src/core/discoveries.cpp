@@ -102,22 +102,26 @@ void discoveries::stop_round(context& ctx) {
 // ---------------------------------------------------------------------------------------------
 // Inputs
 
+bool discoveries::owns(channel_id channel) const noexcept {
+  return round_ && round_->router && round_->router->owns(channel);
+}
+
 bool discoveries::on_channel_opened(context& ctx, const channel_opened& what) {
-  if (!round_ || !round_->router || !round_->router->owns(what.channel)) return false;
+  if (!owns(what.channel)) return false;
   round_->router->on_opened(ctx, what);
   drain(ctx);
   return true;
 }
 
 bool discoveries::on_channel_failed(context& ctx, const channel_failed& what) {
-  if (!round_ || !round_->router || !round_->router->owns(what.channel)) return false;
+  if (!owns(what.channel)) return false;
   round_->router->on_failed(ctx, what);
   drain(ctx);
   return true;
 }
 
 bool discoveries::on_datagram(context& ctx, const datagram_received& what) {
-  if (!round_ || !round_->router || !round_->router->owns(what.channel)) return false;
+  if (!owns(what.channel)) return false;
   round_->router->on_datagram(ctx, what);
   drain(ctx);
   return true;
@@ -137,7 +141,7 @@ bool discoveries::on_exchange_failed(context& ctx, const http_failed& what) {
 
 bool discoveries::on_timer(context& ctx, const timer_key& due) {
   if (due.name == timer::discovery_end) {
-    for (protocol_report& each : round_->found.protocols) {
+    for (const protocol_report& each : round_->found.protocols) {
       if (each.standing == protocol_standing::asked)
         failed(each.protocol, errc::no_answer, ctx.now);
     }

@@ -41,6 +41,7 @@ class discoveries {
     std::optional<gateway> router;  ///< empty: waits for the network
   };
 
+  bool owns(channel_id channel) const noexcept;
   void begin_round(context& ctx);
   void begin_questions(context& ctx);
   void drain(context& ctx);
