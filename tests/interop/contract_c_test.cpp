@@ -286,6 +286,38 @@ TEST_P(contract_c, state_changes) {
   EXPECT_TRUE(reaches(net(), server, router().outside(service_port)));
 }
 
+TEST_P(contract_c, state_changes_of_the_port) {
+  const lab::listener server = listen();
+  plum_config_t config = quiet_config();
+  config.recheck_period = 1'000;
+  start(config);
+  plum_listener listener;
+  map(listener);
+  router().reboot_without(service_port);
+  plum_call call = listener.next();
+  while (call.state == PLUM_STATE_FAILURE || call.mapping.external_port == service_port)
+    call = listener.next();
+  EXPECT_EQ(call.state, PLUM_STATE_SUCCESS);
+  EXPECT_TRUE(reaches(net(), server, router().outside(call.mapping.external_port)));
+}
+
+TEST_P(contract_c, state_changes_of_the_protocol) {
+  // The other way round a device that is out of reach keeps its mappings until their leases end.
+  if (GetParam() == protocol::upnp) return;
+  const lab::listener server = listen();
+  plum_config_t config = quiet_config();
+  config.recheck_period = 1'000;
+  start(config);
+  plum_listener listener;
+  const int id = map(listener);
+  router().reboot_with_upnp_only();
+  expect_next(listener, id, PLUM_STATE_FAILURE);
+  const plum_call again = expect_next(listener, id, PLUM_STATE_SUCCESS);
+  EXPECT_EQ(again.mapping.mapping_protocol, PLUM_MAPPING_PROTOCOL_UPNP);
+  EXPECT_TRUE(reaches(net(), server, router().outside(service_port)));
+  router().recover();
+}
+
 TEST_P(contract_c, destroyed) {
   start();
   plum_listener listener;

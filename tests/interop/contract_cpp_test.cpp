@@ -316,6 +316,41 @@ TEST_P(contract_cpp, state_changes) {
   EXPECT_TRUE(is_untouched());
 }
 
+TEST_P(contract_cpp, state_changes_of_the_port) {
+  const lab::listener server = listen();
+  const auto client = start({.recheck_period = 1s});
+  damson::mapping handle = map(*client);
+  router().reboot_without(service_port);
+  damson::mapping_event event = next_event(handle);
+  while (event.kind == event_kind::lost || event.info.external.port == service_port)
+    event = next_event(handle);
+  EXPECT_TRUE(event.kind == event_kind::changed || event.kind == event_kind::mapped);
+  EXPECT_EQ(handle.info().external, event.info.external);
+  EXPECT_TRUE(reaches(net(), server, router().outside(event.info.external.port)));
+  EXPECT_EQ(release(std::move(handle)), removal::deleted);
+  EXPECT_TRUE(is_untouched());
+}
+
+TEST_P(contract_cpp, state_changes_of_the_protocol) {
+  // The other way round a device that is out of reach keeps its mappings until their leases end.
+  if (GetParam() == protocol::upnp) return;
+  const lab::listener server = listen();
+  const auto client = start({.recheck_period = 1s});
+  damson::mapping handle = map(*client);
+  EXPECT_EQ(handle.info().protocol, GetParam());
+  router().reboot_with_upnp_only();
+  EXPECT_EQ(next_event(handle).kind, event_kind::lost);
+  const damson::mapping_event again = next_event(handle);
+  EXPECT_EQ(again.kind, event_kind::mapped);
+  EXPECT_TRUE(again.regained);
+  EXPECT_EQ(again.info.protocol, protocol::upnp);
+  EXPECT_EQ(handle.info().protocol, protocol::upnp);
+  EXPECT_TRUE(reaches(net(), server, router().outside(service_port)));
+  router().recover();
+  EXPECT_EQ(release(std::move(handle)), removal::deleted);
+  EXPECT_TRUE(is_untouched());
+}
+
 TEST_P(contract_cpp, destroyed) {
   const auto client = start();
   const event_log log(*client);

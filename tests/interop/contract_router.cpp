@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <thread>
+#include <utility>
 
 namespace {
 
@@ -22,9 +23,10 @@ void apply_rules(const lab::net_namespace& where, const std::string& rules) {
 
 contract_router::contract_router(damson::protocol only)
     : only_(only),
-      daemon_(net_, {.natpmp = only != damson::protocol::upnp,
-                     .extra = {"deny 0-65535 0.0.0.0/0 " + std::to_string(forbidden_port) + "-" +
-                               std::to_string(forbidden_port)}}),
+      options_({.natpmp = only != damson::protocol::upnp,
+                .extra = {"deny 0-65535 0.0.0.0/0 " + std::to_string(forbidden_port) + "-" +
+                          std::to_string(forbidden_port)}}),
+      daemon_(std::in_place, net_, options_),
       external_address_(net_.external_address()) {
   if (only == damson::protocol::nat_pmp) net_.drop_pcp();
 }
@@ -65,7 +67,7 @@ void contract_router::recover() const {
 }
 
 void contract_router::be_away() {
-  if (only_ == damson::protocol::upnp) return daemon_.restart_elsewhere(daemon_.http_port());
+  if (only_ == damson::protocol::upnp) return daemon_->restart_elsewhere(daemon_->http_port());
   swallow(net_.router(), "  iifname lan0 udp dport 5351 counter reject\n");
   const auto deadline = lab::steady_clock::now() + limit;
   while (swallowed() == 0) {
@@ -87,17 +89,42 @@ void contract_router::wait_for_epoch(std::uint8_t seconds) const {
   }
 }
 
-void contract_router::reboot(const std::function<void()>& while_down) {
-  // By RFC 6886 section 3.6 a fall by two seconds from what a client, which asks once a second, has
-  // seen last is no restart; by RFC 6887 section 8.5 one by a second.
+// By RFC 6886 section 3.6 a fall by two seconds from what a client, which asks once a second, has
+// seen last is no restart; by RFC 6887 section 8.5 one by a second.
+void contract_router::grow_old() const {
   if (only_ == damson::protocol::nat_pmp) wait_for_epoch(5);
   if (only_ == damson::protocol::pcp) wait_for_epoch(3);
-  const std::uint16_t http_port = daemon_.http_port();
-  daemon_.kill();
+}
+
+void contract_router::reboot(const std::function<void()>& while_down) {
+  grow_old();
+  const std::uint16_t http_port = daemon_->http_port();
+  daemon_->kill();
   net_.flush_rules();
   while_down();
   move();
-  daemon_.restart_elsewhere(http_port);
+  daemon_->restart_elsewhere(http_port);
+}
+
+void contract_router::replace_daemon() {
+  const std::uint16_t http_port = daemon_->http_port();
+  daemon_.reset();
+  net_.flush_rules();
+  daemon_.emplace(net_, options_);
+  if (daemon_->http_port() == http_port) daemon_->restart_elsewhere(http_port);
+}
+
+void contract_router::reboot_without(std::uint16_t external_port) {
+  grow_old();
+  options_.extra.push_back("deny " + std::to_string(external_port) + " 0.0.0.0/0 0-65535");
+  replace_daemon();
+}
+
+void contract_router::reboot_with_upnp_only() {
+  grow_old();
+  // In both protocols the second byte is the opcode, and 0 that of a mere question.
+  swallow(net_.router(), "  iifname lan0 udp dport 5351 @th,72,8 1-2 counter reject\n");
+  replace_daemon();
 }
 
 void contract_router::move() {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,13 +46,23 @@ class contract_router {
   /// Its provider gives it another address.
   void move();
 
+  /// It forgets its mappings and starts anew, and this external port is not to be had any more.
+  void reboot_without(std::uint16_t external_port);
+
+  /// It forgets its mappings and starts anew, and until recover() makes others over UPnP only.
+  void reboot_with_upnp_only();
+
  private:
   void wait_for_epoch(std::uint8_t seconds) const;
+  /// Until a client sees the epoch fall with a restart.
+  void grow_old() const;
+  void replace_daemon();
   static void swallow(const lab::net_namespace& where, std::string_view rules);
 
   damson::protocol only_;
   lab::network net_;
-  lab::miniupnpd daemon_;
+  lab::miniupnpd_options options_;
+  std::optional<lab::miniupnpd> daemon_;
   std::string external_address_;
   int moves_ = 0;
 };
