@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <future>
 #include <memory>
+#include <ranges>
 #include <utility>
 
 namespace damson::capi {
@@ -78,13 +79,36 @@ std::optional<std::string> dummytls::host(const ip_address& address) {
 
 std::optional<std::string> dummytls::file(dummytls_file which) {
   const auto index = static_cast<std::size_t>(which);
-  const std::lock_guard lock{files_mutex_};
-  const bool is_fresh = files_ && around_.now() < files_->fetched + keep_files_for;
-  if (is_fresh && files_->files.at(index)) return files_->files.at(index);
-  file_set fetched = fetch();
-  // What is there is not given away for nothing.
-  if (!is_fresh || fetched.files.at(index)) files_ = std::move(fetched);
+  std::unique_lock lock{files_mutex_};
+  if (is_fresh(around_.now()) && files_->files.at(index)) return files_->files.at(index);
+  std::shared_future<void> outcome = fetching_;
+  if (outcome.valid()) {
+    lock.unlock();
+    outcome.wait();
+    lock.lock();
+  } else {
+    std::packaged_task<void()> task{[this] { keep(fetch()); }};
+    fetching_ = outcome = task.get_future().share();
+    lock.unlock();
+    task();
+    lock.lock();
+    fetching_ = {};
+  }
+  outcome.get();  // throws what the fetch has thrown
   return files_->files.at(index);
+}
+
+bool dummytls::is_fresh(clock::time_point now) const {
+  return files_ && now < files_->fetched + keep_files_for;
+}
+
+/// What is there is not given away for nothing.
+void dummytls::keep(file_set fetched) {
+  const std::lock_guard lock{files_mutex_};
+  const auto is_new = [&](std::size_t i) { return fetched.files.at(i) && !files_->files.at(i); };
+  if (!is_fresh(fetched.fetched) ||
+      std::ranges::any_of(std::views::iota(std::size_t{0}, file_count), is_new))
+    files_ = std::move(fetched);
 }
 
 std::vector<ip_address> dummytls::resolve_domain(clock::time_point deadline) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -56,7 +57,8 @@ class dummytls {
   /// The same, waited for.
   std::optional<std::string> host(const ip_address& address);
 
-  /// What a file holds; nothing where it cannot be had. Blocks while the files are fetched.
+  /// What a file holds; nothing where it cannot be had. Blocks while the files are fetched: once
+  /// for all who ask meanwhile.
   std::optional<std::string> file(dummytls_file which);
 
  private:
@@ -68,12 +70,15 @@ class dummytls {
 
   std::vector<ip_address> resolve_domain(clock::time_point deadline);
   file_set fetch();
+  bool is_fresh(clock::time_point now) const;
+  void keep(file_set fetched);
 
   std::string domain_;
   dummytls_surroundings around_;
   name_lookup names_;
-  std::mutex files_mutex_;
+  std::mutex files_mutex_;  ///< never held while files are fetched
   std::optional<file_set> files_;
+  std::shared_future<void> fetching_;  ///< valid while files are fetched
 };
 
 }  // namespace damson::capi

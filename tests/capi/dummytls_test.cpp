@@ -4,12 +4,14 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "web_site.hpp"
@@ -101,6 +103,39 @@ TEST(capi_dummytls_host, is_waited_for_five_seconds_at_most) {
   EXPECT_GE(steady_clock::now() - begin, 5s);
   EXPECT_LT(steady_clock::now() - begin, 8s);
   end.set_value();
+}
+
+TEST(capi_dummytls_fetch, is_one_for_all_who_ask_meanwhile) {
+  constexpr int callers = 4;
+  std::atomic<int> looked_up{0};
+  std::atomic<int> asked_for_time{0};
+  std::promise<void> end;
+  dummytls names{"example.org",
+                 {.resolve =
+                      [&looked_up, ended = end.get_future().share()](const std::string&) {
+                        ++looked_up;
+                        ended.wait();
+                        return std::vector<ip_address>{};
+                      },
+                  .http_port = 80,
+                  .now =
+                      [&] {
+                        ++asked_for_time;
+                        return steady_clock::now();
+                      }}};
+  std::vector<std::future<std::optional<std::string>>> answers;
+  answers.reserve(callers);
+  for (int i = 0; i < callers; ++i)
+    answers.push_back(
+        std::async(std::launch::async, [&] { return names.file(dummytls_file::cert); }));
+  // Each looks whether what is kept is fresh, and the fetch notes when it began: as long as it
+  // lasts, which is long enough, nobody queues for that.
+  const auto limit = steady_clock::now() + dummytls::fetch_limit / 2;
+  while (asked_for_time <= callers && steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_GT(asked_for_time, callers);
+  end.set_value();
+  for (auto& each : answers) EXPECT_EQ(each.get(), std::nullopt);
+  EXPECT_EQ(looked_up, 1);
 }
 
 class capi_dummytls_files : public testing::Test {
