@@ -4,14 +4,11 @@
 // at Ctrl-C, or at once with --once. Here is what has nothing to do with how they do it: the
 // command line and the words.
 
-#include <array>
 #include <charconv>
-#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -94,21 +91,4 @@ inline void tell(const damson::mapping_event& event) {
       tell_removed(event.how);
       break;
   }
-}
-
-// For those that drive the engine themselves
-
-inline std::array<std::uint64_t, 4> random_seed() {
-  std::random_device source;
-  std::array<std::uint64_t, 4> out{};
-  for (auto& word : out) word = std::uint64_t{source()} << 32U | source();
-  return out;
-}
-
-/// Whether it is time to close the engine: the port is open and that was all, or it was never open.
-/// The engine itself would go on trying.
-inline bool is_last_word(const damson::mapping_event& event, const job& work) {
-  const bool was_never_open = event.info.elapsed == std::chrono::nanoseconds::zero();
-  return (event.kind == damson::event_kind::mapped && work.once) ||
-         (event.kind == damson::event_kind::failed && was_never_open);
 }
