@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -109,6 +110,15 @@ TEST_F(capi_dummytls, gives_the_address_after_two_seconds_where_the_name_service
   EXPECT_LT(steady_clock::now() - end, 1s);
 }
 
+TEST_F(capi_dummytls, looks_for_the_names_of_several_mappings_at_once) {
+  start_with("unknown.test");
+  plum_listener listener;
+  const auto begin = steady_clock::now();
+  for (std::uint16_t port = 8080; port < 8083; ++port) ASSERT_GT(listener.create(port), 0);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(listener.next().state, PLUM_STATE_SUCCESS);
+  EXPECT_LT(steady_clock::now() - begin, 4s);
+}
+
 TEST_F(capi_dummytls, tells_no_success_of_what_was_destroyed_while_the_name_was_looked_up) {
   start_with("unknown.test");
   plum_listener listener;
@@ -168,11 +178,14 @@ TEST_F(capi_dummytls, gives_the_files_of_the_domain) {
 }
 
 TEST_F(capi_dummytls, fails_without_a_domain) {
-  start();
-  std::array<char, PLUM_MAX_HOST_LEN> buffer{};
-  EXPECT_EQ(plum_get_dummytls_host("1.2.3.4", buffer.data(), buffer.size()), PLUM_ERR_FAILED);
-  EXPECT_EQ(plum_get_dummytls_certificate(PLUM_DUMMYTLS_PEM_CERT, buffer.data(), buffer.size()),
-            PLUM_ERR_FAILED);
+  for (const char* none : {static_cast<const char*>(nullptr), ""}) {
+    start_with(none);
+    std::array<char, PLUM_MAX_HOST_LEN> buffer{};
+    EXPECT_EQ(plum_get_dummytls_host("1.2.3.4", buffer.data(), buffer.size()), PLUM_ERR_FAILED);
+    EXPECT_EQ(plum_get_dummytls_certificate(PLUM_DUMMYTLS_PEM_CERT, buffer.data(), buffer.size()),
+              PLUM_ERR_FAILED);
+    ASSERT_EQ(plum_cleanup(), PLUM_ERR_SUCCESS);
+  }
 }
 
 }  // namespace

@@ -62,6 +62,12 @@ TEST_F(capi_program, in_c11_opens_a_port_and_gives_it_back) {
   expect_success(lan{}, DAMSON_PROGRAM_C11);
 }
 
+TEST_F(capi_program, that_was_written_for_an_older_interface_opens_a_port) {
+  const lan net;
+  const lab::run_result result = lab::try_run(net.host(), {DAMSON_OLDER_PROGRAM});
+  EXPECT_EQ(result.status, 0) << result.out << result.err;
+}
+
 // The library of another name is found, and is this one.
 TEST_F(capi_program, that_was_linked_to_another_library_gets_this_one_through_a_symbolic_link) {
   const lan net;

@@ -15,12 +15,14 @@
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::Contains;
 using testing::Each;
 using testing::Field;
 using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Le;
 using testing::Not;
 
 struct line {
@@ -85,6 +87,31 @@ TEST_F(capi_log, has_no_line_below_its_level) {
   EXPECT_EQ(listener.next().state, PLUM_STATE_FAILURE);
   EXPECT_THAT(lines_so_far(), Not(IsEmpty()));
   EXPECT_THAT(lines_so_far(), Each(Field(&line::level, Ge(PLUM_LOG_LEVEL_INFO))));
+}
+
+TEST_F(capi_log, of_level_fatal_is_silent) {
+  const lan net{{.default_route = false}};
+  plum_config_t config{};
+  config.log_callback = note;
+  config.log_level = PLUM_LOG_LEVEL_FATAL;
+  start(config);
+  plum_listener listener;
+  ASSERT_GT(listener.create(8080), 0);
+  EXPECT_EQ(listener.next().state, PLUM_STATE_FAILURE);
+  plum_cleanup();
+  EXPECT_THAT(lines_so_far(), IsEmpty());
+}
+
+TEST_F(capi_log, names_the_external_address_at_debug_and_below_only) {
+  const lan net;
+  plum_config_t config{};
+  config.log_callback = note;
+  start(config);
+  map_and_stop();
+  const auto with_address = Field(&line::text, HasSubstr(public_address));
+  EXPECT_THAT(lines_so_far(), Contains(with_address));
+  EXPECT_THAT(lines_so_far(),
+              Each(AnyOf(Field(&line::level, Le(PLUM_LOG_LEVEL_DEBUG)), Not(with_address))));
 }
 
 TEST_F(capi_log, may_change_its_level_at_any_time) {

@@ -8,6 +8,7 @@
 #include <climits>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -63,6 +64,8 @@ TEST_P(capi_mapping_by, goes_from_pending_through_success_to_destroyed) {
   EXPECT_EQ(destroyed.id, id);
   EXPECT_EQ(destroyed.state, PLUM_STATE_DESTROYED);
   EXPECT_EQ(destroyed.mapping.user_ptr, &listener);
+  EXPECT_EQ(destroyed.mapping.mapping_protocol, GetParam());
+  EXPECT_EQ(destroyed.mapping.external_port, 8080);
   EXPECT_EQ(destroyed.host(), public_address);
   EXPECT_THAT(net.rules(), IsEmpty());
   EXPECT_EQ(plum_query_mapping(id, nullptr, nullptr), PLUM_ERR_NOT_AVAIL);
@@ -92,6 +95,40 @@ TEST_F(capi_mapping, is_direct_where_the_host_has_a_public_address) {
   EXPECT_EQ(mapped.mapping.mapping_protocol, PLUM_MAPPING_PROTOCOL_DIRECT);
   EXPECT_EQ(mapped.host(), "1.2.3.10");
   EXPECT_EQ(mapped.mapping.external_port, 8080);
+}
+
+TEST_F(capi_mapping, is_never_direct_where_the_filter_names_a_protocol) {
+  profile both;
+  both.speaks_upnp = true;
+  const lan net{{.router = both, .host_address = "1.2.3.10", .router_address = "1.2.3.1"}};
+  for (const auto& [filter, expected] :
+       {std::pair{PLUM_PROTOCOL_PCP, PLUM_MAPPING_PROTOCOL_PCP},
+        std::pair{PLUM_PROTOCOL_UPNP, PLUM_MAPPING_PROTOCOL_UPNP}}) {
+    plum_config_t config = quiet_config();
+    config.protocol = filter;
+    start(config);
+    plum_listener listener;
+    ASSERT_GT(listener.create(8080), 0);
+    EXPECT_EQ(listener.next().mapping.mapping_protocol, expected);
+    ASSERT_EQ(plum_cleanup(), PLUM_ERR_SUCCESS);
+  }
+}
+
+TEST_F(capi_mapping, is_made_whatever_protocol_the_request_names) {
+  lan net;
+  net.kill_router();
+  start();
+  plum_listener listener;
+  plum_mapping_t wanted{};
+  wanted.mapping_protocol = PLUM_MAPPING_PROTOCOL_UPNP;
+  wanted.internal_port = 8080;
+  wanted.user_ptr = &listener;
+  const int id = plum_create_mapping(&wanted, plum_listener::callback);
+  plum_mapping_t pending{};
+  ASSERT_EQ(plum_query_mapping(id, nullptr, &pending), PLUM_ERR_SUCCESS);
+  EXPECT_EQ(pending.mapping_protocol, PLUM_MAPPING_PROTOCOL_UNKNOWN);
+  net.replace_router();
+  EXPECT_EQ(listener.next().mapping.mapping_protocol, PLUM_MAPPING_PROTOCOL_PCP);
 }
 
 TEST_F(capi_mapping, asks_for_the_wanted_port_and_transport) {
@@ -149,14 +186,24 @@ TEST_F(capi_mapping, takes_as_wanted_address_whatever_the_field_holds) {
 TEST_F(capi_mapping, has_an_empty_host_where_the_router_does_not_know_its_address) {
   profile how = speaking(PLUM_MAPPING_PROTOCOL_NATPMP);
   how.external_address_unknown = true;
-  const lan net{{.router = how}};
-  start();
+  lan net{{.router = how}};
+  plum_config_t config = quiet_config();
+  config.recheck_period = 1'000;
+  start(config);
   plum_listener listener;
   ASSERT_GT(listener.create(8080), 0);
   const plum_call mapped = listener.next();
   EXPECT_EQ(mapped.state, PLUM_STATE_SUCCESS);
   EXPECT_EQ(mapped.mapping.external_port, 8080);
   EXPECT_EQ(mapped.host(), "");
+
+  net.change([](gateway& router, damson::time_point) {
+    router.behaviour().external_address_unknown = false;
+  });
+  const plum_call known = listener.next();
+  EXPECT_EQ(known.state, PLUM_STATE_SUCCESS);
+  EXPECT_EQ(known.mapping.external_port, 8080);
+  EXPECT_EQ(known.host(), public_address);
 }
 
 TEST_F(capi_mapping, has_a_state_for_as_long_as_it_lives) {
@@ -302,8 +349,10 @@ TEST_F(capi_mapping, fails_without_a_router_and_succeeds_when_one_appears) {
   config.recheck_period = 1'000;
   start(config);
   plum_listener listener;
+  const auto begin = steady_clock::now();
   const int id = listener.create(8080, 4242);
   const plum_call failed = listener.next();
+  EXPECT_LT(steady_clock::now() - begin, 3s) << "nobody is waited for where there is no route";
   EXPECT_EQ(failed.state, PLUM_STATE_FAILURE);
   EXPECT_EQ(failed.mapping.mapping_protocol, PLUM_MAPPING_PROTOCOL_UNKNOWN);
   EXPECT_EQ(failed.host(), "");
@@ -317,6 +366,30 @@ TEST_F(capi_mapping, fails_without_a_router_and_succeeds_when_one_appears) {
   EXPECT_EQ(mapped.state, PLUM_STATE_SUCCESS);
   EXPECT_EQ(mapped.mapping.external_port, 4242);
   EXPECT_EQ(state_of(id), PLUM_STATE_SUCCESS);
+}
+
+std::atomic<int> failures_in_log{0};
+
+void count_failures(plum_log_level_t /*level*/, const char* line) {
+  if (std::string_view{line}.find("could not be mapped") != std::string_view::npos)
+    ++failures_in_log;
+}
+
+TEST_F(capi_mapping, fails_once_whatever_the_reasons_are_until_it_succeeds) {
+  lan net{{.default_route = false}};
+  net.kill_router();
+  plum_config_t config{};
+  config.log_level = PLUM_LOG_LEVEL_INFO;
+  config.log_callback = count_failures;
+  config.recheck_period = 1'000;
+  start(config);
+  plum_listener listener;
+  ASSERT_GT(listener.create(8080), 0);
+  EXPECT_EQ(listener.next().state, PLUM_STATE_FAILURE) << "there is no route";
+  net.add_default_route();
+  EXPECT_TRUE(eventually([] { return failures_in_log > 1; })) << "the router is silent";
+  net.replace_router();
+  EXPECT_EQ(listener.next().state, PLUM_STATE_SUCCESS);
 }
 
 TEST_F(capi_mapping, fails_within_five_seconds_where_the_router_is_silent) {
