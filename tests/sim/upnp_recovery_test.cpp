@@ -200,6 +200,24 @@ TEST_F(upnp_recovery, from_an_absence_longer_than_the_lease) {  // Q-200
   expect_regained(w, errc::lease_expired, 601s, 6h);
 }
 
+TEST_F(upnp_recovery, from_a_router_that_speaks_pcp_in_place_of_upnp) {
+  world& w = begin(upnp_only());
+  map_request wanted = request();
+  wanted.lifetime = 600s;
+  id_ = w.create(wanted);
+  expect_mapped(w, 1s);
+  w.run_for(10s);
+  w.router().behaviour() = profile{};
+  w.reboot_router();
+  w.run_for(5h);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::lost, event_kind::mapped}));
+  EXPECT_EQ(w.events()[1].event.why.reason, errc::lease_expired);
+  EXPECT_LE(w.events()[1].at, 601s);
+  EXPECT_EQ(w.events()[2].event.info.protocol, protocol::pcp);
+  EXPECT_LE(w.events()[2].at - w.events()[1].at, recheck + 10s);
+  EXPECT_EQ(w.router().rules().size(), 1U);
+}
+
 TEST_F(upnp_recovery, from_a_router_that_was_away_from_the_beginning) {
   world& w = begin(upnp_only());
   w.set_plugged(false);
