@@ -98,6 +98,10 @@ bool gateway::forget(transport what, const endpoint& internal) {
   return state_.table.remove(what, internal);
 }
 
+bool gateway::forget(transport what, std::uint16_t external_port) {
+  return state_.table.remove_external(what, external_port);
+}
+
 void gateway::forget_all() {
   const std::vector<nat_rule> all = state_.table.rules();
   state_.table.clear();

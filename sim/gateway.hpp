@@ -52,6 +52,7 @@ class gateway {
 
   /// Forgets one mapping, or all, and tells nobody.
   bool forget(transport what, const endpoint& internal);
+  bool forget(transport what, std::uint16_t external_port);
   void forget_all();
 
   /// A rule that the household made by hand; protocols can neither change nor remove it.

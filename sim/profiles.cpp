@@ -1,7 +1,11 @@
 #include "sim/profiles.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <functional>
+#include <numeric>
+#include <ranges>
+#include <utility>
 #include <vector>
 
 namespace damson::sim {
@@ -241,6 +245,21 @@ std::vector<named_profile> all_profiles() {
   return out;
 }
 
+/// How many letters have to be put in, taken out or replaced to make one of the other.
+std::size_t edit_distance(std::string_view from, std::string_view to) {
+  std::vector<std::size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < to.size(); ++j) {
+      const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
 }  // namespace
 
 std::span<const named_profile> profiles() {
@@ -252,6 +271,19 @@ const named_profile* find_profile(std::string_view name) {
   const auto all = profiles();
   const auto found = std::ranges::find(all, name, &named_profile::name);
   return found == all.end() ? nullptr : &*found;
+}
+
+std::vector<std::string_view> similar_profiles(std::string_view name) {
+  std::vector<std::pair<std::size_t, std::string_view>> ranked;
+  for (const auto& each : profiles()) {
+    // What holds the whole word is meant more often than what is one letter away from it.
+    const bool holds = !name.empty() && each.name.find(name) != std::string_view::npos;
+    ranked.emplace_back(holds ? 0 : edit_distance(name, each.name), each.name);
+  }
+  std::ranges::stable_sort(ranked, {}, &std::pair<std::size_t, std::string_view>::first);
+  std::vector<std::string_view> out;
+  for (const auto& [distance, each] : ranked | std::views::take(3)) out.push_back(each);
+  return out;
 }
 
 }  // namespace damson::sim

@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "sim/profile.hpp"
 
@@ -21,5 +22,8 @@ std::span<const named_profile> profiles();
 
 /// Null when there is none of that name.
 const named_profile* find_profile(std::string_view name);
+
+/// The three names nearest to one that is none, the nearest first.
+std::vector<std::string_view> similar_profiles(std::string_view name);
 
 }  // namespace damson::sim

@@ -30,6 +30,7 @@ class socket_datagrams::port : public std::enable_shared_from_this<port> {
     if (!error && shared) std::ignore = socket_.set_option(udp::socket::reuse_address{true}, error);
     if (!error) std::ignore = socket_.bind(where, error);
     if (!error) std::ignore = socket_.non_blocking(true, error);
+    if (!error) here_.port = socket_.local_endpoint(error).port();
   }
 
   void speak_from(const ip_address& lan, error_code& error) {
@@ -57,6 +58,8 @@ class socket_datagrams::port : public std::enable_shared_from_this<port> {
     error_code ignored;
     std::ignore = socket_.close(ignored);
   }
+
+  std::uint16_t number() const noexcept { return here_.port; }
 
   void send(const datagram& what) {
     error_code ignored;
@@ -110,6 +113,8 @@ std::unique_ptr<socket_datagrams> socket_datagrams::join(const asio::any_io_exec
   if (error) return nullptr;
   return std::unique_ptr<socket_datagrams>{new socket_datagrams{std::move(made)}};
 }
+
+std::uint16_t socket_datagrams::number() const noexcept { return port_->number(); }
 
 void socket_datagrams::send(const datagram& what) { port_->send(what); }
 

@@ -2,6 +2,7 @@
 
 /// One UDP port of a gateway model.
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -21,9 +22,9 @@ class socket_datagrams {
   using receiver = std::function<void(const datagram& in)>;
   using error_code = boost::system::error_code;
 
-  /// A port of the router's own; what it sends to groups leaves on the interface with that address.
-  /// `shared` where other programs of the host may have the same port of all addresses. Null, with
-  /// an error, where it is not to be had.
+  /// A port of the router's own, 0 for any that is free; what it sends to groups leaves on the
+  /// interface with that address. `shared` where other programs of the host may have the same port
+  /// of all addresses. Null, with an error, where it is not to be had.
   static std::unique_ptr<socket_datagrams> open(const boost::asio::any_io_executor& executor,
                                                 const endpoint& here, bool shared, receiver receive,
                                                 error_code& error);
@@ -36,6 +37,9 @@ class socket_datagrams {
   ~socket_datagrams();
   socket_datagrams(const socket_datagrams&) = delete;
   socket_datagrams& operator=(const socket_datagrams&) = delete;
+
+  /// The port that it has.
+  std::uint16_t number() const noexcept;
 
   /// What does not go out is lost, as on any network.
   void send(const datagram& what);

@@ -111,6 +111,10 @@ class connection : public std::enable_shared_from_this<connection> {
       finish();
       return;
     }
+    if (text_.empty()) {
+      wait_for_end({});
+      return;
+    }
     asio::async_write(socket_, asio::buffer(text_),
                       [self = shared_from_this()](const error_code& error, std::size_t /*length*/) {
                         error_code ignored;

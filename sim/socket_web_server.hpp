@@ -24,7 +24,7 @@ namespace damson::sim {
 class socket_web_server {
  public:
   struct reply {
-    std::string text;
+    std::string text;                    ///< empty: nothing is answered, ever
     std::chrono::milliseconds after{0};  ///< from the request to its answer
   };
   /// The text is a head and as much of a body as its Content-Length declares; less where the client

@@ -37,7 +37,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using asio::ip::tcp;
 using boost::system::error_code;
-using boost::system::system_error;
+using std::system_error;
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;

@@ -7,9 +7,6 @@
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
-#include <utility>
-
-#include <boost/asio/post.hpp>
 
 #include "driver/endpoints.hpp"
 
@@ -44,34 +41,6 @@ silent_router::silent_router()
     : address_(unused_loopback_address()),
       socket_(io_, driver::to_asio(endpoint{address_, 5351})) {}
 
-test_router::test_router(const sim::profile& how) : address_(unused_loopback_address()) {
-  gateway_.emplace(io_.get_executor(),
-                   sim::gateway{how, address_, router_public_address, sim::socket_gateway::now()});
-  thread_ = std::thread{[this] { io_.run(); }};
-}
-
-test_router::~test_router() {
-  io_.stop();
-  thread_.join();
-}
-
-std::vector<sim::nat_rule> test_router::rules() {
-  std::vector<sim::nat_rule> out;
-  change([&](sim::gateway& model, time_point) { out = model.rules(); });
-  return out;
-}
-
-std::vector<sim::complaint> test_router::complaints() {
-  std::vector<sim::complaint> out;
-  change([&](sim::gateway& model, time_point) { out = model.complaints(); });
-  return out;
-}
-
-void test_router::change(const std::function<void(sim::gateway&, time_point now)>& what) {
-  std::promise<void> done;
-  boost::asio::post(io_, [&] {
-    gateway_->change(what);
-    done.set_value();
-  });
-  done.get_future().get();
-}
+test_router::test_router(const sim::profile& how)
+    : router_(how,
+              {.address = unused_loopback_address(), .public_address = router_public_address}) {}

@@ -1,19 +1,15 @@
 #pragma once
 
 #include <functional>
-#include <future>
-#include <optional>
-#include <thread>
 #include <vector>
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 
 #include <damson/options.hpp>
 #include <damson/types.hpp>
 
-#include "sim/socket_gateway.hpp"
+#include "sim/socket_router.hpp"
 
 /// A loopback address that no other test program uses at the same time, and that this one was not
 /// given before.
@@ -28,27 +24,20 @@ damson::options options_for(const damson::ip_address& router);
 class test_router {
  public:
   explicit test_router(const damson::sim::profile& how = {});
-  test_router(const test_router&) = delete;
-  test_router& operator=(const test_router&) = delete;
-  ~test_router();
 
-  const damson::ip_address& address() const noexcept { return address_; }
-  damson::options options() const { return options_for(address_); }
+  const damson::ip_address& address() const noexcept { return router_.address(); }
+  damson::options options() const { return options_for(address()); }
 
-  std::vector<damson::sim::nat_rule> rules();
-  std::vector<damson::sim::complaint> complaints();
+  std::vector<damson::sim::nat_rule> rules() { return router_.rules(); }
+  std::vector<damson::sim::complaint> complaints() { return router_.complaints(); }
 
   /// Lets something happen to the router.
-  void change(const std::function<void(damson::sim::gateway&, damson::time_point now)>& what);
+  void change(const std::function<void(damson::sim::gateway&, damson::time_point now)>& what) {
+    router_.change(what);
+  }
 
  private:
-  damson::ip_address address_;
-  boost::asio::io_context io_;
-  /// A router without an open port has nothing to wait for, and still has to take changes.
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
-      io_.get_executor()};
-  std::optional<damson::sim::socket_gateway> gateway_;
-  std::thread thread_;
+  damson::sim::socket_router router_;
 };
 
 /// Takes everything and says nothing.
