@@ -34,6 +34,18 @@ struct map_words {
   std::string timeout;
 };
 
+/// The same for `damson gateway`.
+struct gateway_words {
+  std::string profile;
+  std::string listen;
+  std::string wan;
+  std::string control;
+  std::string pcp_port;
+  std::string http_port;
+  std::string lease;
+  bool no_multicast = false;
+};
+
 constexpr std::int64_t largest_port = 65'535;
 constexpr std::int64_t largest_lifetime = 4'294'967'295;
 constexpr std::chrono::hours longest_timeout{24};
@@ -49,11 +61,12 @@ std::optional<Number> read_number(std::string_view text) {
   return number;
 }
 
-std::int64_t read_integer(std::string_view what, std::string_view text, std::int64_t largest) {
+std::int64_t read_integer(std::string_view what, std::string_view text, std::int64_t largest,
+                          std::int64_t smallest = 1) {
   const std::optional<std::int64_t> number = read_number<std::int64_t>(text);
-  if (!number || *number < 1 || *number > largest) {
-    throw bad_value(std::string{what} + " must be a whole number from 1 to " +
-                    std::to_string(largest) + ", not '" + printable(text) + "'");
+  if (!number || *number < smallest || *number > largest) {
+    throw bad_value(std::string{what} + " must be a whole number from " + std::to_string(smallest) +
+                    " to " + std::to_string(largest) + ", not '" + printable(text) + "'");
   }
   return *number;
 }
@@ -97,6 +110,11 @@ protocol_filter read_protocol(std::string_view text) {
                   printable(text) + "'");
 }
 
+/// 0 is any that is free.
+std::uint16_t read_own_port(std::string_view what, std::string_view text) {
+  return static_cast<std::uint16_t>(read_integer(what, text, largest_port, 0));
+}
+
 ip_address read_gateway(std::string_view text) {
   const std::optional<ip_address> address = ip_address::parse(text);
   if (!address || address->is_unspecified() || address->is_multicast()) {
@@ -137,6 +155,40 @@ map_request read_request(const map_words& words) {
     request.timeout = read_timeout(words.timeout);
   }
   return request;
+}
+
+ip_address read_host(std::string_view text, const std::string& otherwise) {
+  const std::optional<ip_address> address = ip_address::parse(text);
+  if (!address || !address->is_v4() || address->is_unspecified() || address->is_multicast()) {
+    throw bad_value(otherwise + ", not '" + printable(text) + "'");
+  }
+  return *address;
+}
+
+void read_words(const gateway_words& words, gateway_arguments& out) {
+  if (!words.profile.empty()) {
+    out.profile = words.profile;
+  }
+  if (!words.listen.empty()) {
+    out.listen = read_host(words.listen, "--listen must be the IPv4 address of one interface");
+  }
+  if (words.wan == "none") {
+    out.public_address.emplace();
+  } else if (!words.wan.empty()) {
+    out.public_address.emplace(
+        read_host(words.wan, "--wan must be the router's public IPv4 address, or none"));
+  }
+  out.control = words.control;
+  if (!words.pcp_port.empty()) {
+    out.mapping_port = read_own_port("--pcp-port", words.pcp_port);
+  }
+  if (!words.http_port.empty()) {
+    out.http_port = read_own_port("--http-port", words.http_port);
+  }
+  if (!words.lease.empty()) {
+    out.lease = std::chrono::seconds{read_integer("--lease", words.lease, largest_lifetime - 1)};
+  }
+  out.multicast = !words.no_multicast;
 }
 
 log_level level_of(int verbosity, std::string_view damson_verbose) {
@@ -201,6 +253,43 @@ void describe_demo(CLI::App& demo) {
       "  damson demo");
 }
 
+void describe_gateway(CLI::App& gateway, gateway_words& words, gateway_arguments& arguments) {
+  add_value(gateway, "--profile", words.profile, "NAME",
+            "The kind of router to be (default: all, which speaks everything)");
+  gateway
+      .add_flag("--list-profiles", arguments.list_profiles,
+                "Print the profiles: name, entries of docs/quirks.md, what it does")
+      ->disable_flag_override();
+  add_value(gateway, "--listen", words.listen, "ADDRESS",
+            "The router's own address (default: a free one in 127.0.0.0/8)");
+  add_value(gateway, "--wan", words.wan, "ADDRESS|none",
+            "The public address (default: 198.51.100.7)");
+  add_value(gateway, "--control", words.control, "PATH",
+            "Make a Unix socket there that takes commands, a line each; 'help' lists them");
+  add_value(gateway, "--pcp-port", words.pcp_port, "PORT",
+            "UDP port of PCP and NAT-PMP, 0 for any (default: 5351)");
+  add_value(gateway, "--http-port", words.http_port, "PORT",
+            "TCP port of UPnP, 0 for any (default: 5000)");
+  add_value(gateway, "--lease", words.lease, "SECONDS",
+            "Grant this, whatever is asked for (default: as the profile says)");
+  gateway
+      .add_flag("--no-multicast", words.no_multicast,
+                "Hear only UPnP searches that are sent to the router's own address")
+      ->disable_flag_override();
+  gateway.add_flag("--json", arguments.json, "Print one JSON object a line")
+      ->disable_flag_override();
+  gateway.footer(
+      "A simulated router on real ports, for tests of any program that opens ports, until SIGINT\n"
+      "(Ctrl-C) or SIGTERM. Prints where it is, and each mapping that is opened or closed.\n"
+      "It opens nothing: traffic does not pass through it.\n"
+      "Exit codes: 0 done, 1 could not start, 2 wrong usage.\n"
+      "\n"
+      "Examples:\n"
+      "  damson gateway\n"
+      "  damson gateway --profile nat-pmp-only --listen 192.168.1.1\n"
+      "  damson gateway --control /tmp/router & echo reboot | nc -NU /tmp/router");
+}
+
 /// In our words; those of the parser take several lines or speak of its own types.
 std::string explain(const CLI::ParseError& error, const CLI::App& app) {
   std::string text = printable(error.what());
@@ -222,8 +311,29 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
   return text;
 }
 
-std::string usage_line(const std::string& what, const CLI::App& map) {
-  return "damson: " + what + ". Try: " + (map.parsed() ? "damson map --help" : "damson --help");
+std::string usage_line(const std::string& what, const CLI::App& app) {
+  std::string command = "damson";
+  for (const std::string name : {"map", "demo", "gateway"}) {
+    command += app.got_subcommand(name) ? " " + name : "";
+  }
+  return "damson: " + what + ". Try: " + command + " --help";
+}
+
+map_arguments read_words(const map_words& typed, map_arguments arguments) {
+  const bool allow_permanent = arguments.request.allow_permanent;
+  arguments.request = read_request(typed);
+  arguments.request.allow_permanent = allow_permanent;
+  if (arguments.wait) {
+    // What is told meanwhile is why each protocol fails, not that time passes.
+    if (!typed.timeout.empty()) {
+      throw bad_value("--wait never gives up, so --timeout has no meaning with it");
+    }
+    arguments.request.timeout = longest_timeout;
+  }
+  if (!typed.gateway.empty()) {
+    arguments.gateway = read_gateway(typed.gateway);
+  }
+  return arguments;
 }
 
 }  // namespace
@@ -239,16 +349,24 @@ command parse_arguments(std::span<const std::string> words, std::string_view dam
       "Examples:\n"
       "  damson map 8080/tcp    open TCP port 8080 on your router until Ctrl-C\n"
       "  damson demo            see it done on a router inside the program\n"
+      "  damson gateway         be a router, for tests of other programs\n"
       "  damson map --help      everything that map can do");
   CLI::App& map = *app.add_subcommand("map", "Open a port on the router and keep it open");
   CLI::App& demo = *app.add_subcommand("demo", "See it done on a simulated router, on loopback");
 
+  CLI::App& gateway =
+      *app.add_subcommand("gateway", "Be a router for tests: simulated, on real ports");
+
   map_words typed;
   map_arguments arguments;
+  gateway_words gateway_typed;
+  gateway_arguments of_gateway;
   int verbosity = 0;
   bool no_permanent = false;
   describe_map(map, typed, arguments, no_permanent);
   describe_demo(demo);
+  describe_gateway(gateway, gateway_typed, of_gateway);
+  gateway.group("Commands");
   for (CLI::App* const subcommand : {&map, &demo}) {
     subcommand->group("Commands");
     subcommand->add_flag("-v,--verbose", verbosity, "More about what is done: -v, -vv, -vvv")
@@ -261,31 +379,24 @@ command parse_arguments(std::span<const std::string> words, std::string_view dam
     if (demo.parsed()) {
       return demo_arguments{.level = level_of(verbosity, damson_verbose)};
     }
+    if (gateway.parsed()) {
+      read_words(gateway_typed, of_gateway);
+      return of_gateway;
+    }
     if (!map.parsed()) {
       throw bad_value("no command was given");
     }
-    arguments.request = read_request(typed);
     arguments.request.allow_permanent = !no_permanent;
-    if (arguments.wait) {
-      // What is told meanwhile is why each protocol fails, not that time passes.
-      if (!typed.timeout.empty()) {
-        throw bad_value("--wait never gives up, so --timeout has no meaning with it");
-      }
-      arguments.request.timeout = longest_timeout;
-    }
-    if (!typed.gateway.empty()) {
-      arguments.gateway = read_gateway(typed.gateway);
-    }
     arguments.level = level_of(verbosity, damson_verbose);
-    return arguments;
+    return read_words(typed, arguments);
   } catch (const CLI::CallForHelp&) {
     return text_to_print{.text = app.help()};
   } catch (const CLI::CallForVersion& version) {
     return text_to_print{.text = std::string{version.what()} + "\n"};
   } catch (const CLI::ParseError& error) {
-    return usage_error{.line = usage_line(explain(error, app), map)};
+    return usage_error{.line = usage_line(explain(error, app), app)};
   } catch (const bad_value& error) {
-    return usage_error{.line = usage_line(error.what(), map)};
+    return usage_error{.line = usage_line(error.what(), app)};
   }
 }
 

@@ -5,29 +5,27 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <exception>
-#include <memory>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <damson/client.hpp>
+#include <damson/testing.hpp>
 
 #include "client_options.hpp"
 #include "exit_code.hpp"
+#include "gateway_output.hpp"
 #include "output.hpp"
-#include "sim/gateway.hpp"
-#include "sim/socket_gateway.hpp"
 #include "terminal.hpp"
 #include "text.hpp"
 
@@ -63,69 +61,24 @@ void expect(bool as_it_should_be, const std::string& otherwise) {
 
 /// A router, and how damson is called for it.
 struct scene {
+  std::string_view profile;
   std::string_view what_it_speaks;
-  sim::profile how;
   std::optional<std::chrono::seconds> lease;
   protocol expected{};
 };
 
-scene upnp_only() {
-  sim::profile how;
-  how.speaks_pcp = how.speaks_nat_pmp = false;
-  how.speaks_upnp = true;
-  return {.what_it_speaks = "UPnP only, as many at home do",
-          .how = how,
-          .lease = std::nullopt,
-          .expected = protocol::upnp};
-}
-
-scene nat_pmp_only() {
-  sim::profile how;
-  how.speaks_pcp = false;
-  return {.what_it_speaks = "NAT-PMP only",
-          .how = how,
-          .lease = std::nullopt,
-          .expected = protocol::nat_pmp};
-}
-
-scene everything() {
-  sim::profile how;
-  how.speaks_upnp = true;
-  how.min_lifetime = std::chrono::seconds{1};
-  // Long enough that a restart shows, and told to nobody: the renewal has to find out.
-  how.epoch_start = 86'400;
-  how.announcements = 0;
-  return {.what_it_speaks = "PCP, NAT-PMP and UPnP",
-          .how = how,
-          .lease = short_lease,
-          .expected = protocol::pcp};
-}
-
-ip_address random_loopback_address() {
-  std::random_device random;
-  std::uniform_int_distribution<unsigned> byte{1, 254};
-  const auto next = [&] { return static_cast<std::uint8_t>(byte(random)); };
-  return ip_address{ip_address::v4_bytes{127, next(), next(), next()}};
-}
-
-/// On a loopback address that nobody else has a router on.
-std::unique_ptr<sim::socket_gateway> start_router(const asio::any_io_executor& executor,
-                                                  const sim::profile& how) {
-  constexpr int tries = 16;
-  for (int i = 1;; ++i) {
-    const ip_address address = random_loopback_address();
-    try {
-      return std::make_unique<sim::socket_gateway>(
-          executor, sim::gateway{how, address, first_public, sim::socket_gateway::now()});
-    } catch (const boost::system::system_error& error) {
-      if (i == tries || error.code() != asio::error::address_in_use) {
-        throw demo_failure("the router's ports on the loopback address " + to_string(address) +
-                           " cannot be opened (" + error.code().message() +
-                           "); the demo needs an address in 127.0.0.0/8 other than 127.0.0.1");
-      }
-    }
-  }
-}
+constexpr scene upnp_only{.profile = "upnp-only",
+                          .what_it_speaks = "UPnP only, as many at home do",
+                          .lease = std::nullopt,
+                          .expected = protocol::upnp};
+constexpr scene nat_pmp_only{.profile = "nat-pmp-only",
+                             .what_it_speaks = "NAT-PMP only",
+                             .lease = std::nullopt,
+                             .expected = protocol::nat_pmp};
+constexpr scene everything{.profile = "all",
+                           .what_it_speaks = "PCP, NAT-PMP and UPnP",
+                           .lease = short_lease,
+                           .expected = protocol::pcp};
 
 class demo {
  public:
@@ -153,19 +106,17 @@ class demo {
     return {give_up_.slot(), asio::as_tuple(asio::use_awaitable)};
   }
 
-  const sim::gateway& model() const { return router_->model(); }
-  const ip_address& address() const { return model().lan_address(); }
+  const ip_address& address() const { return router_->address(); }
 
-  asio::awaitable<void> play(scene (*make)(), bool with_restart) {
-    scene_ = make();
+  asio::awaitable<void> play(const scene& what, bool with_restart) {
     const auto executor = co_await asio::this_coro::executor;
-    router_ = start_router(executor, scene_.how);
+    start_router(what);
     say("");
     say(std::to_string(++scenes_) + ". The router at " + to_string(address()) + " speaks " +
-        std::string{scene_.what_it_speaks} + ". Its public address is " + to_string(first_public) +
+        std::string{what.what_it_speaks} + ". Its public address is " + to_string(first_public) +
         ".");
     client_.emplace(executor, client_options(address(), arguments_.level, status_));
-    co_await open_port(scene_.lease, scene_.expected);
+    co_await open_port(what.lease, what.expected);
     if (with_restart) {
       co_await watch_restart();
     }
@@ -176,6 +127,17 @@ class demo {
     co_await client_->async_close(bounded());
     client_.reset();
     router_.reset();
+  }
+
+  void start_router(const scene& what) {
+    try {
+      router_.emplace(what.profile,
+                      test_router_options{.public_address = first_public, .lease = what.lease});
+    } catch (const std::system_error& error) {
+      throw demo_failure("the router's ports on loopback cannot be opened (" +
+                         std::string{error.what()} +
+                         "); the demo needs an address in 127.0.0.0/8 other than 127.0.0.1");
+    }
   }
 
   asio::awaitable<void> open_port(std::optional<std::chrono::seconds> lease, protocol expected) {
@@ -206,16 +168,15 @@ class demo {
 
   /// A renewal that changes nothing is not worth an event, so this one finds another router.
   asio::awaitable<void> watch_restart() {
-    router_->change([](sim::gateway& router, time_point now) {
-      router.behaviour().epoch_start = 0;
-      router.set_public_address(now, second_public);
-      router.reboot(now);
-    });
+    router_->set_plugged(false);
+    router_->set_public_address(second_public);
+    router_->reboot();
     say("");
     say("The router is switched off and on. It forgets everything and gets another public "
         "address.");
     show_table();
-    expect(model().rules().empty(), "the router still has the mapping");
+    expect(router_->mappings().empty(), "the router still has the mapping");
+    router_->set_plugged(true);
     say("The client finds out when it renews the lease, at the latest.");
     report what;
     do {
@@ -241,41 +202,33 @@ class demo {
     say(human_line(what));
     show_table();
     expect(how == removal::deleted, "the router did not confirm the delete");
-    expect(model().rules().empty(), "the router still has the mapping");
-    expect(model().complaints().empty(), "the router complains about the client");
+    expect(router_->mappings().empty(), "the router still has the mapping");
+    expect(router_->complaints().empty(), "the router complains about the client");
   }
 
   /// The client's word against the router's table.
   void check_grant(const ip_address& public_address) const {
     expect(last_.external == endpoint{public_address, port},
            "the external address is not the router's, or the port is another one");
-    const std::vector<sim::nat_rule> rules = model().rules();
-    expect(rules.size() == 1, "the router does not have exactly one mapping");
-    expect(rules.front().transport == transport::tcp && rules.front().external_port == port &&
-               rules.front().internal == last_.internal,
+    const std::vector<test_router::mapping> open = router_->mappings();
+    expect(open.size() == 1, "the router does not have exactly one mapping");
+    expect(open.front().transport == transport::tcp && open.front().external_port == port &&
+               open.front().internal == last_.internal,
            "the router's mapping is not the one that the client reports");
   }
 
   void show_table() const {
-    const std::vector<sim::nat_rule> rules = model().rules();
-    say(rules.empty() ? "The router's table is empty." : "The router's table:");
-    for (const sim::nat_rule& rule : rules) {
-      const endpoint outside{model().public_address().value_or(ip_address{}), rule.external_port};
-      say("  " + std::string{to_string(rule.transport)} + " " + to_string(outside) + " -> " +
-          to_string(rule.internal) + time_left(rule));
+    const std::vector<test_router::mapping> open = router_->mappings();
+    say(open.empty() ? "The router's table is empty." : "The router's table:");
+    for (const test_router::mapping& each : open) {
+      say("  " + human_line(each, router_->public_address()));
     }
-  }
-
-  static std::string time_left(const sim::nat_rule& rule) {
-    return rule.expires ? ", ends in " + short_duration(*rule.expires - sim::socket_gateway::now())
-                        : std::string{};
   }
 
   const demo_arguments& arguments_;
   status_line status_{false};
-  scene scene_{};
   int scenes_ = 0;
-  std::unique_ptr<sim::socket_gateway> router_;
+  std::optional<test_router> router_;
   asio::steady_timer deadline_;
   asio::cancellation_signal give_up_;
   std::optional<client> client_;

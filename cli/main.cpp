@@ -9,6 +9,7 @@
 #include "arguments.hpp"
 #include "demo_command.hpp"
 #include "exit_code.hpp"
+#include "gateway_command.hpp"
 #include "map_command.hpp"
 #include "terminal.hpp"
 #include "text.hpp"
@@ -26,6 +27,7 @@ int run(const command& what) {
   return std::visit(overloaded{
                         [](const map_arguments& arguments) { return run_map(arguments); },
                         [](const demo_arguments& arguments) { return run_demo(arguments); },
+                        [](const gateway_arguments& arguments) { return run_gateway(arguments); },
                         [](const text_to_print& help) {
                           const std::string_view text = help.text;
                           return write_line(stream::out,

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -123,6 +124,43 @@ TEST(demo_arguments, are_a_log_level) {
   EXPECT_EQ(std::get<demo_arguments>(parse("demo", "1")).level, log_level::debug);
 }
 
+gateway_arguments parse_gateway(const std::string& line) {
+  return std::get<gateway_arguments>(parse(line));
+}
+
+TEST(gateway_arguments, have_defaults) {
+  const gateway_arguments all = parse_gateway("gateway");
+  EXPECT_EQ(all.profile, "all");
+  EXPECT_FALSE(all.list_profiles);
+  EXPECT_EQ(all.listen, std::nullopt);
+  EXPECT_EQ(all.public_address, std::nullopt);
+  EXPECT_EQ(all.control, "");
+  EXPECT_EQ(all.mapping_port, 5351);
+  EXPECT_EQ(all.http_port, 5000);
+  EXPECT_EQ(all.lease, std::nullopt);
+  EXPECT_TRUE(all.multicast);
+  EXPECT_FALSE(all.json);
+}
+
+TEST(gateway_arguments, are_read) {
+  const gateway_arguments all = parse_gateway(
+      "gateway --profile strict --listen 127.1.2.3 --wan 203.0.113.9 --control here --pcp-port 0 "
+      "--http-port 80 --lease 60 --no-multicast --json --list-profiles");
+  EXPECT_EQ(all.profile, "strict");
+  EXPECT_TRUE(all.list_profiles);
+  EXPECT_EQ(all.listen, ip_address::parse("127.1.2.3"));
+  EXPECT_EQ(all.public_address, ip_address::parse("203.0.113.9"));
+  EXPECT_EQ(all.control, "here");
+  EXPECT_EQ(all.mapping_port, 0);
+  EXPECT_EQ(all.http_port, 80);
+  EXPECT_EQ(all.lease, std::chrono::seconds{60});
+  EXPECT_FALSE(all.multicast);
+  EXPECT_TRUE(all.json);
+  const auto no_uplink = parse_gateway("gateway --wan none").public_address;
+  ASSERT_TRUE(no_uplink.has_value());
+  EXPECT_EQ(*no_uplink, std::nullopt);
+}
+
 TEST(help, is_text_with_an_example_for_each_command) {
   const auto text = [](const std::string& line) {
     return std::get<text_to_print>(parse(line)).text;
@@ -151,9 +189,12 @@ TEST_P(usage, that_is_wrong_gives_one_line_with_the_way_out) {
   EXPECT_THAT(error->line, StartsWith("damson: "));
   EXPECT_THAT(error->line, HasSubstr(GetParam().what));
   EXPECT_THAT(error->line, Not(HasSubstr("\n")));
-  const bool about_map = std::string_view{GetParam().line}.starts_with("map");
-  EXPECT_THAT(error->line,
-              EndsWith(about_map ? ". Try: damson map --help" : ". Try: damson --help"));
+  const std::string_view line = GetParam().line;
+  const std::string help = line.starts_with("map")       ? "damson map --help"
+                           : line.starts_with("demo")    ? "damson demo --help"
+                           : line.starts_with("gateway") ? "damson gateway --help"
+                                                         : "damson --help";
+  EXPECT_THAT(error->line, EndsWith(". Try: " + help));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -208,7 +249,19 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --timeout 5s", "not '5s'"},
         wrong_usage{"map 80 --nonsense", "unknown argument '--nonsense'"},
         wrong_usage{"demo 80", "unknown argument '80'"},
-        wrong_usage{"demo --json", "unknown argument '--json'"}));
+        wrong_usage{"demo --json", "unknown argument '--json'"},
+        wrong_usage{"gateway 80", "unknown argument '80'"},
+        wrong_usage{"gateway --listen 0.0.0.0",
+                    "--listen must be the IPv4 address of one interface, not '0.0.0.0'"},
+        wrong_usage{"gateway --listen ::1", "not '::1'"},
+        wrong_usage{"gateway --wan nothing",
+                    "--wan must be the router's public IPv4 address, or none, not 'nothing'"},
+        wrong_usage{"gateway --pcp-port 65536",
+                    "--pcp-port must be a whole number from 0 to 65535, not '65536'"},
+        wrong_usage{"gateway --http-port=-1", "not '-1'"},
+        wrong_usage{"gateway --lease 0", "--lease must be a whole number from 1 to"},
+        wrong_usage{"gateway --control=", "--control needs a value"},
+        wrong_usage{"gateway --json=no", "--json takes no value"}));
 
 TEST(usage, shows_no_control_characters_of_what_was_typed) {
   const std::vector<std::string> words{"map", "80\n\x1b[2J"};
