@@ -263,7 +263,7 @@ void describe_gateway(CLI::App& gateway, gateway_words& words, gateway_arguments
   add_value(gateway, "--listen", words.listen, "ADDRESS",
             "The router's own address (default: a free one in 127.0.0.0/8)");
   add_value(gateway, "--wan", words.wan, "ADDRESS|none",
-            "The public address (default: 198.51.100.7)");
+            "The public address (default: 1.2.3.4, which clients take for public)");
   add_value(gateway, "--control", words.control, "PATH",
             "Make a Unix socket there that takes commands, a line each; 'help' lists them");
   add_value(gateway, "--pcp-port", words.pcp_port, "PORT",

@@ -26,7 +26,7 @@ struct router_settings {
   /// Unset: one in 127.0.0.0/8 on which nobody has such a router.
   std::optional<ip_address> address{};
   /// Unset: no uplink.
-  std::optional<ip_address> public_address{ip_address{ip_address::v4_bytes{198, 51, 100, 7}}};
+  std::optional<ip_address> public_address{};
   std::uint16_t mapping_port = server_port;  ///< 0: any that is free
   /// Whether it hears searches that are sent to the group. On loopback those of everybody are.
   bool joins_group = false;

@@ -39,8 +39,9 @@ struct test_router_options {
   /// run side by side, each with the standard ports that most clients cannot be told otherwise.
   std::optional<ip_address> address{};
 
-  /// The address outside. Unset: the router has no uplink.
-  std::optional<ip_address> public_address{ip_address{ip_address::v4_bytes{198, 51, 100, 7}}};
+  /// The address outside. Unset: the router has no uplink. By default one that clients take for
+  /// public: many pass over a router that has a private, reserved or documentation address there.
+  std::optional<ip_address> public_address{ip_address{ip_address::v4_bytes{1, 2, 3, 4}}};
 
   /// The UDP port of PCP and NAT-PMP; 0: any that is free. damson's client knows the standard one
   /// only.

@@ -65,7 +65,7 @@ TEST_F(gateway_program, serves_a_client_and_tells_what_is_opened_and_closed) {
   child_process router{gateway({"--json"})};
   const std::string address = text(serving(router), "address");
   child_process client{{DAMSON_TOOL, "map", "8080", "--gateway", address}};
-  EXPECT_THAT(client.wait_for_line("is open"), HasSubstr("198.51.100.7:8080 through pcp"));
+  EXPECT_THAT(client.wait_for_line("is open"), HasSubstr("1.2.3.4:8080 through pcp"));
   const std::string opened = router.wait_for_line("opened");
   EXPECT_THAT(opened, StartsWith(R"({"event":"opened","transport":"tcp","external_port":8080,)"
                                  R"("internal":"127.0.0.1:8080","protocol":"pcp","time_left":)"));

@@ -46,7 +46,7 @@ TEST(router_control, tells_where_the_router_is) {
   EXPECT_EQ(text(status, "address"), address);
   EXPECT_EQ(text(status, "mapping"), address + ":5351");
   EXPECT_EQ(text(status, "description_url"), router.description_url());
-  EXPECT_EQ(text(status, "public_address"), "198.51.100.7");
+  EXPECT_EQ(text(status, "public_address"), "1.2.3.4");
   EXPECT_TRUE(status.at("plugged").as_bool());
 }
 

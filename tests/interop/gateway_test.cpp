@@ -33,11 +33,12 @@ class gateway_test : public interop {
     }
   }
 
-  /// With `profile`, at the LAN host's default gateway.
+  /// With `profile`, at the LAN host's default gateway. upnpc has a router valid only if its public
+  /// address is one, which the default has to be.
   static lab::process router(const lab::network& net, const std::string& profile) {
     return {net.router(),
             {DAMSON_TOOL, "gateway", "--json", "--profile", profile, "--listen",
-             std::string{net.gateway_address()}, "--wan", std::string{net.external_address()}}};
+             std::string{net.gateway_address()}}};
   }
 
   static std::string next_line(lab::process& router) { return router.read_line(10s).value_or(""); }
