@@ -47,6 +47,7 @@ function(damson_install_library target part include_dir)
 endfunction()
 
 damson_install_library(damson damson "${CMAKE_INSTALL_INCLUDEDIR}")
+damson_install_library(damson_testing testing "${CMAKE_INSTALL_INCLUDEDIR}")
 damson_install_library(damson_engine engine "${CMAKE_INSTALL_INCLUDEDIR}")
 damson_install_library(damson_plum plum "${plum_include_dir}")
 
@@ -89,7 +90,7 @@ foreach(dir IN LISTS DAMSON_BOOST_DIRS)
   string(APPEND pc_boost " -I${dir}")
 endforeach()
 
-foreach(name IN ITEMS damson damson-engine damson-plum)
+foreach(name IN ITEMS damson damson-engine damson-plum damson-testing)
   configure_file("${CMAKE_CURRENT_LIST_DIR}/${name}.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
   install(
     FILES "${PROJECT_BINARY_DIR}/${name}.pc"

@@ -15,6 +15,9 @@ pkg-config --print-errors --exact-version="$(pkg-config --modversion damson)" da
 "$folder/engine"
 "$cxx" $flags -std=c++20 -o "$folder/version" "$here/version.cpp" $(pkg-config --cflags --libs damson)
 "$folder/version"
+"$cxx" $flags -std=c++20 -o "$folder/testing" "$here/../testing/main.cpp" \
+  $(pkg-config --cflags --libs damson-testing)
+"$folder/testing"
 
 # libplum's own header must not be hidden by this one: only those who ask for it see it.
 if echo '#include <plum/plum.h>' | "$cc" -fsyntax-only -I"$prefix/include" -x c - 2>/dev/null; then
