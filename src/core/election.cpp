@@ -14,14 +14,16 @@ std::int64_t doubled(unsigned in_a_row) noexcept {
 }
 
 /// How much a reason tells: the one that says most decides.
-int weight(errc reason) noexcept {
-  switch (reason) {
+int weight(const protocol_failure& why) noexcept {
+  switch (why.reason) {
     case errc::not_tried:
     case errc::protocol_excluded:
       return 0;
-    case errc::not_supported:
     case errc::version_refused:
       return 1;
+    case errc::not_supported:
+      // With a number it is the router's refusal of what was asked, else there is no such service.
+      return why.result_code ? 4 : 1;
     case errc::no_answer:
       return 2;
     case errc::port_closed:
@@ -144,7 +146,7 @@ failure explain(const mapping& what, const endpoint& server) {
   add(protocol::upnp, what.upnp);
 
   const auto decides = std::ranges::max_element(
-      account.protocols, {}, [](const protocol_failure& each) { return weight(each.reason); });
+      account.protocols, {}, [](const protocol_failure& each) { return weight(each); });
   account.reason = decides->reason;
   return account;
 }

@@ -181,7 +181,7 @@ TEST_F(upnp_refusal,
   }
 }
 
-TEST_F(upnp_refusal, of_a_router_without_a_public_address_is_told_as_that) {
+TEST_F(upnp_refusal, of_a_router_without_a_public_address_is_told_as_that) {
   const std::array<std::optional<ip_address>, 3> addresses{std::nullopt, v4(10, 0, 0, 2),
                                                            v4(100, 64, 0, 2)};
   for (const auto& address : addresses) {
@@ -298,7 +298,7 @@ TEST_F(upnp_refusal, for_a_taken_port_ends_after_a_few_tries) {  // Q-168, Q-174
   }
 }
 
-TEST_F(upnp_refusal, for_an_own_entry_of_old_replaces_it) {
+TEST_F(upnp_refusal, for_an_own_entry_of_old_replaces_it) {
   for (const bool other_target : {false, true}) {
     SCOPED_TRACE(other_target);
     upnp_profile how;
@@ -359,6 +359,8 @@ TEST_F(upnp_refusal, of_all_ports_but_all_is_final) {  // Q-166, Q-172
     EXPECT_EQ(why.reason, errc::not_supported);
     EXPECT_EQ(why.result_code, code);
     EXPECT_EQ(adds(w).size(), 1U);
+    EXPECT_EQ(w.events()[0].event.why.reason, errc::not_supported)
+        << "says more than the closed port of the other protocols";
   }
 }
 
