@@ -89,7 +89,8 @@ class map_service {
     const std::uint32_t lifetime = state_.grant(request_.lifetime);
     rule.expires = now_ + std::chrono::seconds{lifetime};
     state_.table.put(rule);
-    return reply(nat_pmp_result::success, rule.external_port, lifetime);
+    return reply(nat_pmp_result::success,
+                 state_.how.answers_external_port.value_or(rule.external_port), lifetime);
   }
 
   bytes refuse(nat_pmp_result result) const {

@@ -184,7 +184,8 @@ class map_service {
     const std::uint32_t lifetime = state_.grant(request_.lifetime);
     rule.expires = now_ + std::chrono::seconds{lifetime};
     state_.table.put(rule);
-    return success(lifetime, rule.external_port, *state_.wan);
+    return success(lifetime, state_.how.answers_external_port.value_or(rule.external_port),
+                   *state_.wan);
   }
 
   bytes success(std::uint32_t lifetime, std::uint16_t port, const ip_address& address) const {
@@ -257,8 +258,10 @@ std::optional<bytes> pcp_answer(gateway_state& state, time_point now, const data
   const std::uint8_t its_version = body.u8();
   const std::uint8_t code = body.u8();
   if ((code & response_bit) != 0) return std::nullopt;
-  if (its_version != version) {
-    return error_answer(state, now, in.bytes, pcp_result::unsupported_version, false);
+  if (its_version != version || state.how.pcp_version != version) {
+    bytes refusal = error_answer(state, now, in.bytes, pcp_result::unsupported_version, false);
+    refusal[0] = std::byte{state.how.pcp_version};
+    return refusal;
   }
   const std::size_t size = in.bytes.size();
   if (size < header_size || size > largest || size % 4 != 0) {

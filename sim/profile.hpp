@@ -52,6 +52,8 @@ struct profile {
   /// Where neither PCP nor NAT-PMP is spoken their port refuses with ICMP; else it is silent
   ///
   bool closed_port_refuses = true;
+  /// A server of another version than 2 refuses everything, and names its own.
+  std::uint8_t pcp_version = 2;
   /// A NAT-PMP-only box answers PCP with 8 bytes that refuse the version; else it is silent
   ///
   bool answers_version_refusal = true;
@@ -83,7 +85,8 @@ struct profile {
   bool nat_pmp_errors_echo_request = false;  ///< refusals repeat port and lifetime (Q-54)
   bool nat_pmp_errors_are_short = false;     ///< 8 bytes for every refusal (Q-55)
   std::optional<std::uint16_t> nat_pmp_answers_internal_port;  ///< another one than asked (Q-50)
-  bool answers_announce_requests = true;  ///< else unicast ANNOUNCE meets silence
+  std::optional<std::uint16_t> answers_external_port;  ///< in grants, whatever it is (Q-141)
+  bool answers_announce_requests = true;               ///< else unicast ANNOUNCE meets silence
   /// Multicast announcements after a start or an address change: 250 ms after the first the second,
   /// then at doubled intervals (RFC 6886 section 3.2.1, RFC 6887 section 14.1.2). 0: none.
   std::uint32_t announcements = 10;

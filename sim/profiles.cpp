@@ -5,6 +5,7 @@
 #include <functional>
 #include <numeric>
 #include <ranges>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -36,9 +37,27 @@ profile igd2(const std::function<void(upnp_profile&)>& change = {}) {
   return out;
 }
 
+/// One whose UPnP side is of no use, but that speaks PCP and NAT-PMP.
+profile useless_igd(const std::function<void(upnp_profile&)>& change) {
+  profile out = igd(change);
+  out.speaks_pcp = out.speaks_nat_pmp = true;
+  return out;
+}
+
+/// XML whose entities would grow without end.
+std::string bomb() {
+  std::string out = "<!DOCTYPE root [<!ENTITY a0 \"ha\">";
+  for (int i = 1; i < 10; ++i) {
+    out += "<!ENTITY a" + std::to_string(i) + " \"";
+    for (int k = 0; k < 10; ++k) out += "&a" + std::to_string(i - 1) + ";";
+    out += "\">";
+  }
+  return out + "]><root><device><friendlyName>&a9;</friendlyName></device></root>";
+}
+
 std::vector<named_profile> plain_profiles() {
   return {
-      {"strict", "", "PCP and NAT-PMP as the RFCs say", {}},
+      {"strict", "Q-24 Q-25 Q-33 Q-53 Q-60", "PCP and NAT-PMP as the RFCs say", {}},
       {"all", "Q-158", "PCP, NAT-PMP and UPnP, each with rules of its own",
        with([](profile& how) { how.speaks_upnp = true; })},
       {"all-one-table", "Q-158", "the same, with one rule for a port whoever made it",
@@ -57,19 +76,30 @@ std::vector<named_profile> plain_profiles() {
          how.speaks_pcp = false;
          how.answers_version_refusal = false;
        })},
-      {"upnp-only", "Q-41", "the port of PCP and NAT-PMP is closed", igd()},
+      {"upnp-only", "Q-41 Q-76 Q-103 Q-106 Q-107 Q-165 Q-178 Q-196",
+       "the port of PCP and NAT-PMP is closed", igd()},
       {"upnp-only-silent", "Q-22", "the port of PCP and NAT-PMP is silent",
        [] {
          profile out = igd();
          out.closed_port_refuses = false;
          return out;
        }()},
-      {"igd2", "Q-93", "UPnP version 2", igd2()},
+      {"igd2", "Q-93 Q-190", "UPnP version 2", igd2()},
+      {"nothing", "Q-14", "speaks none of them, and its port is closed",
+       with([](profile& how) { how.speaks_pcp = how.speaks_nat_pmp = false; })},
   };
 }
 
 std::vector<named_profile> pcp_profiles() {
   return {
+      {"pcp-version-1", "Q-23", "PCP of version 1 only, and NAT-PMP",
+       with([](profile& how) { how.pcp_version = 1; })},
+      {"inner-nat", "Q-24", "another NAT on the way: each address is the wrong one",
+       with([](profile& how) { how.refuses_maps_with = pcp_result::address_mismatch; })},
+      {"port-0", "Q-141 Q-213", "grants port 0",
+       with([](profile& how) { how.answers_external_port = std::uint16_t{0}; })},
+      {"unbounded-leases", "Q-36 Q-62", "grants whatever is asked for",
+       with([](profile& how) { how.max_lifetime = std::chrono::seconds{0xffffffff}; })},
       {"renewals-fail", "Q-28", "one renewal is answered with NO_RESOURCES",
        with([](profile& how) { how.refused_renewals = 1; })},
       {"delete-of-nothing-fails", "Q-29", "to delete what is not there is an error",
@@ -94,7 +124,7 @@ std::vector<named_profile> pcp_profiles() {
        with([](profile& how) { how.taken_port_is_no_resources = true; })},
       {"own-ports", "Q-53", "the external port is never the one asked for",
        with([](profile& how) { how.external_port = port_policy::own_choice; })},
-      {"few-rules", "Q-181", "four rules and no more",
+      {"few-rules", "Q-44 Q-181", "four rules and no more",
        with([](profile& how) { how.max_rules = 4; })},
       {"quota", "Q-181", "four rules for each host",
        with([](profile& how) { how.rules_per_host = 4; })},
@@ -120,7 +150,8 @@ std::vector<named_profile> nat_pmp_profiles() {
        })},
       {"address-unknown", "Q-57", "NAT-PMP tells 0.0.0.0, with success",
        nat_pmp([](profile& how) { how.external_address_unknown = true; })},
-      {"private-is-failure", "Q-58", "NAT-PMP calls a private address outside a failure",
+      {"private-is-failure", "Q-58 Q-152 Q-154",
+       "NAT-PMP calls a private address outside a failure",
        nat_pmp([](profile& how) { how.private_wan_is_failure = true; })},
       {"another-internal-port", "Q-50", "NAT-PMP answers name another internal port",
        nat_pmp([](profile& how) { how.nat_pmp_answers_internal_port = 9; })},
@@ -150,6 +181,14 @@ std::vector<named_profile> discovery_profiles() {
        })},
       {"many-answers", "Q-80", "each search is answered eight times",
        igd([](upnp_profile& how) { how.answer_copies = 8; })},
+      {"notifies-as-v2", "Q-72", "announces itself as version 2, and answers as version 1",
+       igd([](upnp_profile& how) { how.notifies_with_version = std::uint8_t{2}; })},
+      {"slow-to-answer", "Q-77", "answers searches after nearly two seconds",
+       igd([](upnp_profile& how) { how.answer_delay = 1'900ms; })},
+      {"notify-only", "Q-82", "announces itself, and answers no search",
+       useless_igd([](upnp_profile& how) { how.searches = search_reach::nowhere; })},
+      {"leads-elsewhere", "Q-130", "answers searches with a neighbour's address",
+       useless_igd([](upnp_profile& how) { how.location = "http://192.168.1.66:5000/root.xml"; })},
       {"moves", "Q-83", "another port and other paths after each restart, without a byebye",
        igd([](upnp_profile& how) {
          how.random_paths = true;
@@ -167,6 +206,8 @@ std::vector<named_profile> description_profiles() {
          dead.up = false;
          how.connections.insert(how.connections.begin(), dead);
        })},
+      {"no-mapping-service", "Q-92", "an IGD that maps nothing",
+       useless_igd([](upnp_profile& how) { how.connections.clear(); })},
       {"dslforum", "Q-91", "names of the DSL forum",
        igd([](upnp_profile& how) { how.dslforum_names = true; })},
       {"poses-as-v1", "Q-94", "a version 2 that describes itself as version 1",
@@ -177,6 +218,11 @@ std::vector<named_profile> description_profiles() {
        })},
       {"padded-urls", "Q-96", "white space around control URLs",
        igd([](upnp_profile& how) { how.control_urls = control_url_shape::padded; })},
+      {"endless-urls", "Q-97", "control URLs longer than any is",
+       useless_igd(
+           [](upnp_profile& how) { how.control_url_text = "/" + std::string(4'000, 'c'); })},
+      {"page-for-people", "Q-99", "a page for people instead of a description",
+       useless_igd([](upnp_profile& how) { how.fault = description_fault::html; })},
       {"stray-bytes", "Q-98", "bytes that are no UTF-8",
        igd([](upnp_profile& how) { how.stray_bytes = true; })},
       {"odd-namespace", "Q-99", "a namespace that nobody defined",
@@ -186,27 +232,75 @@ std::vector<named_profile> description_profiles() {
          how.lower_case_elements = true;
          how.prefix = envelope_prefix::upper_case;
        })},
+      {"endless-description", "Q-132", "a description of 300 KiB",
+       useless_igd([](upnp_profile& how) {
+         how.description_text = "<root><!--" + std::string(300 * 1024, 'x') + "--></root>";
+       })},
+      {"bomb", "Q-134", "a description whose entities grow without end",
+       useless_igd([](upnp_profile& how) { how.description_text = bomb(); })},
   };
 }
 
 std::vector<named_profile> soap_profiles() {
   return {
+      {"odd-answers", "Q-101", "answers in a namespace that does not exist",
+       igd([](upnp_profile& how) { how.wrong_response_namespace = true; })},
       {"strict-white-space", "Q-104", "no white space between the elements of an envelope",
        igd([](upnp_profile& how) { how.refuses_white_space = true; })},
+      {"three-entities", "Q-105", "knows only three of XML's entities",
+       igd([](upnp_profile& how) { how.entities = xml_entities::three; })},
       {"faults-with-200", "Q-109", "faults come with status 200",
        igd([](upnp_profile& how) { how.faults_with_200 = true; })},
       {"slow-server", "Q-110", "a web server that wants pauses", igd([](upnp_profile& how) {
          how.request_gap = 50ms;
          how.processing = 100ms;
        })},
+      {"redirects-without-end", "Q-111", "each page leads to itself",
+       useless_igd([](upnp_profile& how) { how.redirects_descriptions = "/rootDesc.xml"; })},
+      {"hanging-server", "Q-133", "a web server that takes a minute for each answer",
+       useless_igd([](upnp_profile& how) { how.processing = 1min; })},
       {"no-queries", "Q-160", "entries cannot be asked for",
        igd([](upnp_profile& how) { how.missing_actions = {"GetSpecificPortMappingEntry"}; })},
+      {"no-any", "Q-160", "a version 2 without AddAnyPortMapping",
+       igd2([](upnp_profile& how) { how.missing_actions = {"AddAnyPortMapping"}; })},
+      {"catch-all", "Q-162", "501 for what is not there, and once for nothing at all",
+       igd([](upnp_profile& how) {
+         how.missing_entry_code = 501;
+         how.refuses_adds_with = 501;
+         how.refused_adds = 1;
+       })},
+      {"disables-behind-nat", "Q-152 Q-154", "501 and no address where its own is not public",
+       igd([](upnp_profile& how) { how.private_wan_disables = true; })},
+      {"by-policy", "Q-35 Q-163", "the owner allows nobody",
+       igd([](upnp_profile& how) { how.refuses_adds_with = 606; })},
+      {"policy-as-conflict", "Q-168", "refusals by policy are called a conflict",
+       igd([](upnp_profile& how) {
+         how.refuses_low_ports = true;
+         how.policy_refusals_are_718 = true;
+       })},
       {"high-ports-only", "Q-163", "ports below 1024 are refused",
        igd([](upnp_profile& how) { how.refuses_low_ports = true; })},
       {"no-overwriting", "Q-168", "what is there is not replaced, also by its owner",
        igd([](upnp_profile& how) { how.no_overwriting = true; })},
+      {"overwrites-anybody", "Q-182", "gives two hosts one port, one after the other",
+       igd([](upnp_profile& how) { how.overwrites_anybody = true; })},
       {"same-ports", "Q-169", "both ports must be equal",
        igd([](upnp_profile& how) { how.same_ports_required = true; })},
+      {"wants-remote-host", "Q-166", "mappings for one remote host only",
+       igd([](upnp_profile& how) { how.refuses_adds_with = 715; })},
+      {"misreads-port", "Q-167", "takes each external port for none",
+       igd([](upnp_profile& how) { how.refuses_adds_with = 716; })},
+      {"misreads-remote-host", "Q-171", "takes an empty remote host for one",
+       igd([](upnp_profile& how) { how.refuses_adds_with = 726; })},
+      {"all-ports-or-none", "Q-172", "forwards everything or nothing",
+       igd([](upnp_profile& how) { how.refuses_adds_with = 727; })},
+      {"no-room", "Q-173", "its table is full",
+       igd([](upnp_profile& how) { how.refuses_adds_with = 728; })},
+      {"other-mechanisms", "Q-174", "the first two ports are used by something else in it",
+       igd([](upnp_profile& how) {
+         how.refuses_adds_with = 729;
+         how.refused_adds = 2;
+       })},
       {"permanent-only-725", "Q-170", "leases are refused, as the standard says",
        igd([](upnp_profile& how) { how.leases = lease_policy::only_permanent_725; })},
       {"permanent-only-402", "Q-161", "leases are refused as invalid arguments",
@@ -215,6 +309,8 @@ std::vector<named_profile> soap_profiles() {
        igd([](upnp_profile& how) { how.leases = lease_policy::only_finite_402; })},
       {"finite-dropped", "Q-192", "leases are granted and not kept",
        igd([](upnp_profile& how) { how.leases = lease_policy::finite_is_dropped; })},
+      {"zero-is-a-week", "Q-190", "leases are refused, and 0 is a week",
+       igd2([](upnp_profile& how) { how.leases = lease_policy::only_permanent_725; })},
       {"any-port-moves", "Q-180", "AddAnyPortMapping gives another port each time",
        igd2([](upnp_profile& how) { how.any_port_moves = true; })},
       {"reserved-name", "Q-179", "AddAnyPortMapping does not name the port",
@@ -231,6 +327,8 @@ std::vector<named_profile> soap_profiles() {
        igd([](upnp_profile& how) { how.refresh_does_not_extend = true; })},
       {"frozen-uptime", "Q-185", "its uptime never changes",
        igd([](upnp_profile& how) { how.uptime = 4'711; })},
+      {"ignores-leases", "Q-191", "permanent, whatever was asked",
+       igd([](upnp_profile& how) { how.forced_lease = 0; })},
       {"success-without-entry", "Q-210", "success, and no entry",
        igd([](upnp_profile& how) { how.success_without_entry = true; })},
   };

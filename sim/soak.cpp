@@ -53,11 +53,13 @@ bool gives_leases(const profile& how) {
 /// Refuses for good, or grants what cannot be held: nothing is ever up, and that is right.
 bool can_serve(const profile& how) {
   const bool refuses = how.refuses_maps_with || how.refuses_nat_pmp_maps_with;
+  // The addresses outside are those of documentation, which no router takes for public ones.
   const bool by_upnp = how.speaks_upnp && !how.upnp.success_without_entry &&
+                       !how.upnp.private_wan_disables &&
                        !(how.upnp.refuses_adds_with && !how.upnp.refused_adds);
   const bool by_others = (how.speaks_pcp || how.speaks_nat_pmp) && !refuses &&
                          how.max_rules >= 60 && !how.rules_per_host &&
-                         !how.nat_pmp_answers_internal_port;
+                         !how.nat_pmp_answers_internal_port && !how.answers_external_port;
   return by_upnp || by_others;
 }
 

@@ -266,7 +266,8 @@ class connection_actions {
   int contest(const add_request& request, const nat_rule& holder) const {
     const bool same_client = holder.internal.address == request.internal.address;
     if (holder.owner == rule_owner::upnp) {
-      return same_client && !how_.no_overwriting ? 0 : conflict;
+      const bool may = same_client || how_.overwrites_anybody;
+      return may && !how_.no_overwriting ? 0 : conflict;
     }
     if (is_ours(holder) && holder.internal == request.internal) return 0;
     return how_.version == 2 ? other_mechanisms : conflict;

@@ -139,6 +139,7 @@ struct upnp_profile {
   bool refuses_low_ports = false;        ///< external and internal ones below 1024 (Q-163)
   bool policy_refusals_are_718 = false;  ///< instead of 606 (Q-168)
   bool same_ports_required = false;      ///< 724 (Q-169)
+  bool overwrites_anybody = false;       ///< an entry of another host too (Q-182)
   bool no_overwriting = false;           ///< 718 for the holder itself too (Q-168)
   bool any_port_moves = false;           ///< AddAny never gives the holder its port again (Q-180)
   bool one_rule_for_all_protocols = false;  ///< a PCP rule with the same target is its own (Q-158)

@@ -206,7 +206,7 @@ TEST(netlink_parser, reads_a_link_and_its_address) {
                                             .deprecated = false}));
 }
 
-TEST(netlink_parser, gives_a_link_local_gateway_its_interface_as_scope) {
+TEST(netlink_parser, gives_a_link_local_gateway_its_interface_as_scope) {
   const auto facts = facts_of(
       route({.family = inet6},
             netlink_bytes{}.add(gateway("fe80::1")).add(out_interface(4)).add(metric(1024))));

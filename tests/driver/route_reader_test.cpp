@@ -148,7 +148,7 @@ TEST(route_reader, leaves_out_what_is_on_links_that_are_down) {
   DAMSON_RUN_IN_NEW_NETWORK(read_nothing_of_links_that_are_down);
 }
 
-TEST(route_reader, finds_the_default_route_among_many) {
+TEST(route_reader, finds_the_default_route_among_many) {
   DAMSON_RUN_IN_NEW_NETWORK(find_the_default_route_among_many);
 }
 

@@ -1,6 +1,7 @@
 // From the call to the first answer.
 
 #include <algorithm>
+#include <set>
 
 #include "scenario.hpp"
 
@@ -66,7 +67,7 @@ TEST_F(first_contact, the_port_that_the_router_chose_is_the_truth) {
   EXPECT_EQ(w.events()[0].event.info.external, (endpoint{wan_side, 40'000}));
 }
 
-TEST_F(first_contact, nat_pmp_after_a_version_refusal_takes_two_round_trips) {
+TEST_F(first_contact, nat_pmp_after_a_version_refusal_takes_two_round_trips) {
   world& w = begin(with(nat_pmp_only_router()));
   w.create(request());
   w.run_for(1s);
@@ -96,7 +97,7 @@ TEST_F(first_contact, nat_pmp_after_pcp_silence) {
   EXPECT_EQ(w.router().rules().size(), 1U);
 }
 
-TEST_F(first_contact, silence_everywhere_is_an_answer_after_4_s) {
+TEST_F(first_contact, silence_everywhere_is_an_answer_after_4_s) {
   world& w = begin();
   w.set_plugged(false);
   w.create(request());
@@ -128,7 +129,7 @@ TEST_F(first_contact, a_reply_to_the_last_try_is_taken) {
   EXPECT_EQ(w.events()[0].at, 3752ms);
 }
 
-TEST_F(first_contact, a_closed_port_fails_at_once) {
+TEST_F(first_contact, a_closed_port_fails_at_once) {
   world& w = begin();
   w.set_serving(false);
   w.create(request(protocol_filter::pcp));
@@ -179,7 +180,7 @@ TEST_F(first_contact, an_unreachable_gateway_fails_at_once) {
   EXPECT_EQ(w.events()[0].event.why.reason, errc::network_down);
 }
 
-TEST_F(first_contact, a_public_address_is_direct_and_needs_no_packet) {
+TEST_F(first_contact, a_public_address_is_direct_and_needs_no_packet) {
   constexpr ip_address own = v4(93, 184, 216, 34);
   world& w = begin();
   w.set_network(world::one_route(v4(93, 184, 216, 1), own));
@@ -217,7 +218,7 @@ TEST_F(first_contact, direct_is_not_taken_when_pcp_is_asked_for) {
   EXPECT_GT(w.sent(is_pcp).size(), 0U);
 }
 
-TEST_F(first_contact, carrier_nat_addresses_are_not_direct) {
+TEST_F(first_contact, carrier_nat_addresses_are_not_direct) {
   world& w = begin();
   w.set_network(world::one_route(v4(100, 64, 0, 1), v4(100, 64, 0, 2)));
   w.create(request());
@@ -308,7 +309,7 @@ TEST_F(first_contact, the_callers_own_timeout_decides_when_it_is_shorter) {
   EXPECT_EQ(w.events()[0].event.why.reason, errc::timed_out);
 }
 
-TEST_F(first_contact, requests_that_make_no_sense_are_refused_without_a_packet) {
+TEST_F(first_contact, requests_that_make_no_sense_are_refused_without_a_packet) {
   world& w = begin();
   map_request no_lifetime = request(8081);
   no_lifetime.lifetime = 0s;
@@ -341,7 +342,7 @@ TEST_F(first_contact, each_mapping_has_a_nonce_of_its_own) {
   EXPECT_NE(maps[0].map.nonce, maps[1].map.nonce);
 }
 
-TEST_F(first_contact, an_explicit_gateway_needs_no_default_route) {
+TEST_F(first_contact, an_explicit_gateway_needs_no_default_route) {
   scene what;
   what.client.gateway = world::router_address;
   world& w = begin(what);
@@ -391,6 +392,48 @@ TEST_F(first_contact, a_pcp_server_that_is_there_is_waited_for_as_long_as_the_pr
     EXPECT_EQ(w.events()[0].at, patience + 2ms);
     EXPECT_EQ(reason_for(w.events()[0].event.why, protocol::pcp)->reason, errc::no_answer);
   }
+}
+
+// After its schedule the RFC's (RFC 6887 section 8.1.1): 3 s after the last try, but not for all
+// hosts at once.
+TEST_F(first_contact, resends_after_its_schedule_are_not_in_lockstep) {
+  std::set<nanoseconds> gaps;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    scene what;
+    what.seed = seed;
+    what.router.speaks_nat_pmp = false;
+    what.router.clips_answers_to_nat_pmp = true;
+    what.client.mapping_timeout = 10s;
+    world& w = begin(what);
+    w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+      if (record.way == direction::to_host && record.datagram.bytes.size() == 60) {
+        return std::nullopt;
+      }
+      return 1ms;
+    };
+    w.create(request(protocol_filter::pcp));
+    w.run_for(9s);
+    const auto maps = pcp_maps(w);
+    ASSERT_GE(maps.size(), 6U);
+    EXPECT_EQ(maps[4].at, 3'750ms);
+    const nanoseconds gap = maps[5].at - maps[4].at;
+    EXPECT_GE(gap, 2'700ms);
+    EXPECT_LE(gap, 3'300ms);
+    gaps.insert(gap);
+  }
+  EXPECT_GT(gaps.size(), 4U);
+}
+
+TEST_F(first_contact, a_host_that_was_late_does_not_send_the_missed_tries_at_once) {
+  world& w = begin();
+  w.set_plugged(false);
+  w.create(request(protocol_filter::pcp_only));
+  w.run_for(100ms);
+  w.suspend(2s);  // past the tries at 250, 750 and 1750 ms
+  w.run_for(400ms);
+  const auto maps = pcp_maps(w);
+  ASSERT_EQ(maps.size(), 2U);
+  EXPECT_EQ(maps[1].at, 2'100ms);
 }
 
 }  // namespace damson::sim

@@ -96,7 +96,7 @@ TEST_F(forgery, the_answer_that_the_others_differ_from_would_be_taken) {
   EXPECT_EQ(w.events()[0].event.info.external, (endpoint{v4(203, 0, 113, 66), 9999}));
 }
 
-TEST_F(forgery, answers_that_match_nothing_asked_change_nothing) {
+TEST_F(forgery, answers_that_match_nothing_asked_change_nothing) {
   const std::vector<std::pair<std::string, std::function<bytes(const bytes&)>>> damages = {
       {"nonce",
        [](const bytes& r) { return changed(r, 24, std::to_integer<std::uint8_t>(~r[24])); }},
@@ -134,7 +134,7 @@ TEST_F(forgery, refusals_that_match_nothing_asked_change_nothing) {
   }
 }
 
-TEST_F(forgery, answers_from_strangers_change_nothing) {
+TEST_F(forgery, answers_from_strangers_change_nothing) {
   const std::array<endpoint, 4> strangers{{
       {other_host, 5351},           // another host, the server's port
       {lan_side, 5350},             // the router, another port
@@ -195,7 +195,36 @@ TEST_F(forgery, nat_pmp_answers_that_match_nothing_asked_change_nothing) {
   }
 }
 
-TEST_F(forgery, nat_pmp_answers_from_strangers_change_nothing) {
+// Eight bytes that refuse version 2 have nothing in them that could be guessed wrong; who has
+// answered PCP is believed more.
+TEST_F(forgery, of_a_version_refusal_is_not_believed_of_a_pcp_router) {
+  world& w = begin(slow_link());
+  w.create(request(8081));
+  ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::mapped) == 1; }, 5s));
+  const mapping_id second = w.create(request(8082));
+  w.run_for(50ms);
+  send(w, server, packet({"00 80 0001 00000e10"}));
+  w.run_for(5s);
+  ASSERT_EQ(w.last_event(second)->event.kind, event_kind::mapped);
+  EXPECT_EQ(w.last_event(second)->event.info.protocol, protocol::pcp);
+}
+
+// NAT-PMP's answers say what they are about by the internal port alone (RFC 6886 section 3.3).
+TEST_F(forgery, a_second_nat_pmp_answer_is_not_for_the_next_request) {
+  scene what = slow_link();
+  what.router = nat_pmp_only_router();
+  world& w = begin(what);
+  w.create(request(protocol_filter::nat_pmp_only, 8081));
+  const mapping_id second = w.create(request(protocol_filter::nat_pmp_only, 8082));
+  ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::mapped) == 1; }, 5s));
+  ASSERT_EQ(nat_pmp_maps(w).back().map.internal_port, 8082);
+  send(w, server, packet({"00 82 0000 00000e10 1f91 1f91 00001c20"}));
+  w.run_for(1s);
+  ASSERT_EQ(w.count_events(event_kind::mapped), 2U);
+  EXPECT_EQ(w.last_event(second)->event.info.external.port, 8082);
+}
+
+TEST_F(forgery, nat_pmp_answers_from_strangers_change_nothing) {
   scene what = slow_link();
   what.router = nat_pmp_only_router();
   expect_no_effect(what, 250ms, [&](world& w) {
@@ -223,6 +252,7 @@ TEST_F(forgery, announcements_that_are_none_change_nothing) {
   });
 }
 
+//
 TEST_F(forgery, of_the_routers_announcements_costs_one_question_in_ten_seconds_and_nothing_else) {
   for (const bool pcp : {true, false}) {
     scene what;
@@ -305,7 +335,7 @@ TEST_F(forgery, of_granted_nonsense_is_an_unusable_answer) {
   }
 }
 
-TEST_F(forgery, of_random_bytes_changes_nothing) {
+TEST_F(forgery, of_random_bytes_changes_nothing) {
   expect_no_effect(scene{}, 10min, [](world& w) {
     random_source dice{std::array<std::uint64_t, 4>{4, 3, 2, 1}};
     for (int i = 0; i < 20'000; ++i) {

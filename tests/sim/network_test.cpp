@@ -10,7 +10,7 @@ class network : public scenario {};
 constexpr ip_address second_router = v4(192, 168, 1, 254);
 constexpr ip_address second_wan = v4(203, 0, 113, 80);
 
-TEST_F(network, another_gateway_takes_the_mapping_over) {
+TEST_F(network, another_gateway_takes_the_mapping_over) {
   world& w = begin_mapped();
   const gateway& other = w.add_router(profile{}, second_router, second_wan);
   w.run_for(100s - w.now());
@@ -27,7 +27,7 @@ TEST_F(network, another_gateway_takes_the_mapping_over) {
   EXPECT_EQ(other.rules().size(), 1U);
 }
 
-TEST_F(network, another_address_of_the_host_is_mapped_anew) {
+TEST_F(network, another_address_of_the_host_is_mapped_anew) {
   world& w = begin_mapped();
   w.run_for(100s - w.now());
   w.set_network(world::one_route(world::router_address, v4(192, 168, 1, 200)));
@@ -132,7 +132,7 @@ TEST_F(network, while_a_request_is_on_its_way_may_change) {
   EXPECT_EQ(w.last_event(id)->event.info.gateway, second_router);
 }
 
-TEST_F(network, the_route_with_the_lowest_metric_is_taken) {
+TEST_F(network, the_route_with_the_lowest_metric_is_taken) {
   world& w = begin();
   w.add_router(profile{}, second_router, second_wan);
   network_facts facts = w.network();

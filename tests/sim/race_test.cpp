@@ -80,7 +80,7 @@ std::size_t sent_outside(const world& w, protocol_filter filter) {
   return out;
 }
 
-TEST_F(race, ends_with_one_rule_and_the_right_owner) {
+TEST_F(race, ends_with_one_rule_and_the_right_owner) {
   for (const auto& how : orders) {
     for (const auto& what : variants) {
       SCOPED_TRACE(std::string(how.name) + ": " + what.name());

@@ -210,7 +210,7 @@ TEST_F(refusal, of_the_long_kind_with_a_lifetime_of_0_waits_half_an_hour) {
   }
 }
 
-TEST_F(refusal, reasons_are_told_apart) {
+TEST_F(refusal, reasons_are_told_apart) {
   const std::vector<std::pair<pcp_result, errc>> table = {
       {pcp_result::not_authorized, errc::not_authorized},
       {pcp_result::malformed_request, errc::malformed_request},
@@ -338,7 +338,19 @@ TEST_F(refusal, an_unknown_public_address_is_asked_for_again) {
   EXPECT_LE(w.sent(is_nat_pmp_address).size(), 25U);
 }
 
-TEST_F(refusal, a_dead_router_is_not_hammered) {
+TEST_F(refusal, a_public_address_that_comes_soon_is_told_soon) {
+  scene what;
+  what.router = nat_pmp_only_router();
+  what.router.external_address_unknown = true;
+  world& w = begin_mapped(what);
+  w.run_for(5s);
+  w.router().behaviour().external_address_unknown = false;
+  w.run_for(6s);
+  ASSERT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::changed}));
+  EXPECT_EQ(w.events()[1].event.info.external, (endpoint{wan_side, 8080}));
+}
+
+TEST_F(refusal, a_dead_router_is_not_hammered) {
   for (const bool plugged : {false, true}) {
     world& w = begin();
     w.set_plugged(plugged);

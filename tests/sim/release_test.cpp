@@ -49,7 +49,7 @@ TEST_F(release, uses_the_nonce_of_the_mapping) {
   EXPECT_EQ(maps[1].map.protocol, 6);
 }
 
-TEST_F(release, into_silence_is_tried_three_times_and_ends_within_two_seconds) {
+TEST_F(release, into_silence_is_tried_three_times_and_ends_within_two_seconds) {
   for (const bool pcp : {true, false}) {
     scene what;
     what.router.speaks_pcp = pcp;
@@ -93,7 +93,7 @@ TEST_F(release, to_a_closed_port_ends_within_two_seconds) {
   EXPECT_EQ(w.events().back().event.how, removal::left_to_expire);
 }
 
-TEST_F(release, of_what_the_router_has_forgotten_is_already_gone) {
+TEST_F(release, of_what_the_router_has_forgotten_is_already_gone) {
   scene what;
   what.router.delete_of_nothing_fails = true;
   world& w = begin_mapped(what);

@@ -10,6 +10,7 @@ namespace {
 
 class renewal : public scenario {};
 
+//
 TEST_F(renewal, comes_between_a_half_and_five_eighths_with_the_same_nonce_and_what_was_assigned) {
   scene what;
   what.router.external_port = port_policy::own_choice;
@@ -60,7 +61,7 @@ TEST_F(renewal, follows_the_granted_lifetime_not_the_asked_one) {
   EXPECT_EQ(maps[1].map.lifetime, 7200U);
 }
 
-TEST_F(renewal, is_not_in_lockstep) {
+TEST_F(renewal, is_not_in_lockstep) {
   world& w = begin();
   for (std::uint16_t port = 8000; port < 8020; ++port) w.create(request(port));
   w.run_for(4501s);
@@ -163,7 +164,7 @@ TEST_F(renewal, follows_another_lifetime_without_a_word) {
   EXPECT_TRUE(router_holds(w, 8080));
 }
 
-TEST_F(renewal, tells_of_another_port) {
+TEST_F(renewal, tells_of_another_port) {
   // The router forgets the mapping in silence, and somebody else takes the port.
   world& w = begin_mapped();
   w.router().forget_all();
@@ -209,7 +210,7 @@ TEST_F(renewal, a_lost_lease_comes_back_with_the_router) {
   EXPECT_EQ(maps.back().map.external_port, 8080);
 }
 
-TEST_F(renewal, goes_on_after_the_host_has_slept) {
+TEST_F(renewal, goes_on_after_the_host_has_slept) {
   world& w = begin_mapped();
   w.run_for(10min);
   w.suspend(90min);  // past the renewal, not past the lease

@@ -41,7 +41,7 @@ TEST_F(restart, that_is_announced_is_checked_and_mended) {
   EXPECT_EQ(maps[1].map.external_address, wan_side);
 }
 
-TEST_F(restart, of_nat_pmp_that_is_announced_is_checked_and_mended) {
+TEST_F(restart, of_nat_pmp_that_is_announced_is_checked_and_mended) {
   world& w = begin_mapped(with(nat_pmp_only_router()));
   w.run_for(100s);
   w.reboot_router();
@@ -199,6 +199,20 @@ TEST_F(restart, twice_is_two_restarts) {
   EXPECT_TRUE(router_holds(w, 8080));
 }
 
+// Another box at the same address, that has been running for longer, knows nothing of us.
+TEST_F(restart, is_seen_where_the_epoch_runs_ahead) {
+  scene what;
+  what.router.announcements = 0;
+  world& w = begin_mapped(what);
+  w.run_for(100s);
+  w.router().forget_all();
+  w.router().behaviour().epoch_start = 100'000;
+  w.run_for(310s);
+  EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::lost, event_kind::mapped}));
+  EXPECT_EQ(w.counters().reboots_seen, 1U);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
 TEST_F(restart, is_not_imagined_in_a_healthy_week) {
   for (const bool pcp : {true, false}) {
     scene what;
@@ -256,7 +270,7 @@ TEST_F(restart, is_not_imagined_after_the_host_has_slept) {
   EXPECT_EQ(w.counters().reboots_seen, 0U);
 }
 
-TEST_F(restart, of_the_epoch_with_a_new_address_brings_the_new_address) {
+TEST_F(restart, of_the_epoch_with_a_new_address_brings_the_new_address) {
   world& w = begin_mapped();
   w.run_for(100s);
   constexpr ip_address fresh = v4(203, 0, 113, 9);

@@ -324,7 +324,7 @@ TEST_F(sharing, one_that_goes_while_all_are_being_closed_hears_how_it_really_end
   EXPECT_EQ(last(w, id_).how, removal::deleted);
 }
 
-TEST_F(sharing, the_transports_of_one_port_are_two_mappings) {
+TEST_F(sharing, the_transports_of_one_port_are_two_mappings) {
   world& w = begin_mapped();
   const mapping_id udp = w.create(request(8080, transport::udp));
   w.run_for(1s);

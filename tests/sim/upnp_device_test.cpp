@@ -313,7 +313,7 @@ TEST_F(upnp_box, that_describes_itself_in_a_bomb_costs_only_itself) {  // Q-134
 // ---------------------------------------------------------------------------------------------
 // Requests, and the form of answers
 
-TEST_F(upnp_box, hears_what_the_strictest_readers_hear) {
+TEST_F(upnp_box, hears_what_the_strictest_readers_hear) {
   for (const std::uint8_t version : {std::uint8_t{1}, std::uint8_t{2}}) {
     upnp_profile how;
     how.version = version;

@@ -289,6 +289,21 @@ TEST_F(upnp_finding, of_a_flood_looks_at_a_bounded_number) {  // Q-80
   EXPECT_EQ(w.requests().size(), 16U) << "eight of each host";
 }
 
+TEST_F(upnp_finding, of_a_flood_of_hosts_looks_at_a_bounded_number) {
+  std::vector<device_settings> devices;
+  for (std::uint8_t i = 2; i < 90; ++i) {
+    devices.push_back({mute_router(), v4(192, 168, 1, i), std::nullopt});
+  }
+  world& w = begin_request(beside_a_mute_router(devices));
+  w.run_for(1ms);
+  for (const device_settings& each : devices) {
+    const ip_address from = each.lan;
+    answer_search(w, from, search_answer("http://" + to_string(endpoint{from, 80}) + "/"));
+  }
+  upnp_failure(w, 11s);
+  EXPECT_EQ(w.requests().size(), 32U);
+}
+
 TEST_F(upnp_finding, that_meets_only_silent_web_servers_ends_in_time) {
   world& w = begin_request(beside_a_mute_router({}));
   w.run_for(1ms);

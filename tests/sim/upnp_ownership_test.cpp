@@ -13,8 +13,9 @@ using outcome = http_treatment::outcome;
 class upnp_ownership : public upnp_scenario {
  protected:
   /// Another host takes the port, on a router that lets anybody delete anything.
-  static void taken_by_another(world& w, gateway& router) {
-    const wanted_mapping what{.external = "8080", .internal = "80", .client = "192.168.1.101"};
+  static void taken_by_another(world& w, gateway& router, const std::string& lease = "3600") {
+    const wanted_mapping what{
+        .external = "8080", .internal = "80", .client = "192.168.1.101", .lease = lease};
     const http_answer answer = router.handle_http(
         w.clock(), {other_host, 50'000},
         post(ip_control, ip_v1, "AddPortMapping", envelope(ip_v1, "AddPortMapping", what.all())));
@@ -46,6 +47,34 @@ TEST_F(upnp_ownership, ends_where_the_entry_was_replaced_by_anothers) {  // Q-14
   w.release(id_);
   w.run_for(10s);
   EXPECT_NE(w.router().table().at_external(transport::tcp, 8080), nullptr);
+  EXPECT_TRUE(requests_for(w, "DeletePortMapping").empty());
+}
+
+TEST_F(upnp_ownership, of_a_port_is_not_taken_from_another_host) {
+  upnp_profile how = open_to_all();
+  how.overwrites_anybody = true;
+  world& w = begin(upnp_only(how));
+  taken_by_another(w, w.router());
+  id_ = w.create(request());
+  expect_mapped(w, 2s);
+  EXPECT_NE(w.events()[0].event.info.external.port, 8080);
+  const nat_rule* const rule = w.router().table().at_external(transport::tcp, 8080);
+  ASSERT_NE(rule, nullptr);
+  EXPECT_EQ(rule->internal.address, other_host);
+}
+
+TEST_F(upnp_ownership, that_a_renewal_finds_with_another_host_stays_there) {
+  scene what = upnp_only(open_to_all());
+  what.client.recheck_period = 12h;  // so that nothing looks before the renewal
+  world& w = begin_request(what);
+  expect_mapped(w, 2s);
+  w.router().forget_all();
+  taken_by_another(w, w.router(), "86400");
+  w.run_for(2h);
+  const nat_rule* const rule = w.router().table().at_external(transport::tcp, 8080);
+  ASSERT_NE(rule, nullptr);
+  EXPECT_EQ(rule->internal.address, other_host);
+  EXPECT_NE(w.last_event(id_)->event.info.external.port, 8080);
   EXPECT_TRUE(requests_for(w, "DeletePortMapping").empty());
 }
 

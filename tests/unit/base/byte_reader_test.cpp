@@ -59,7 +59,7 @@ TEST(byte_reader, never_leaves_the_failed_state) {
   EXPECT_FALSE(in.ok());
 }
 
-TEST(byte_reader, every_read_fails_where_one_byte_is_missing) {
+TEST(byte_reader, every_read_fails_where_one_byte_is_missing) {
   const std::vector<std::byte> message(15, std::byte{0xff});
   const auto left = [&](std::size_t n) { return byte_reader{std::span{message}.first(n)}; };
   byte_reader u8 = left(0);

@@ -27,7 +27,7 @@ default_route via(const char* gateway, std::uint32_t index, std::uint32_t metric
           .preferred_source = {}};
 }
 
-TEST(uplink, is_the_route_with_the_lowest_metric) {
+TEST(uplink, is_the_route_with_the_lowest_metric) {
   const network_facts facts{{via("10.0.0.1", 3, 600), via("192.168.1.254", 2, 100)},
                             {on(2, "192.168.1.20"), on(3, "10.0.0.7")}};
   const auto chosen = choose_uplink(facts, {});
@@ -95,7 +95,7 @@ TEST(uplink, passes_over_a_route_whose_interface_has_no_address) {
   EXPECT_EQ(choose_uplink(facts, {})->gateway, address("192.168.1.1"));
 }
 
-TEST(uplink, is_the_one_with_the_callers_address) {
+TEST(uplink, is_the_one_with_the_callers_address) {
   const network_facts facts{{via("192.168.1.1", 2, 0), via("10.0.0.1", 3, 100)},
                             {on(2, "192.168.1.20"), on(3, "10.0.0.7")}};
   options opts;
@@ -105,7 +105,7 @@ TEST(uplink, is_the_one_with_the_callers_address) {
   EXPECT_FALSE(choose_uplink(facts, opts));
 }
 
-TEST(uplink, to_the_callers_gateway_needs_no_route) {
+TEST(uplink, to_the_callers_gateway_needs_no_route) {
   options opts;
   opts.gateway = address("192.168.9.1");
   const auto blind = choose_uplink({}, opts);

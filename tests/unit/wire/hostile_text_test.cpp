@@ -229,7 +229,7 @@ TEST(hostile_text, no_beginning_of_xml_is_read) {
   });
 }
 
-TEST(hostile_text, mutated_messages_break_no_promise) {
+TEST(hostile_text, mutated_messages_break_no_promise) {
   for (const std::string_view seed : ssdp_seeds) {
     EXPECT_GT(sweep_mutations(seed, 3'000, 1, expect_ssdp_promises), 300);
   }
