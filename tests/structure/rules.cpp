@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "quirk_coverage.hpp"
 #include "source_text.hpp"
 
 namespace damson::structure {
@@ -427,18 +428,6 @@ void for_each_line(
       begin = end + 1;
     }
   }
-}
-
-/// "Q-" and the digits after it.
-std::vector<std::string_view> quirk_numbers(std::string_view line) {
-  std::vector<std::string_view> out;
-  for (std::size_t at = line.find("Q-"); at != std::string_view::npos;
-       at = line.find("Q-", at + 2)) {
-    std::size_t end = at + 2;
-    while (end < line.size() && line[end] >= '0' && line[end] <= '9') ++end;
-    if (end > at + 2) out.push_back(line.substr(at, end - at));
-  }
-  return out;
 }
 
 }  // namespace
