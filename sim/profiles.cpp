@@ -234,7 +234,7 @@ std::vector<named_profile> description_profiles() {
        })},
       {"endless-description", "Q-132", "a description of 300 KiB",
        useless_igd([](upnp_profile& how) {
-         how.description_text = "<root><!--" + std::string(300 * 1024, 'x') + "--></root>";
+         how.description_text = "<root><!--" + std::string(300UL * 1024, 'x') + "--></root>";
        })},
       {"bomb", "Q-134", "a description whose entities grow without end",
        useless_igd([](upnp_profile& how) { how.description_text = bomb(); })},
@@ -259,6 +259,11 @@ std::vector<named_profile> soap_profiles() {
        useless_igd([](upnp_profile& how) { how.redirects_descriptions = "/rootDesc.xml"; })},
       {"hanging-server", "Q-133", "a web server that takes a minute for each answer",
        useless_igd([](upnp_profile& how) { how.processing = 1min; })},
+  };
+}
+
+std::vector<named_profile> refusing_profiles() {
+  return {
       {"no-queries", "Q-160", "entries cannot be asked for",
        igd([](upnp_profile& how) { how.missing_actions = {"GetSpecificPortMappingEntry"}; })},
       {"no-any", "Q-160", "a version 2 without AddAnyPortMapping",
@@ -301,6 +306,11 @@ std::vector<named_profile> soap_profiles() {
          how.refuses_adds_with = 729;
          how.refused_adds = 2;
        })},
+  };
+}
+
+std::vector<named_profile> lease_profiles() {
+  return {
       {"permanent-only-725", "Q-170", "leases are refused, as the standard says",
        igd([](upnp_profile& how) { how.leases = lease_policy::only_permanent_725; })},
       {"permanent-only-402", "Q-161", "leases are refused as invalid arguments",
@@ -336,8 +346,9 @@ std::vector<named_profile> soap_profiles() {
 
 std::vector<named_profile> all_profiles() {
   std::vector<named_profile> out;
-  for (auto&& group : {plain_profiles(), pcp_profiles(), nat_pmp_profiles(), discovery_profiles(),
-                       description_profiles(), soap_profiles()}) {
+  for (auto&& group :
+       {plain_profiles(), pcp_profiles(), nat_pmp_profiles(), discovery_profiles(),
+        description_profiles(), soap_profiles(), refusing_profiles(), lease_profiles()}) {
     out.insert(out.end(), group.begin(), group.end());
   }
   return out;

@@ -157,7 +157,7 @@ TEST_F(profile_scenario, two_hours_are_asked_for_whatever_could_be_had) {  // Q-
   for (const bool pcp : {true, false}) {
     scene what = with(router_named("unbounded-leases").how);
     what.router.speaks_pcp = pcp;
-    world& w = begin_mapped(what);
+    const world& w = begin_mapped(what);
     EXPECT_EQ(w.events()[0].event.info.lifetime, 7'200s);
   }
 }

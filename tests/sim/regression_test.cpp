@@ -213,7 +213,7 @@ TEST_F(regression, late_answer_to_a_delete_taken_for_a_success) {
 // A program that crashed has another nonce when it comes back, and the router keeps the port for
 // the old one. That is told as it is, and the port taken when the old lease ends.
 TEST_F(regression, new_nonce_after_a_crash_refused_until_the_old_lease_ends) {
-  world& before = begin_mapped();
+  const world& before = begin_mapped();
   const auto asked = before.sent([](auto packet) { return is_pcp(packet); });
   ASSERT_EQ(asked.size(), 1U);
 
