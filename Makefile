@@ -6,7 +6,7 @@ SEEDS ?= 1..100000
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test docs format lint soak
+.PHONY: help run test docs format lint soak quirks bench
 
 help: ## Show this list
 	@echo 'make TARGET [PRESET=release|debug|tsan|clang] [JOBS=N]'
@@ -26,6 +26,14 @@ test: ## Set up, build everything and run all tests
 soak: ## Let clients live through trouble in virtual time (SEEDS=1..100000)
 	@scripts/build $(PRESET) $(JOBS) damson_sim_runner
 	@build/$(PRESET)/sim/damson-sim --seeds $(SEEDS) --jobs $(JOBS)
+
+quirks: ## Show for each router quirk the profiles that have it and the tests that meet it
+	@scripts/build $(PRESET) $(JOBS) damson_quirks
+	@build/$(PRESET)/tests/structure/damson_quirks .
+
+bench: ## Measure: CPU time, packets and wake-ups of a simulated day
+	@scripts/build $(PRESET) $(JOBS) damson_bench
+	@build/$(PRESET)/bench/damson_bench
 
 docs: ## Write docs/api.md anew from the public headers and docs/api.in.md
 	@scripts/build $(PRESET) $(JOBS) damson_docs
