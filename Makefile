@@ -6,7 +6,7 @@ SEEDS ?= 1..100000
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test docs format lint soak quirks bench
+.PHONY: help run test docs format lint soak quirks mutants bench
 
 help: ## Show this list
 	@echo 'make TARGET [PRESET=release|debug|tsan|clang] [JOBS=N]'
@@ -30,6 +30,10 @@ soak: ## Let clients live through trouble in virtual time (SEEDS=1..100000)
 quirks: ## Show for each router quirk the profiles that have it and the tests that meet it
 	@scripts/build $(PRESET) $(JOBS) damson_quirks
 	@build/$(PRESET)/tests/structure/damson_quirks .
+
+mutants: ## Turn off one protection after the other, and see a test of the simulator fail each time (ONLY=regex)
+	@scripts/setup
+	@cmake -DSOURCE=. -DSCRATCH=build/mutants -DJOBS=$(JOBS) '-DONLY=$(ONLY)' -P tests/mutants/run.cmake
 
 bench: ## Measure: CPU time, packets and wake-ups of a simulated day
 	@scripts/build $(PRESET) $(JOBS) damson_bench
