@@ -149,10 +149,14 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
     constexpr std::byte pcp_version{2};
     if (in.to.port != server_port) return counters_.searches;
     if (in.bytes.empty()) return counters_.other_requests;
-    const std::byte version = in.bytes.front();
-    return version == nat_pmp_version ? counters_.nat_pmp_requests
-           : version == pcp_version   ? counters_.pcp_requests
-                                      : counters_.other_requests;
+    switch (in.bytes.front()) {
+      case nat_pmp_version:
+        return counters_.nat_pmp_requests;
+      case pcp_version:
+        return counters_.pcp_requests;
+      default:
+        return counters_.other_requests;
+    }
   }
 
   std::unique_ptr<socket_datagrams> open(std::uint16_t port, bool shared,

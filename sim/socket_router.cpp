@@ -40,7 +40,7 @@ std::uint16_t free_tcp_port(asio::io_context& io, const ip_address& address) {
 
 }  // namespace
 
-socket_router::socket_router(profile how, const router_settings& settings) {
+socket_router::socket_router(const profile& how, const router_settings& settings) {
   constexpr int tries = 16;
   for (int i = 1; !gateway_; ++i) {
     address_ = settings.address.value_or(any_loopback_address());

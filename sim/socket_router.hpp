@@ -43,7 +43,7 @@ class socket_router {
 
   /// A web server's port of 0 in the profile means any that is free. Throws
   /// std::system_error when a port cannot be opened.
-  explicit socket_router(profile how = {}, const router_settings& settings = {});
+  explicit socket_router(const profile& how = {}, const router_settings& settings = {});
   socket_router(const socket_router&) = delete;
   socket_router& operator=(const socket_router&) = delete;
   ~socket_router();

@@ -75,7 +75,7 @@ sim::profile with_options(sim::profile how, const test_router_options& options) 
   return how;
 }
 
-const test_router_options& checked(const test_router_options& options) {
+void check(const test_router_options& options) {
   constexpr std::chrono::seconds longest{std::numeric_limits<std::uint32_t>::max()};
   const auto require = [](bool holds, const char* otherwise) {
     if (!holds) throw std::invalid_argument(otherwise);
@@ -91,7 +91,6 @@ const test_router_options& checked(const test_router_options& options) {
           "the lease must be 1 s at least, and less than 2^32 s");
   require(options.uptime >= std::chrono::seconds{0} && options.uptime < longest,
           "the uptime must not be negative, and less than 2^32 s");
-  return options;
 }
 
 }  // namespace
@@ -128,8 +127,10 @@ class test_router::state {
   std::string profile;  ///< of the router's thread
 };
 
-test_router::test_router(std::string_view profile, const test_router_options& how)
-    : state_(std::make_unique<state>(known_profile(profile), checked(how))) {}
+test_router::test_router(std::string_view profile, const test_router_options& how) {
+  check(how);
+  state_ = std::make_unique<state>(known_profile(profile), how);
+}
 
 test_router::~test_router() = default;
 
@@ -208,7 +209,7 @@ void test_router::reboot(bool keep_mappings) {
 void test_router::set_public_address(const std::optional<ip_address>& address) {
   test_router_options wanted;
   wanted.public_address = address;
-  checked(wanted);
+  check(wanted);
   state_->router.change(
       [&](sim::gateway& model, time_point now) { model.set_public_address(now, address); });
 }
