@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::chrono::milliseconds first_announcement_pause{250};
 constexpr ip_address all_hosts_v4{ip_address::v4_bytes{224, 0, 0, 1}};
+constexpr ip_address all_nodes_v6{
+    ip_address::v6_bytes{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
 }  // namespace
 
@@ -22,14 +24,14 @@ gateway::gateway(const profile& how, const ip_address& lan, const std::optional<
 
 std::vector<datagram> gateway::handle(time_point now, const datagram& in) {
   std::vector<datagram> out;
-  const bool for_upnp =
-      in.to == endpoint{state_.lan, ssdp_port} || in.to == endpoint{ssdp_group, ssdp_port};
+  const bool is_for_it = state_.is_own(in.to.address);
+  const bool for_upnp = in.to.port == ssdp_port && (is_for_it || is_ssdp_group(in.to.address));
   if (for_upnp && state_.how.speaks_upnp) {
     upnp_.handle(state_, now, in);
     return upnp_.advance(state_, now);
   }
-  if (in.to != endpoint{state_.lan, server_port} || in.bytes.empty()) return out;
-  state_.table.remove_expired(now);
+  if (!is_for_it || in.to.port != server_port || in.bytes.empty()) return out;
+  end_leases(now);
   if (auto reply = answer(now, in)) out.push_back({in.to, in.from, std::move(*reply)});
   return out;
 }
@@ -40,7 +42,8 @@ http_answer gateway::handle_http(time_point now, const endpoint& from, std::stri
 
 /// RFC 6887 section 9 and appendix A: one port, two protocols, told apart by the first byte.
 std::optional<bytes> gateway::answer(time_point now, const datagram& in) {
-  const bool is_nat_pmp = in.bytes.front() == std::byte{0};
+  // NAT-PMP is for IPv4 only.
+  const bool is_nat_pmp = in.bytes.front() == std::byte{0} && in.to.address.is_v4();
   if (is_nat_pmp && state_.how.speaks_nat_pmp) return nat_pmp_answer(state_, now, in);
   if (state_.how.speaks_pcp) {
     auto reply = pcp_answer(state_, now, in);
@@ -55,7 +58,7 @@ std::optional<bytes> gateway::answer(time_point now, const datagram& in) {
 
 std::vector<datagram> gateway::advance(time_point now) {
   std::vector<datagram> out;
-  state_.table.remove_expired(now);
+  end_leases(now);
   if (state_.how.speaks_upnp) out = upnp_.advance(state_, now);
   while (next_announcement_ && *next_announcement_ <= now) {
     announce(now, out);
@@ -75,6 +78,7 @@ std::optional<time_point> gateway::deadline() const {
   const auto consider = [&first](const std::optional<time_point>& at) {
     if (at && (!first || *at < *first)) first = at;
   };
+  consider(state_.pinholes.next_expiry());
   consider(next_announcement_);
   if (state_.how.speaks_upnp) consider(upnp_.deadline());
   return first;
@@ -82,6 +86,8 @@ std::optional<time_point> gateway::deadline() const {
 
 void gateway::reboot(time_point now, bool keep_table) {
   state_.epoch_began = now;
+  state_.traffic = {};
+  for (line_state& line : state_.lines) line.terminated = false;
   if (!keep_table) forget_all();
   if (state_.how.speaks_upnp) upnp_.restart(state_, now);
   start_announcing(now);
@@ -92,6 +98,29 @@ void gateway::set_public_address(time_point now, const std::optional<ip_address>
   state_.wan = wan;
   if (state_.how.address_change_resets_epoch) state_.epoch_began = now;
   start_announcing(now);
+}
+
+void gateway::end_leases(time_point now) {
+  state_.table.remove_expired(now);
+  state_.pinholes.remove_expired(now);
+}
+
+std::optional<endpoint> gateway::pass_in(time_point now, transport what, const endpoint& remote,
+                                         const endpoint& to, std::size_t size) {
+  end_leases(now);
+  state_.traffic.bytes_received += size;
+  ++state_.traffic.packets_received;
+  if (to.address.is_v6()) {
+    const bool open = !state_.how.upnp.firewall_enabled || state_.pinholes.pass(what, remote, to);
+    return open ? std::optional{to} : std::nullopt;
+  }
+  if (!state_.wan || to.address != *state_.wan) return std::nullopt;
+  return state_.table.way_in(what, remote, to.port);
+}
+
+void gateway::pass_out(std::size_t size) {
+  state_.traffic.bytes_sent += size;
+  ++state_.traffic.packets_sent;
 }
 
 bool gateway::forget(transport what, const endpoint& internal) {
@@ -105,6 +134,7 @@ bool gateway::forget(transport what, std::uint16_t external_port) {
 void gateway::forget_all() {
   const std::vector<nat_rule> all = state_.table.rules();
   state_.table.clear();
+  state_.pinholes.clear();
   // What the household set by hand is in the settings and survives.
   for (const auto& rule : all) {
     if (rule.owner == rule_owner::household) state_.table.put(rule);
@@ -125,7 +155,14 @@ void gateway::start_announcing(time_point now) {
 void gateway::announce(time_point now, std::vector<datagram>& out) const {
   const endpoint from{state_.lan, server_port};
   const endpoint to{all_hosts_v4, announcement_port};
-  if (state_.how.speaks_pcp) out.push_back({from, to, pcp_announcement(state_, now)});
+  if (state_.how.speaks_pcp) {
+    const bytes packet = pcp_announcement(state_, now);
+    out.push_back({from, to, packet});
+    for (const ip_address& own : state_.lan_v6) {
+      if (!own.is_link_local()) continue;
+      out.push_back({{own, server_port}, {all_nodes_v6, announcement_port}, packet});
+    }
+  }
   if (state_.how.speaks_nat_pmp) out.push_back({from, to, nat_pmp_address(state_, now)});
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <damson/types.hpp>
@@ -36,6 +37,10 @@ class gateway {
   /// profile's processing time.
   http_answer handle_http(time_point now, const endpoint& from, std::string_view request);
 
+  /// What UPnP subscribers are to be told: HTTP requests that the caller carries. To be taken after
+  /// each call that may have changed something.
+  std::vector<event_message> take_events(time_point now) { return upnp_.take_events(state_, now); }
+
   /// Ends leases that have run out and sends announcements that are due.
   std::vector<datagram> advance(time_point now);
 
@@ -49,6 +54,17 @@ class gateway {
   /// A new public address, none for a lost uplink. Where the profile says so the epoch starts again
   /// and is announced; mappings stay.
   void set_public_address(time_point now, const std::optional<ip_address>& wan);
+
+  /// The router's addresses on the LAN in IPv6, its link-local one among them. With any, it hears
+  /// PCP and UPnP there as well, and lets in what its pinholes let in.
+  void set_lan_v6(std::vector<ip_address> addresses) { state_.lan_v6 = std::move(addresses); }
+
+  /// A packet of `size` bytes from outside, to the router's public address or, in IPv6, straight to
+  /// a host. Where it goes on to; empty: it is dropped.
+  std::optional<endpoint> pass_in(time_point now, transport what, const endpoint& remote,
+                                  const endpoint& to, std::size_t size = 64);
+  /// One that goes out, which every host may send.
+  void pass_out(std::size_t size = 64);
 
   /// Forgets one mapping, or all, and tells nobody.
   bool forget(transport what, const endpoint& internal);
@@ -65,6 +81,7 @@ class gateway {
   /// By transport and external port.
   std::vector<nat_rule> rules() const { return state_.table.rules(); }
   const nat_table& table() const noexcept { return state_.table; }
+  const pinhole_table& pinholes() const noexcept { return state_.pinholes; }
 
   /// What clients did that they must not, oldest first.
   const std::vector<complaint>& complaints() const noexcept { return state_.complaints; }
@@ -80,6 +97,7 @@ class gateway {
 
  private:
   std::optional<bytes> answer(time_point now, const datagram& in);
+  void end_leases(time_point now);
   void start_announcing(time_point now);
   void announce(time_point now, std::vector<datagram>& out) const;
 

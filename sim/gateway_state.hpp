@@ -15,6 +15,7 @@
 
 #include "sim/bytes.hpp"
 #include "sim/nat_table.hpp"
+#include "sim/pinhole_table.hpp"
 #include "sim/profile.hpp"
 
 namespace damson::sim {
@@ -41,6 +42,25 @@ struct complaint {
   friend bool operator==(const complaint&, const complaint&) = default;
 };
 
+/// What went through the WAN interface since the last start.
+struct wan_traffic {
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t packets_sent = 0;
+  std::uint64_t packets_received = 0;
+};
+
+/// What clients have set of one WANIPConnection or WANPPPConnection.
+struct line_state {
+  bool terminated = false;  ///< by ForceTermination
+  std::string type{};       ///< empty: the first that is possible
+  std::uint32_t auto_disconnect_time = 0;
+  std::uint32_t idle_disconnect_time = 0;
+  std::uint32_t warn_disconnect_delay = 0;
+  std::string user_name = "somebody";
+  std::string password{};
+};
+
 struct gateway_state {
   profile how;
   ip_address lan;
@@ -49,6 +69,13 @@ struct gateway_state {
   time_point epoch_began;
   nat_table table;
   std::vector<complaint> complaints;
+  /// Its addresses on the LAN in IPv6, the link-local one among them; none: it speaks IPv4 only.
+  std::vector<ip_address> lan_v6{};
+  pinhole_table pinholes{};
+  wan_traffic traffic{};
+  std::vector<line_state> lines{};   ///< see `line`
+  std::string default_connection{};  ///< as a client has set it; empty: the first
+  bool internet_disabled = false;    ///< by SetEnabledForInternet
   /// The next port under `port_policy::own_choice`.
   std::uint16_t next_own_port = 40'000;
 
@@ -57,6 +84,24 @@ struct gateway_state {
     const auto passed = std::chrono::floor<std::chrono::seconds>(now - epoch_began).count();
     return static_cast<std::uint32_t>(how.epoch_start + static_cast<std::uint64_t>(passed));
   }
+
+  /// That of one of the profile's connections.
+  line_state& line(std::size_t connection) {
+    if (lines.size() <= connection) lines.resize(connection + 1);
+    return lines[connection];
+  }
+
+  bool is_own(const ip_address& address) const {
+    return address == lan || std::ranges::count(lan_v6, address) != 0;
+  }
+
+  /// Whether a host has as much as its quota lets it have.
+  bool quota_is_used(const ip_address& host) const {
+    return how.rules_per_host &&
+           table.count_of(host) + pinholes.count_of(host) >= *how.rules_per_host;
+  }
+
+  bool is_full() const { return table.size() + pinholes.size() >= how.max_rules; }
 
   void complain(time_point now, std::string what) { complaints.push_back({now, std::move(what)}); }
 

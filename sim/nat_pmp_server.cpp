@@ -52,7 +52,7 @@ class map_service {
       if (rule->owner != rule_owner::nat_pmp) return refuse(nat_pmp_result::not_authorized);
       return keep(*rule);
     }
-    if (state_.table.size() >= state_.how.max_rules) {
+    if (state_.is_full() || state_.quota_is_used(host_)) {
       return refuse(nat_pmp_result::out_of_resources);
     }
     const std::uint16_t wanted =

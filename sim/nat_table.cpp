@@ -1,6 +1,7 @@
 #include "sim/nat_table.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 namespace damson::sim {
 
@@ -13,6 +14,23 @@ constexpr std::uint16_t last_port = 65535;
 transport other(transport what) { return what == transport::tcp ? transport::udp : transport::tcp; }
 
 }  // namespace
+
+bool peer_filter::lets_in(const endpoint& remote) const {
+  if (port != 0 && port != remote.port) return false;
+  const auto& wanted = address.to_v6();
+  const auto& got = remote.address.to_v6();
+  for (unsigned bit = 0; bit < prefix_length; ++bit) {
+    const unsigned mask = 0x80U >> (bit % 8);
+    if (((wanted[bit / 8] ^ got[bit / 8]) & mask) != 0) return false;
+  }
+  return true;
+}
+
+bool nat_rule::lets_in(const endpoint& remote) const {
+  return filters.empty() || std::ranges::any_of(filters, [&](const peer_filter& filter) {
+           return filter.lets_in(remote);
+         });
+}
 
 const nat_rule* nat_table::at_internal(transport what, const endpoint& internal) const {
   const auto ports = ports_of(what, internal);
@@ -50,8 +68,8 @@ void nat_table::put(nat_rule rule) {
       }
     }
   }
-  remove_external(rule.transport, rule.external_port);
   const external_key key{rule.transport, rule.external_port};
+  if (!remove_external(rule.transport, rule.external_port)) ++changes_;
   by_internal_.emplace(rule.transport, rule.internal, rule.external_port);
   if (rule.expires) by_expiry_.emplace(*rule.expires, key);
   by_external_.emplace(key, std::move(rule));
@@ -67,6 +85,7 @@ bool nat_table::remove_external(transport what, std::uint16_t port) {
   const external_key key{what, port};
   const auto found = by_external_.find(key);
   if (found == by_external_.end()) return false;
+  ++changes_;
   const nat_rule& rule = found->second;
   if (rule.expires) by_expiry_.erase({*rule.expires, key});
   by_internal_.erase({what, rule.internal, port});
@@ -85,7 +104,47 @@ std::size_t nat_table::remove_all(transport what, const ip_address& host, rule_o
   return doomed.size();
 }
 
+const nat_flow* nat_table::flow(transport what, const endpoint& internal,
+                                const endpoint& remote) const {
+  const auto found = std::ranges::find_if(flows_, [&](const nat_flow& one) {
+    return one.transport == what && one.internal == internal && one.remote == remote;
+  });
+  return found == flows_.end() ? nullptr : &*found;
+}
+
+const nat_flow* nat_table::flow_of(transport what, const endpoint& internal) const {
+  const auto found = std::ranges::find_if(flows_, [&](const nat_flow& one) {
+    return one.transport == what && one.internal == internal;
+  });
+  return found == flows_.end() ? nullptr : &*found;
+}
+
+void nat_table::put_flow(nat_flow flow) {
+  remove_flow(flow);
+  flows_.push_back(flow);
+}
+
+void nat_table::remove_flow(const nat_flow& flow) {
+  std::erase_if(
+      flows_, [ends = std::tuple{flow.transport, flow.internal, flow.remote}](const nat_flow& one) {
+        return std::tuple{one.transport, one.internal, one.remote} == ends;
+      });
+}
+
+std::optional<endpoint> nat_table::way_in(transport what, const endpoint& remote,
+                                          std::uint16_t port) const {
+  for (const nat_flow& one : flows_) {
+    if (one.transport == what && one.external_port == port && one.remote == remote) {
+      return one.internal;
+    }
+  }
+  const nat_rule* rule = at_external(what, port);
+  if (rule == nullptr || !rule->lets_in(remote)) return std::nullopt;
+  return rule->internal;
+}
+
 void nat_table::remove_expired(time_point now) {
+  std::erase_if(flows_, [now](const nat_flow& one) { return one.expires <= now; });
   while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
     const auto [what, port] = by_expiry_.begin()->second;
     remove_external(what, port);
@@ -93,13 +152,21 @@ void nat_table::remove_expired(time_point now) {
 }
 
 std::optional<time_point> nat_table::next_expiry() const {
-  if (by_expiry_.empty()) return std::nullopt;
-  return by_expiry_.begin()->first;
+  std::optional<time_point> first;
+  if (!by_expiry_.empty()) first = by_expiry_.begin()->first;
+  for (const nat_flow& one : flows_) {
+    if (!first || one.expires < *first) first = one.expires;
+  }
+  return first;
 }
 
 bool nat_table::is_free(transport what, std::uint16_t port,
                         const std::optional<ip_address>& host) const {
   if (port == 0 || at_external(what, port) != nullptr) return false;
+  const bool has_flows = std::ranges::any_of(flows_, [&](const nat_flow& one) {
+    return one.transport == what && one.external_port == port;
+  });
+  if (has_flows) return false;
   if (!host) return true;
   const nat_rule* twin = at_external(other(what), port);
   return twin == nullptr || twin->internal.address == *host;
@@ -116,9 +183,9 @@ std::uint16_t nat_table::free_port(transport what, std::uint16_t from,
 }
 
 std::size_t nat_table::count_of(const ip_address& host) const {
-  return static_cast<std::size_t>(
-      std::count_if(by_external_.begin(), by_external_.end(),
-                    [&](const auto& entry) { return entry.second.internal.address == host; }));
+  const auto is_its = [&](const auto& one) { return one.internal.address == host; };
+  return static_cast<std::size_t>(std::ranges::count_if(std::views::values(by_external_), is_its) +
+                                  std::ranges::count_if(flows_, is_its));
 }
 
 std::vector<nat_rule> nat_table::rules() const {
@@ -129,9 +196,11 @@ std::vector<nat_rule> nat_table::rules() const {
 }
 
 void nat_table::clear() {
+  ++changes_;
   by_external_.clear();
   by_internal_.clear();
   by_expiry_.clear();
+  flows_.clear();
 }
 
 }  // namespace damson::sim

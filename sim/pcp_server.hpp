@@ -1,6 +1,6 @@
 #pragma once
 
-/// The PCP side of a gateway model: version 2, ANNOUNCE and MAP, PREFER_FAILURE (RFC 6887).
+/// The PCP side of a gateway model: version 2 with ANNOUNCE, MAP and PEER (RFC 6887).
 
 #include <cstdint>
 #include <optional>

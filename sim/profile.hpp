@@ -26,6 +26,7 @@ enum class pcp_result : std::uint8_t {
   user_exceeded_quota = 10,
   cannot_provide_external = 11,
   address_mismatch = 12,
+  excessive_remote_peers = 13,
 };
 
 /// Result codes of NAT-PMP (RFC 6886 section 3.5).
@@ -77,6 +78,11 @@ struct profile {
   std::chrono::seconds long_error{1'800};       ///< RFC 6887 section 7.4
   std::uint32_t max_rules = 60'000;             ///< more are NO_RESOURCES
   std::optional<std::uint32_t> rules_per_host;  ///< more are USER_EX_QUOTA
+  bool serves_peer = true;                      ///< else PEER is UNSUPP_OPCODE (Q-33)
+  bool allows_third_party = false;              ///< else that option is UNSUPP_OPTION (Q-32)
+  bool ignores_prefer_failure = false;          ///< another port all the same (Q-30)
+  bool ignores_filters = false;                 ///< accepted, and everybody may come (Q-31)
+  std::uint32_t max_filters = 8;                ///< of one mapping; more: EXCESSIVE_REMOTE_PEERS
 
   // What it tells.
   port_policy external_port = port_policy::as_suggested;
@@ -90,7 +96,8 @@ struct profile {
   /// Multicast announcements after a start or an address change: 250 ms after the first the second,
   /// then at doubled intervals (RFC 6886 section 3.2.1, RFC 6887 section 14.1.2). 0: none.
   std::uint32_t announcements = 10;
-  bool address_change_resets_epoch = true;  ///< Q-39
+  bool address_change_resets_epoch = true;   ///< Q-39
+  bool renewed_pinhole_echoes_port = false;  ///< what was suggested, 0 included (Q-27)
 
   upnp_profile upnp;
 };

@@ -2,402 +2,367 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <cstdint>
-#include <optional>
-#include <span>
-#include <string>
-#include <utility>
+#include <iterator>
 
-#include "sim/message_text.hpp"
+#include "sim/upnp_codes.hpp"
+#include "sim/upnp_firewall.hpp"
+#include "sim/upnp_line.hpp"
+#include "sim/upnp_mapping.hpp"
 
 namespace damson::sim {
 
 namespace {
 
-constexpr int invalid_action = 401;
-constexpr int invalid_args = 402;
-constexpr int action_failed = 501;
-constexpr int string_too_long = 605;
-constexpr int not_authorized = 606;
-constexpr int no_such_entry = 714;
-constexpr int external_wildcard = 716;
-constexpr int conflict = 718;
-constexpr int same_ports = 724;
-constexpr int only_permanent = 725;
-constexpr int remote_host_wildcard_only = 726;
-constexpr int no_port_maps = 728;
-constexpr int other_mechanisms = 729;
-constexpr int internal_wildcard = 732;
+using arg = action_argument;
+using args = std::span<const action_argument>;
 
-/// The longest lease, and what 0 stands for, in version 2 (WANIPConnection:2 section 2.3.17).
-constexpr std::chrono::seconds longest_lease{604'800};
-constexpr std::uint16_t first_user_port = 1024;
-constexpr std::size_t longest_description = 256;
-constexpr std::uint32_t any_number = 0xffff'ffff;
+constexpr std::string_view any_connection;
+constexpr std::string_view ip = "WANIPConnection";
+constexpr std::string_view ppp = "WANPPPConnection";
+constexpr std::string_view common = "WANCommonInterfaceConfig";
+constexpr std::string_view layer3 = "Layer3Forwarding";
+constexpr std::string_view firewall = "WANIPv6FirewallControl";
 
-/// The arguments of AddPortMapping or AddAnyPortMapping.
-struct add_request {
-  transport what{};
-  std::uint16_t external_port = 0;
-  endpoint internal;
-  std::uint32_t lease = 0;
-  std::string description;
+/// One entry of the table of mappings; actions take and give parts of it.
+constexpr std::array mapping{
+    arg{"NewRemoteHost", "RemoteHost"},
+    arg{"NewExternalPort", "ExternalPort"},
+    arg{"NewProtocol", "PortMappingProtocol"},
+    arg{"NewInternalPort", "InternalPort"},
+    arg{"NewInternalClient", "InternalClient"},
+    arg{"NewEnabled", "PortMappingEnabled"},
+    arg{"NewPortMappingDescription", "PortMappingDescription"},
+    arg{"NewLeaseDuration", "PortMappingLeaseDuration"},
+};
+constexpr args mapping_key = args{mapping}.first(3);
+constexpr args mapping_target = args{mapping}.subspan(3);
+constexpr std::array mapping_index{arg{"NewPortMappingIndex", "PortMappingNumberOfEntries"}};
+constexpr std::array reserved_port{arg{"NewReservedPort", "ExternalPort"}};
+constexpr std::array listed_range{
+    arg{"NewStartPort", "ExternalPort"},
+    arg{"NewEndPort", "ExternalPort"},
+    arg{"NewProtocol", "PortMappingProtocol"},
+    arg{"NewManage", "A_ARG_TYPE_Manage"},
+    arg{"NewNumberOfPorts", "PortMappingNumberOfEntries"},
+};
+constexpr args deleted_range = args{listed_range}.first(4);
+constexpr std::array listing{arg{"NewPortListing", "A_ARG_TYPE_PortListing"}};
+
+constexpr std::array type_info{arg{"NewConnectionType", "ConnectionType"},
+                               arg{"NewPossibleConnectionTypes", "PossibleConnectionTypes"}};
+constexpr args set_type = args{type_info}.first(1);
+constexpr std::array status_info{arg{"NewConnectionStatus", "ConnectionStatus"},
+                                 arg{"NewLastConnectionError", "LastConnectionError"},
+                                 arg{"NewUptime", "Uptime"}};
+constexpr std::array nat_status{arg{"NewRSIPAvailable", "RSIPAvailable"},
+                                arg{"NewNATEnabled", "NATEnabled"}};
+constexpr std::array outside_address{arg{"NewExternalIPAddress", "ExternalIPAddress"}};
+constexpr std::array auto_time{arg{"NewAutoDisconnectTime", "AutoDisconnectTime"}};
+constexpr std::array idle_time{arg{"NewIdleDisconnectTime", "IdleDisconnectTime"}};
+constexpr std::array warn_delay{arg{"NewWarnDisconnectDelay", "WarnDisconnectDelay"}};
+
+constexpr std::array account{arg{"NewUserName", "UserName"}, arg{"NewPassword", "Password"}};
+constexpr std::array bit_rates{arg{"NewUpstreamMaxBitRate", "UpstreamMaxBitRate"},
+                               arg{"NewDownstreamMaxBitRate", "DownstreamMaxBitRate"}};
+constexpr std::array encryption{arg{"NewPPPEncryptionProtocol", "PPPEncryptionProtocol"}};
+constexpr std::array compression{arg{"NewPPPCompressionProtocol", "PPPCompressionProtocol"}};
+constexpr std::array authentication{
+    arg{"NewPPPAuthenticationProtocol", "PPPAuthenticationProtocol"}};
+
+constexpr std::array link_properties{
+    arg{"NewWANAccessType", "WANAccessType"},
+    arg{"NewLayer1UpstreamMaxBitRate", "Layer1UpstreamMaxBitRate"},
+    arg{"NewLayer1DownstreamMaxBitRate", "Layer1DownstreamMaxBitRate"},
+    arg{"NewPhysicalLinkStatus", "PhysicalLinkStatus"}};
+constexpr std::array bytes_sent{arg{"NewTotalBytesSent", "TotalBytesSent"}};
+constexpr std::array bytes_received{arg{"NewTotalBytesReceived", "TotalBytesReceived"}};
+constexpr std::array packets_sent{arg{"NewTotalPacketsSent", "TotalPacketsSent"}};
+constexpr std::array packets_received{arg{"NewTotalPacketsReceived", "TotalPacketsReceived"}};
+constexpr std::array most_active{arg{"NewMaximumActiveConnections", "MaximumActiveConnections"}};
+constexpr std::array provider{arg{"NewWANAccessProvider", "WANAccessProvider"}};
+constexpr std::array active_index{arg{"NewActiveConnectionIndex", "NumberOfActiveConnections"}};
+constexpr std::array active_connection{
+    arg{"NewActiveConnDeviceContainer", "ActiveConnectionDeviceContainer"},
+    arg{"NewActiveConnectionServiceID", "ActiveConnectionServiceID"}};
+constexpr std::array for_internet{arg{"NewEnabledForInternet", "EnabledForInternet"}};
+constexpr std::array default_service{
+    arg{"NewDefaultConnectionService", "DefaultConnectionService"}};
+
+constexpr std::array firewall_status{arg{"FirewallEnabled", "FirewallEnabled"},
+                                     arg{"InboundPinholeAllowed", "InboundPinholeAllowed"}};
+constexpr std::array new_pinhole{
+    arg{"RemoteHost", "A_ARG_TYPE_IPv6Address"},     arg{"RemotePort", "A_ARG_TYPE_Port"},
+    arg{"InternalClient", "A_ARG_TYPE_IPv6Address"}, arg{"InternalPort", "A_ARG_TYPE_Port"},
+    arg{"Protocol", "A_ARG_TYPE_Protocol"},          arg{"LeaseTime", "A_ARG_TYPE_LeaseTime"}};
+constexpr args pinhole_ends = args{new_pinhole}.first(5);
+constexpr std::array outbound_timeout{
+    arg{"OutboundPinholeTimeout", "A_ARG_TYPE_OutboundPinholeTimeout"}};
+constexpr std::array longer_pinhole{arg{"UniqueID", "A_ARG_TYPE_UniqueID"},
+                                    arg{"NewLeaseTime", "A_ARG_TYPE_LeaseTime"}};
+constexpr args pinhole_id = args{longer_pinhole}.first(1);
+constexpr std::array pinhole_packets{arg{"PinholePackets", "A_ARG_TYPE_PinholePackets"}};
+constexpr std::array is_working{arg{"IsWorking", "A_ARG_TYPE_Boolean"}};
+
+constexpr std::array table{
+    action_definition{any_connection, "SetConnectionType", 1, set_type, {}, set_connection_type},
+    action_definition{
+        any_connection, "GetConnectionTypeInfo", 1, {}, type_info, get_connection_type_info},
+    action_definition{ppp, "ConfigureConnection", 1, account, {}, configure_connection},
+    action_definition{any_connection, "RequestConnection", 1, {}, {}, request_connection},
+    action_definition{any_connection, "RequestTermination", 1, {}, {}, force_termination},
+    action_definition{any_connection, "ForceTermination", 1, {}, {}, force_termination},
+    action_definition{
+        any_connection, "SetAutoDisconnectTime", 1, auto_time, {}, set_auto_disconnect_time},
+    action_definition{
+        any_connection, "SetIdleDisconnectTime", 1, idle_time, {}, set_idle_disconnect_time},
+    action_definition{
+        any_connection, "SetWarnDisconnectDelay", 1, warn_delay, {}, set_warn_disconnect_delay},
+    action_definition{any_connection, "GetStatusInfo", 1, {}, status_info, get_status_info},
+    action_definition{
+        ppp, "GetLinkLayerMaxBitRates", 1, {}, bit_rates, get_link_layer_max_bit_rates},
+    action_definition{
+        ppp, "GetPPPEncryptionProtocol", 1, {}, encryption, get_ppp_encryption_protocol},
+    action_definition{
+        ppp, "GetPPPCompressionProtocol", 1, {}, compression, get_ppp_compression_protocol},
+    action_definition{ppp,
+                      "GetPPPAuthenticationProtocol",
+                      1,
+                      {},
+                      authentication,
+                      get_ppp_authentication_protocol},
+    action_definition{ppp, "GetUserName", 1, {}, args{account}.first(1), get_user_name},
+    action_definition{ppp, "GetPassword", 1, {}, args{account}.subspan(1), get_password},
+    action_definition{
+        any_connection, "GetAutoDisconnectTime", 1, {}, auto_time, get_auto_disconnect_time},
+    action_definition{
+        any_connection, "GetIdleDisconnectTime", 1, {}, idle_time, get_idle_disconnect_time},
+    action_definition{
+        any_connection, "GetWarnDisconnectDelay", 1, {}, warn_delay, get_warn_disconnect_delay},
+    action_definition{any_connection, "GetNATRSIPStatus", 1, {}, nat_status, get_nat_rsip_status},
+    action_definition{any_connection, "GetGenericPortMappingEntry", 1, mapping_index, mapping,
+                      get_generic_port_mapping_entry},
+    action_definition{any_connection, "GetSpecificPortMappingEntry", 1, mapping_key, mapping_target,
+                      get_specific_port_mapping_entry},
+    action_definition{any_connection, "AddPortMapping", 1, mapping, {}, add_port_mapping},
+    action_definition{ip, "AddAnyPortMapping", 2, mapping, reserved_port, add_any_port_mapping},
+    action_definition{any_connection, "DeletePortMapping", 1, mapping_key, {}, delete_port_mapping},
+    action_definition{
+        ip, "DeletePortMappingRange", 2, deleted_range, {}, delete_port_mapping_range},
+    action_definition{ip, "GetListOfPortMappings", 2, listed_range, listing,
+                      get_list_of_port_mappings},
+    action_definition{
+        any_connection, "GetExternalIPAddress", 1, {}, outside_address, get_external_ip_address},
+
+    action_definition{
+        common, "SetEnabledForInternet", 1, for_internet, {}, set_enabled_for_internet},
+    action_definition{
+        common, "GetEnabledForInternet", 1, {}, for_internet, get_enabled_for_internet},
+    action_definition{
+        common, "GetCommonLinkProperties", 1, {}, link_properties, get_common_link_properties},
+    action_definition{common, "GetWANAccessProvider", 1, {}, provider, get_wan_access_provider},
+    action_definition{
+        common, "GetMaximumActiveConnections", 1, {}, most_active, get_maximum_active_connections},
+    action_definition{common, "GetTotalBytesSent", 1, {}, bytes_sent, get_total_bytes_sent},
+    action_definition{
+        common, "GetTotalBytesReceived", 1, {}, bytes_received, get_total_bytes_received},
+    action_definition{common, "GetTotalPacketsSent", 1, {}, packets_sent, get_total_packets_sent},
+    action_definition{
+        common, "GetTotalPacketsReceived", 1, {}, packets_received, get_total_packets_received},
+    action_definition{common, "GetActiveConnection", 1, active_index, active_connection,
+                      get_active_connection},
+
+    action_definition{layer3,
+                      "SetDefaultConnectionService",
+                      1,
+                      default_service,
+                      {},
+                      set_default_connection_service},
+    action_definition{layer3,
+                      "GetDefaultConnectionService",
+                      1,
+                      {},
+                      default_service,
+                      get_default_connection_service},
+
+    action_definition{firewall, "GetFirewallStatus", 1, {}, firewall_status, get_firewall_status},
+    action_definition{firewall, "GetOutboundPinholeTimeout", 1, pinhole_ends, outbound_timeout,
+                      get_outbound_pinhole_timeout},
+    action_definition{firewall, "AddPinhole", 1, new_pinhole, pinhole_id, add_pinhole},
+    action_definition{firewall, "UpdatePinhole", 1, longer_pinhole, {}, update_pinhole},
+    action_definition{firewall, "DeletePinhole", 1, pinhole_id, {}, delete_pinhole},
+    action_definition{firewall, "GetPinholePackets", 1, pinhole_id, pinhole_packets,
+                      get_pinhole_packets},
+    action_definition{firewall, "CheckPinholeWorking", 1, pinhole_id, is_working,
+                      check_pinhole_working},
 };
 
-/// What the profile makes of a lease asked for.
-struct lease_outcome {
-  int code = 0;
-  bool dropped = false;                      ///< success without an entry
-  std::optional<std::chrono::seconds> span;  ///< empty: for ever
+constexpr std::array variables{
+    state_variable{"ConnectionType", "string"},
+    state_variable{"PossibleConnectionTypes", "string", true},
+    state_variable{"ConnectionStatus", "string", true},
+    state_variable{"Uptime", "ui4"},
+    state_variable{"LastConnectionError", "string"},
+    state_variable{"AutoDisconnectTime", "ui4"},
+    state_variable{"IdleDisconnectTime", "ui4"},
+    state_variable{"WarnDisconnectDelay", "ui4"},
+    state_variable{"UserName", "string"},
+    state_variable{"Password", "string"},
+    state_variable{"UpstreamMaxBitRate", "ui4"},
+    state_variable{"DownstreamMaxBitRate", "ui4"},
+    state_variable{"PPPEncryptionProtocol", "string"},
+    state_variable{"PPPCompressionProtocol", "string"},
+    state_variable{"PPPAuthenticationProtocol", "string"},
+    state_variable{"RSIPAvailable", "boolean"},
+    state_variable{"NATEnabled", "boolean"},
+    state_variable{"ExternalIPAddress", "string", true},
+    state_variable{"PortMappingNumberOfEntries", "ui2", true},
+    state_variable{"PortMappingEnabled", "boolean"},
+    state_variable{"PortMappingLeaseDuration", "ui4"},
+    state_variable{"RemoteHost", "string"},
+    state_variable{"ExternalPort", "ui2"},
+    state_variable{"InternalPort", "ui2"},
+    state_variable{"PortMappingProtocol", "string"},
+    state_variable{"InternalClient", "string"},
+    state_variable{"PortMappingDescription", "string"},
+    state_variable{"SystemUpdateID", "ui4", true},
+    state_variable{"A_ARG_TYPE_Manage", "boolean"},
+    state_variable{"A_ARG_TYPE_PortListing", "string"},
+
+    state_variable{"WANAccessType", "string"},
+    state_variable{"Layer1UpstreamMaxBitRate", "ui4"},
+    state_variable{"Layer1DownstreamMaxBitRate", "ui4"},
+    state_variable{"PhysicalLinkStatus", "string", true},
+    state_variable{"WANAccessProvider", "string"},
+    state_variable{"MaximumActiveConnections", "ui2"},
+    state_variable{"TotalBytesSent", "ui4"},
+    state_variable{"TotalBytesReceived", "ui4"},
+    state_variable{"TotalPacketsSent", "ui4"},
+    state_variable{"TotalPacketsReceived", "ui4"},
+    state_variable{"EnabledForInternet", "boolean", true},
+    state_variable{"NumberOfActiveConnections", "ui2"},
+    state_variable{"ActiveConnectionDeviceContainer", "string"},
+    state_variable{"ActiveConnectionServiceID", "string"},
+
+    state_variable{"DefaultConnectionService", "string", true},
+
+    state_variable{"FirewallEnabled", "boolean", true},
+    state_variable{"InboundPinholeAllowed", "boolean", true},
+    state_variable{"A_ARG_TYPE_IPv6Address", "string"},
+    state_variable{"A_ARG_TYPE_Port", "ui2"},
+    state_variable{"A_ARG_TYPE_Protocol", "ui2"},
+    state_variable{"A_ARG_TYPE_LeaseTime", "ui4"},
+    state_variable{"A_ARG_TYPE_UniqueID", "ui2"},
+    state_variable{"A_ARG_TYPE_OutboundPinholeTimeout", "ui4"},
+    state_variable{"A_ARG_TYPE_PinholePackets", "ui4"},
+    state_variable{"A_ARG_TYPE_Boolean", "boolean"},
 };
 
-lease_outcome judge_lease(const upnp_profile& how, std::uint32_t asked) {
-  const std::chrono::seconds span{asked};
-  const bool finite = asked != 0;
-  switch (how.leases) {
-    case lease_policy::only_permanent_725:
-      if (finite) return {only_permanent, false, {}};
-      return {};
-    case lease_policy::only_permanent_402:
-      if (finite) return {invalid_args, false, {}};
-      return {};
-    case lease_policy::finite_is_dropped:
-      return {0, finite, {}};
-    case lease_policy::only_finite_402:
-      if (!finite || span > longest_lease) return {invalid_args, false, {}};
-      break;
-    case lease_policy::as_asked:
-      if (how.version == 2 && span > longest_lease) return {invalid_args, false, {}};
-      if (!finite && how.version == 2) return {0, false, longest_lease};
-      break;
-  }
-  if (!finite) return {};
-  if (!how.forced_lease) return {0, false, span};
-  if (*how.forced_lease == 0) return {};
-  return {0, false, std::chrono::seconds{*how.forced_lease}};
+bool has(const upnp_service& service, const action_definition& one) {
+  const bool of_it =
+      one.service == service.kind || (one.service.empty() && service.role == upnp_role::connection);
+  return of_it && one.version <= service.version;
 }
 
-class connection_actions {
- public:
-  connection_actions(gateway_state& state, const action_context& context, const soap_call& call)
-      : state_(state), how_(state.how.upnp), context_(context), call_(call) {}
-
-  action_result add() {
-    add_request request;
-    if (const int code = read(request)) return {code, {}};
-    if (const int code = refuse(request)) return {code, {}};
-    const lease_outcome lease = judge_lease(how_, request.lease);
-    if (lease.code != 0) return {lease.code, {}};
-    const nat_rule* holder = state_.table.at_external(request.what, request.external_port);
-    if (holder != nullptr) {
-      if (const int code = contest(request, *holder)) return {code, {}};
-    } else if (full(request)) {
-      return {no_room(), {}};
-    }
-    if (!lease.dropped && !how_.success_without_entry) keep(request, lease, holder);
-    return {};
-  }
-
-  action_result add_any() {
-    add_request request;
-    if (const int code = read(request)) return {code, {}};
-    if (const int code = refuse(request)) return {code, {}};
-    const lease_outcome lease = judge_lease(how_, request.lease);
-    if (lease.code != 0) return {lease.code, {}};
-    const nat_rule* holder = state_.table.at_external(request.what, request.external_port);
-    const bool again = holder != nullptr && !how_.any_port_moves &&
-                       holder->internal == request.internal && contest(request, *holder) == 0;
-    if (!again) {
-      holder = nullptr;
-      if (full(request)) return {no_port_maps, {}};
-      request.external_port = state_.choose_port(request.what, request.external_port, std::nullopt);
-      if (request.external_port == 0) return {no_port_maps, {}};
-    }
-    if (!lease.dropped && !how_.success_without_entry) keep(request, lease, holder);
-    if (how_.reserved_port_name.empty()) return {};
-    return {0, {{how_.reserved_port_name, std::to_string(request.external_port)}}};
-  }
-
-  action_result remove() {
-    if (how_.refuses_deletes_with) return {*how_.refuses_deletes_with, {}};
-    transport what{};
-    std::uint16_t port = 0;
-    if (!read_key(what, port)) return {invalid_args, {}};
-    const nat_rule* rule = state_.table.at_external(what, port);
-    if (rule == nullptr || !value("NewRemoteHost").empty()) return {no_such_entry, {}};
-    // version 1 does not tell a stranger that there is an entry.
-    const bool foreign =
-        !is_ours(*rule) || (how_.secure_mode && rule->internal.address != context_.sender);
-    if (foreign) return {how_.version == 2 ? not_authorized : no_such_entry, {}};
-    state_.table.remove_external(what, port);
-    return {};
-  }
-
-  action_result specific_entry() const {
-    transport what{};
-    std::uint16_t port = 0;
-    if (!read_key(what, port)) return {invalid_args, {}};
-    const nat_rule* rule = state_.table.at_external(what, port);
-    if (rule == nullptr || !value("NewRemoteHost").empty()) return {how_.missing_entry_code, {}};
-    return {0, target_of(*rule)};
-  }
-
-  action_result generic_entry() const {
-    const auto index = read_decimal(value("NewPortMappingIndex"), 65'535);
-    if (!index) return {invalid_args, {}};
-    const auto rules = state_.table.rules();
-    if (*index >= rules.size()) return {how_.list_end_code, {}};
-    const nat_rule& rule = rules[*index];
-    action_result out{0,
-                      {{"NewRemoteHost", ""},
-                       {"NewExternalPort", std::to_string(rule.external_port)},
-                       {"NewProtocol", rule.transport == transport::tcp ? "TCP" : "UDP"}}};
-    const auto target = target_of(rule);
-    out.out.insert(out.out.end(), target.begin(), target.end());
-    return out;
-  }
-
-  action_result external_address() const {
-    std::string text;
-    if (is_up() && address()) text = to_string(*address());
-    if (text.empty() && how_.unknown_address_is_zero) text = "0.0.0.0";
-    return {0, {{"NewExternalIPAddress", text}}};
-  }
-
-  action_result status() const {
-    const auto passed = std::chrono::floor<std::chrono::seconds>(context_.now - context_.booted);
-    const auto seconds = static_cast<std::uint32_t>(passed.count());
-    return {0,
-            {{"NewConnectionStatus", is_up() ? connection().status : "Disconnected"},
-             {"NewLastConnectionError", "ERROR_NONE"},
-             {"NewUptime", std::to_string(how_.uptime.value_or(seconds))}}};
-  }
-
-  action_result link_properties() const {
-    return {0,
-            {{"NewWANAccessType", "Ethernet"},
-             {"NewLayer1UpstreamMaxBitRate", "100000000"},
-             {"NewLayer1DownstreamMaxBitRate", "100000000"},
-             {"NewPhysicalLinkStatus", state_.wan ? "Up" : "Down"}}};
-  }
-
-  action_result default_connection() const {
-    return {0, {{"NewDefaultConnectionService", std::string{context_.default_connection}}}};
-  }
-
- private:
-  const std::string& value(std::string_view name) const {
-    return std::ranges::find(call_.arguments, name, &soap_arguments::value_type::first)->second;
-  }
-
-  const wan_connection& connection() const { return how_.connections[context_.service.connection]; }
-
-  const std::optional<ip_address>& address() const {
-    return connection().address ? connection().address : state_.wan;
-  }
-
-  /// some do not forward at all behind another NAT.
-  bool is_up() const {
-    if (!connection().up || !address()) return false;
-    return !how_.private_wan_disables || classify(*address()) == address_class::public_address;
-  }
-
-  bool is_ours(const nat_rule& rule) const {
-    return rule.owner == rule_owner::upnp ||
-           (how_.one_rule_for_all_protocols && rule.owner != rule_owner::household);
-  }
-
-  int policy_refusal() const { return how_.policy_refusals_are_718 ? conflict : not_authorized; }
-
-  bool read_transport(transport& what) const {
-    const std::string& name = value("NewProtocol");  // capitals only
-    what = name == "TCP" ? transport::tcp : transport::udp;
-    return name == "TCP" || name == "UDP";
-  }
-
-  bool read_key(transport& what, std::uint16_t& port) const {
-    const auto number = read_decimal(value("NewExternalPort"), 65'535);
-    port = static_cast<std::uint16_t>(number.value_or(0));
-    return number && read_transport(what);
-  }
-
-  /// 0 or the code that the arguments deserve by themselves.
-  int read(add_request& out) const {
-    const auto internal_port = read_decimal(value("NewInternalPort"), 65'535);
-    const auto client = ip_address::parse(value("NewInternalClient"));
-    const auto lease = read_decimal(value("NewLeaseDuration"), any_number);
-    const std::string& enabled = value("NewEnabled");
-    constexpr std::array booleans{"0", "1", "false", "true", "no", "yes"};
-    if (!read_key(out.what, out.external_port) || !internal_port || !client || !client->is_v4() ||
-        !lease || std::ranges::count(booleans, enabled) == 0) {
-      return invalid_args;
-    }
-    if (!value("NewRemoteHost").empty()) return remote_host_wildcard_only;
-    if (out.external_port == 0) return external_wildcard;
-    if (*internal_port == 0) return how_.version == 2 ? internal_wildcard : invalid_args;
-    if (value("NewPortMappingDescription").size() > longest_description) return string_too_long;
-    if (enabled != "1") state_.complain(context_.now, "a mapping that is not enabled (Q-187)");
-    out.internal = {*client, static_cast<std::uint16_t>(*internal_port)};
-    out.lease = *lease;
-    out.description = value("NewPortMappingDescription");
-    return 0;
-  }
-
-  /// 0 or the code by which this router refuses such a mapping whatever its table holds.
-  int refuse(const add_request& request) {
-    if (how_.refuses_adds_with && how_.refused_adds.value_or(1) > 0) {
-      if (how_.refused_adds) --*how_.refused_adds;
-      return *how_.refuses_adds_with;
-    }
-    if (!is_up()) return action_failed;
-    if (how_.secure_mode && request.internal.address != context_.sender) return policy_refusal();
-    const bool low =
-        request.external_port < first_user_port || request.internal.port < first_user_port;
-    if (how_.refuses_low_ports && low) return policy_refusal();
-    if (how_.same_ports_required && request.external_port != request.internal.port) {
-      return same_ports;
-    }
-    return 0;
-  }
-
-  /// 0 where the rule that holds the port may be overwritten: by the same client, and only a rule
-  /// of this protocol (WANIPConnection:1 section 2.4.16).
-  int contest(const add_request& request, const nat_rule& holder) const {
-    const bool same_client = holder.internal.address == request.internal.address;
-    if (holder.owner == rule_owner::upnp) {
-      const bool may = same_client || how_.overwrites_anybody;
-      return may && !how_.no_overwriting ? 0 : conflict;
-    }
-    if (is_ours(holder) && holder.internal == request.internal) return 0;
-    return how_.version == 2 ? other_mechanisms : conflict;
-  }
-
-  int no_room() const {
-    if (how_.full_table_is_silent) return 0;
-    return how_.version == 2 ? no_port_maps : conflict;
-  }
-
-  bool full(const add_request& request) const {
-    const auto quota = state_.how.rules_per_host;
-    return state_.table.size() >= state_.how.max_rules ||
-           (quota && state_.table.count_of(request.internal.address) >= *quota);
-  }
-
-  void keep(const add_request& request, const lease_outcome& lease, const nat_rule* holder) {
-    nat_rule rule{request.what, request.external_port, rule_owner::upnp,   request.internal,
-                  {},           std::nullopt,          request.description};
-    if (lease.span) rule.expires = context_.now + *lease.span;
-    if (holder != nullptr) {
-      // A rule that another protocol made stays that protocol's.
-      rule.owner = holder->owner;
-      rule.nonce = holder->nonce;
-      if (how_.refresh_does_not_extend) rule.expires = holder->expires;
-    }
-    state_.table.put(std::move(rule));
-  }
-
-  soap_arguments target_of(const nat_rule& rule) const {
-    std::int64_t left = 0;
-    if (rule.expires && !how_.shows_lease_as_zero) {
-      left = std::chrono::ceil<std::chrono::seconds>(*rule.expires - context_.now).count();
-    }
-    return {{"NewInternalPort", std::to_string(rule.internal.port)},
-            {"NewInternalClient", to_string(rule.internal.address)},
-            {"NewEnabled", "1"},
-            {"NewPortMappingDescription", rule.description},
-            {"NewLeaseDuration", std::to_string(left)}};
-  }
-
-  gateway_state& state_;
-  upnp_profile& how_;
-  const action_context& context_;
-  const soap_call& call_;
-};
-
-constexpr std::array<std::string_view, 8> mapping_arguments{"NewRemoteHost",
-                                                            "NewExternalPort",
-                                                            "NewProtocol",
-                                                            "NewInternalPort",
-                                                            "NewInternalClient",
-                                                            "NewEnabled",
-                                                            "NewPortMappingDescription",
-                                                            "NewLeaseDuration"};
-constexpr std::array<std::string_view, 3> key_arguments{"NewRemoteHost", "NewExternalPort",
-                                                        "NewProtocol"};
-constexpr std::array<std::string_view, 1> index_arguments{"NewPortMappingIndex"};
-
-/// What never changes here.
-action_result connection_type() {
-  const std::string type = "IP_Routed";
-  return {0, {{"NewConnectionType", type}, {"NewPossibleConnectionTypes", type}}};
+/// Of a variable that no action is about.
+bool is_of(const upnp_service& service, const state_variable& one) {
+  return one.name == "SystemUpdateID" && service.kind == ip && service.version >= 2;
 }
 
-action_result nat_status() { return {0, {{"NewRSIPAvailable", "0"}, {"NewNATEnabled", "1"}}}; }
-
-using service = connection_actions;
-
-struct action_definition {
-  std::string_view name;
-  upnp_role role{};
-  std::uint8_t version = 1;  ///< of the service that has it first
-  std::span<const std::string_view> arguments;
-  action_result (*serve)(service&) = nullptr;
-};
-
-constexpr std::array actions{
-    action_definition{"AddPortMapping", upnp_role::connection, 1, mapping_arguments,
-                      [](service& at) { return at.add(); }},
-    action_definition{"AddAnyPortMapping", upnp_role::connection, 2, mapping_arguments,
-                      [](service& at) { return at.add_any(); }},
-    action_definition{"DeletePortMapping", upnp_role::connection, 1, key_arguments,
-                      [](service& at) { return at.remove(); }},
-    action_definition{"GetSpecificPortMappingEntry", upnp_role::connection, 1, key_arguments,
-                      [](service& at) { return at.specific_entry(); }},
-    action_definition{"GetGenericPortMappingEntry", upnp_role::connection, 1, index_arguments,
-                      [](service& at) { return at.generic_entry(); }},
-    action_definition{"GetExternalIPAddress",
-                      upnp_role::connection,
-                      1,
-                      {},
-                      [](service& at) { return at.external_address(); }},
-    action_definition{
-        "GetStatusInfo", upnp_role::connection, 1, {}, [](service& at) { return at.status(); }},
-    action_definition{"GetConnectionTypeInfo",
-                      upnp_role::connection,
-                      1,
-                      {},
-                      [](service&) { return connection_type(); }},
-    action_definition{
-        "GetNATRSIPStatus", upnp_role::connection, 1, {}, [](service&) { return nat_status(); }},
-    action_definition{"GetCommonLinkProperties",
-                      upnp_role::common_interface,
-                      1,
-                      {},
-                      [](service& at) { return at.link_properties(); }},
-    action_definition{"GetDefaultConnectionService",
-                      upnp_role::layer3_forwarding,
-                      1,
-                      {},
-                      [](service& at) { return at.default_connection(); }},
-};
+std::string value_of(const gateway_state& state, const action_context& context,
+                     std::string_view variable) {
+  const std::size_t index = context.service.connection;
+  const upnp_profile& how = state.how.upnp;
+  const auto boolean = [](bool value) { return value ? "1" : "0"; };
+  if (variable == "PossibleConnectionTypes") {
+    return std::string{possible_connection_types(context.service)};
+  }
+  if (variable == "ConnectionStatus") return connection_status(state, index);
+  if (variable == "ExternalIPAddress") return external_address(state, index);
+  if (variable == "PortMappingNumberOfEntries") return std::to_string(state.table.rules().size());
+  if (variable == "SystemUpdateID") return std::to_string(state.table.changes());
+  if (variable == "PhysicalLinkStatus") return link_status(state);
+  if (variable == "EnabledForInternet") return boolean(!state.internet_disabled);
+  if (variable == "FirewallEnabled") return boolean(how.firewall_enabled);
+  if (variable == "InboundPinholeAllowed") {
+    return boolean(how.firewall_enabled && how.pinholes_allowed);
+  }
+  return default_connection(state, context);
+}
 
 }  // namespace
 
-action_result perform(gateway_state& state, const action_context& context, const soap_call& call) {
+const std::string& action_call::value(std::string_view name) const {
+  return std::ranges::find(call.arguments, name, &soap_arguments::value_type::first)->second;
+}
+
+const std::optional<ip_address>& connection_address(const gateway_state& state,
+                                                    std::size_t connection) {
+  const auto& own = state.how.upnp.connections[connection].address;
+  return own ? own : state.wan;
+}
+
+bool connection_is_up(const gateway_state& state, std::size_t connection) {
+  const upnp_profile& how = state.how.upnp;
+  const auto& address = connection_address(state, connection);
+  const bool terminated = connection < state.lines.size() && state.lines[connection].terminated;
+  if (!how.connections[connection].up || !address || terminated || state.internet_disabled) {
+    return false;
+  }
+  return !how.private_wan_disables || classify(*address) == address_class::public_address;
+}
+
+std::vector<action_definition> actions_of(const upnp_profile& how, const upnp_service& service) {
+  std::vector<action_definition> out;
+  std::ranges::copy_if(table, std::back_inserter(out), [&](const action_definition& one) {
+    return has(service, one) && !how.missing_actions.contains(std::string{one.name});
+  });
+  return out;
+}
+
+std::vector<state_variable> variables_of(const upnp_profile& how, const upnp_service& service) {
+  const auto actions = actions_of(how, service);
+  const auto is_used = [&](std::string_view name) {
+    return std::ranges::any_of(actions, [&](const action_definition& one) {
+      return std::ranges::count(one.in, name, &arg::variable) != 0 ||
+             std::ranges::count(one.out, name, &arg::variable) != 0;
+    });
+  };
+  std::vector<state_variable> out;
+  std::ranges::copy_if(variables, std::back_inserter(out), [&](const state_variable& one) {
+    return is_used(one.name) || is_of(service, one);
+  });
+  return out;
+}
+
+soap_arguments evented_values(const gateway_state& state, const action_context& context) {
+  soap_arguments out;
+  for (const state_variable& one : variables_of(state.how.upnp, context.service)) {
+    if (one.evented) out.emplace_back(one.name, value_of(state, context, one.name));
+  }
+  return out;
+}
+
+action_outcome perform(gateway_state& state, const action_context& context, const soap_call& call) {
   const upnp_profile& how = state.how.upnp;
   if (how.missing_actions.contains(call.action)) return {how.missing_action_code, {}};
-  const auto* const found = std::ranges::find_if(actions, [&](const action_definition& one) {
-    return one.name == call.action && one.role == context.service.role &&
-           one.version <= context.service.version;
+  const auto* const found = std::ranges::find_if(table, [&](const action_definition& one) {
+    return one.name == call.action && has(context.service, one);
   });
-  if (found == actions.end()) return {invalid_action, {}};
-  const bool exact = std::ranges::equal(found->arguments, call.arguments, {}, {},
+  if (found == table.end()) return {upnp_code::invalid_action, {}};
+  const bool exact = std::ranges::equal(found->in, call.arguments, {}, &arg::name,
                                         &soap_arguments::value_type::first);
-  if (!exact) return {invalid_args, {}};
+  if (!exact) return {upnp_code::invalid_args, {}};
   state.table.remove_expired(context.now);
-  connection_actions at(state, context, call);
-  return found->serve(at);
+  state.pinholes.remove_expired(context.now);
+  action_call whole{state, context, call};
+  action_result result = found->serve(whole);
+  action_outcome out{result.code, {}};
+  for (std::size_t i = 0; i < result.out.size(); ++i) {
+    std::string name{found->out[i].name};
+    if (name == "NewReservedPort") name = how.reserved_port_name;
+    if (!name.empty()) out.out.emplace_back(std::move(name), std::move(result.out[i]));
+  }
+  return out;
 }
 
 }  // namespace damson::sim

@@ -1,35 +1,53 @@
 #pragma once
 
-/// The actions of WANIPConnection and WANPPPConnection, versions 1 and 2, and the few of the
-/// services beside them, on the NAT table of a gateway model.
+/// The actions that the services of a UPnP gateway model have: what each takes and gives, and the
+/// variables behind that.
 
-#include <optional>
+#include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
-#include <damson/types.hpp>
-
-#include "sim/gateway_state.hpp"
-#include "sim/upnp_soap.hpp"
-#include "sim/upnp_tree.hpp"
+#include "sim/upnp_action_call.hpp"
 
 namespace damson::sim {
 
-struct action_result {
+struct action_argument {
+  std::string_view name;
+  std::string_view variable;  ///< the related one
+};
+
+struct action_definition {
+  std::string_view service;  ///< "WANIPConnection"; empty: that and WANPPPConnection
+  std::string_view name;
+  std::uint8_t version = 1;  ///< of the service that has it first
+  std::span<const action_argument> in;
+  std::span<const action_argument> out;
+  action_result (*serve)(action_call&) = nullptr;
+};
+
+struct state_variable {
+  std::string_view name;
+  std::string_view type;  ///< "ui2"
+  bool evented = false;
+};
+
+/// Those of the service in its version that the profile has not left out.
+std::vector<action_definition> actions_of(const upnp_profile& how, const upnp_service& service);
+/// Those behind these actions, and those that are evented.
+std::vector<state_variable> variables_of(const upnp_profile& how, const upnp_service& service);
+
+/// The evented variables of the service and their values, in the order of its definition.
+soap_arguments evented_values(const gateway_state& state, const action_context& context);
+
+struct action_outcome {
   int code = 0;  ///< of the fault; 0 is success
   soap_arguments out;
 };
 
-/// What an action is called with, besides its arguments.
-struct action_context {
-  time_point now;
-  time_point booted;
-  ip_address sender;
-  const upnp_service& service;
-  std::string_view default_connection;  ///< what Layer3Forwarding names
-};
-
 /// Serves one call. Unknown actions, arguments that are not exactly those of the action in their
 /// order, and values that are none are refused.
-action_result perform(gateway_state& state, const action_context& context, const soap_call& call);
+action_outcome perform(gateway_state& state, const action_context& context, const soap_call& call);
 
 }  // namespace damson::sim

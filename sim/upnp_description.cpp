@@ -59,9 +59,9 @@ void write_service(element_writer& out, const upnp_service& service) {
   out.comment("<controlURL>/not/this/one</controlURL>");
   out.leaf("serviceType", service.type);
   out.leaf("serviceId", service.id);
-  out.leaf("SCPDURL", "/" + service.kind + ".xml");
+  out.leaf("SCPDURL", service.scpd_path);
   out.leaf("controlURL", service.control_url);
-  out.leaf("eventSubURL", "/evt/" + service.kind);
+  out.leaf("eventSubURL", service.event_path);
   out.close("service");
 }
 
@@ -166,6 +166,8 @@ std::string wifi_description_text(const upnp_site& where) {
   service.type = "urn:schemas-wifialliance-org:service:WFAWLANConfig:1";
   service.id = "urn:wifialliance-org:serviceId:WFAWLANConfig1";
   service.control_url = "/wps_control";
+  service.scpd_path = "/wps_scpd.xml";
+  service.event_path = "/wps_event";
   write_service(out, service);
   out.close("serviceList");
   out.close("device");

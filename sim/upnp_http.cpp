@@ -7,7 +7,9 @@
 #include <variant>
 
 #include "sim/upnp_actions.hpp"
+#include "sim/upnp_codes.hpp"
 #include "sim/upnp_description.hpp"
+#include "sim/upnp_scpd.hpp"
 
 namespace damson::sim {
 
@@ -16,7 +18,6 @@ namespace {
 constexpr std::string_view xml_type = "text/xml; charset=\"utf-8\"";
 constexpr std::string_view server_name = "Linux/6.1 UPnP/1.1 damson-sim/1.0";
 constexpr std::uint32_t longest_body = 65'536;
-constexpr int invalid_action = 401;
 
 std::string_view reason_of(std::uint16_t status) {
   struct entry {
@@ -31,9 +32,11 @@ std::string_view reason_of(std::uint16_t status) {
       entry{404, "Not Found"},
       entry{405, "Method Not Allowed"},
       entry{411, "Length Required"},
+      entry{412, "Precondition Failed"},
       entry{413, "Payload Too Large"},
       entry{415, "Unsupported Media Type"},
       entry{500, "Internal Server Error"},
+      entry{503, "Service Unavailable"},
       entry{505, "HTTP Version Not Supported"},
   };
   const auto* const found = std::ranges::find(entries, status, &entry::status);
@@ -60,17 +63,21 @@ std::string user_agent(const text_message& request) {
   return agent == nullptr ? std::string{} : *agent;
 }
 
-const upnp_device* holder_of(const upnp_device& device, upnp_role role) {
-  const bool here = std::ranges::any_of(
-      device.services, [role](const upnp_service& service) { return service.role == role; });
-  if (here) return &device;
-  for (const auto& inner : device.devices) {
-    if (const upnp_device* found = holder_of(inner, role)) return found;
-  }
-  return nullptr;
-}
-
 }  // namespace
+
+std::vector<std::string> connection_names(const upnp_device& root) {
+  std::vector<std::string> out;
+  for (const upnp_service& service : root.services) {
+    if (service.role != upnp_role::connection) continue;
+    out.push_back(root.uuid + ":WANConnectionDevice:" + std::to_string(root.version) + "," +
+                  service.id);
+  }
+  for (const upnp_device& inner : root.devices) {
+    const auto more = connection_names(inner);
+    out.insert(out.end(), more.begin(), more.end());
+  }
+  return out;
+}
 
 std::string upnp_call::argument(std::string_view name) const {
   const auto found = std::ranges::find(arguments, name, &soap_arguments::value_type::first);
@@ -78,14 +85,16 @@ std::string upnp_call::argument(std::string_view name) const {
 }
 
 web_visit::web_visit(gateway_state& state, const upnp_site& where, time_point booted,
-                     time_point now, const endpoint& from, std::vector<upnp_call>& calls)
+                     time_point now, const endpoint& from, std::vector<upnp_call>& calls,
+                     upnp_events& events)
     : state_(state),
       how_(state.how.upnp),
       where_(where),
       booted_(booted),
       now_(now),
       from_(from),
-      calls_(calls) {}
+      calls_(calls),
+      events_(events) {}
 
 http_answer web_visit::answer(std::string_view request) {
   const auto message = read_message(request);
@@ -98,6 +107,9 @@ http_answer web_visit::answer(std::string_view request) {
   const std::string path{words[1]};
   if (words[0] == "GET") return get(path);
   if (words[0] == "POST") return post(*message, path);
+  if (words[0] == "SUBSCRIBE" || words[0] == "UNSUBSCRIBE") {
+    return eventing(*message, words[0], path);
+  }
   return bare(405);
 }
 
@@ -105,11 +117,17 @@ http_answer web_visit::answer(std::string_view request) {
 bool web_visit::host_is_good(const text_message& request) {
   const std::string* const host = request.field("Host");
   if (host == nullptr || host->empty()) return false;
-  const bool numeric = std::ranges::all_of(*host, [](char c) {
-    constexpr std::string_view allowed = "0123456789.:[]";
-    return allowed.contains(c);
-  });
-  if (numeric && *host != where_.authority()) {
+  const bool numeric =
+      std::ranges::all_of(*host,
+                          [](char c) {
+                            constexpr std::string_view allowed = "0123456789abcdefABCDEF.:[]";
+                            return allowed.contains(c);
+                          }) &&
+      (host->starts_with('[') || host->find_first_of("abcdefABCDEF") == std::string::npos);
+  const auto is_it = [&](const ip_address& own) {
+    return same_word(*host, to_string(endpoint{ip_address{own.to_v6()}, where_.port}));
+  };
+  if (numeric && !is_it(state_.lan) && std::ranges::none_of(state_.lan_v6, is_it)) {
     state_.complain(now_, "HTTP Host is " + *host + " at " + where_.authority() + " (Q-107)");
   }
   return numeric;
@@ -129,6 +147,8 @@ http_answer web_visit::get(const std::string& path) {
     return with_body(200, xml_type, wifi_description_text(where_));
   }
   const auto services = services_of(root_);
+  const auto described = std::ranges::find(services, path, &upnp_service::scpd_path);
+  if (described != services.end()) return with_body(200, xml_type, scpd_text(how_, *described));
   return bare(std::ranges::count(services, path, &upnp_service::path) != 0 ? 405 : 404);
 }
 
@@ -156,32 +176,39 @@ http_answer web_visit::post(const text_message& request, const std::string& path
 http_answer web_visit::control(const text_message& request, const upnp_service& service) {
   const std::string* const field = request.field("SOAPAction");
   const auto [type, action] = named_action(field == nullptr ? std::string_view{} : *field);
-  if (type != service.type) return fault(invalid_action);
+  if (type != service.type) return fault(service, upnp_code::invalid_action);
   const auto read = read_call(how_, request.body, type, action,
                               [this](const std::string& what) { state_.complain(now_, what); });
   if (const auto* refusal = std::get_if<soap_refusal>(&read)) {
-    return refusal->code == 0 ? bare(refusal->status) : fault(refusal->code);
+    return refusal->code == 0 ? bare(refusal->status) : fault(service, refusal->code);
   }
   const auto& call = std::get<soap_call>(read);
-  const std::string named = default_connection();
-  const action_context context{now_, booted_, from_.address, service, named};
-  const action_result result = perform(state_, context, call);
+  const action_context context{now_, booted_, from_.address, service, connection_names(root_)};
+  const action_outcome result = perform(state_, context, call);
   calls_.push_back({now_, from_, call.action, call.arguments, result.code});
-  if (result.code != 0) return fault(result.code);
+  if (result.code != 0) return fault(service, result.code);
   return with_body(200, xml_type, soap_answer(how_, type, action, result.out));
 }
 
-/// As Layer3Forwarding names it (Layer3Forwarding:1 section 2.2.1).
-std::string web_visit::default_connection() const {
-  const upnp_device* device = holder_of(root_, upnp_role::connection);
-  if (device == nullptr) return {};
-  return device->uuid + ":WANConnectionDevice:" + std::to_string(device->version) + "," +
-         device->services.front().id;
+/// UDA 1.0 sections 4.1.1 to 4.1.3.
+http_answer web_visit::eventing(const text_message& request, std::string_view method,
+                                const std::string& path) {
+  const auto services = services_of(root_);
+  const bool exists = std::ranges::any_of(services, [&path](const upnp_service& one) {
+    return !one.event_path.empty() && one.event_path == path;
+  });
+  if (!exists) return bare(404);
+  const upnp_events::reply reply = method == "SUBSCRIBE"
+                                       ? events_.subscribe(how_, now_, from_.address, path, request)
+                                       : events_.unsubscribe(now_, path, request);
+  http_answer out = bare(reply.status);
+  out.message.fields.insert(out.message.fields.end(), reply.fields.begin(), reply.fields.end());
+  return out;
 }
 
-http_answer web_visit::fault(int code) const {
+http_answer web_visit::fault(const upnp_service& service, int code) const {
   const std::uint16_t status = how_.faults_with_200 ? 200 : 500;
-  return with_body(status, xml_type, soap_fault(how_, code));
+  return with_body(status, xml_type, soap_fault(how_, service.kind, code));
 }
 
 http_answer web_visit::bare(std::uint16_t status) const {

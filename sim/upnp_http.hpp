@@ -1,6 +1,6 @@
 #pragma once
 
-/// The web server of a UPnP gateway model: descriptions and control.
+/// The web server of a UPnP gateway model: descriptions, control and subscriptions.
 
 #include <cstdint>
 #include <string>
@@ -11,6 +11,7 @@
 
 #include "sim/gateway_state.hpp"
 #include "sim/message_text.hpp"
+#include "sim/upnp_events.hpp"
 #include "sim/upnp_soap.hpp"
 #include "sim/upnp_tree.hpp"
 
@@ -35,13 +36,17 @@ struct upnp_call {
   std::string argument(std::string_view name) const;
 };
 
+/// The connections as Layer3Forwarding names them (Layer3Forwarding:1 section 2.2.1), in the order
+/// of the profile.
+std::vector<std::string> connection_names(const upnp_device& root);
+
 /// Answers one request. Strict: CR LF, HTTP/1.1, a numeric Host (404, Q-107), a Content-Length
 /// (411, Q-106) that is right, text/xml, a quoted SOAPAction (fault 401, Q-103), a path that exists
 /// (404).
 class web_visit {
  public:
   web_visit(gateway_state& state, const upnp_site& where, time_point booted, time_point now,
-            const endpoint& from, std::vector<upnp_call>& calls);
+            const endpoint& from, std::vector<upnp_call>& calls, upnp_events& events);
 
   http_answer answer(std::string_view request);
   /// A 500 that says nothing.
@@ -51,11 +56,12 @@ class web_visit {
   http_answer get(const std::string& path);
   http_answer post(const text_message& request, const std::string& path);
   http_answer control(const text_message& request, const upnp_service& service);
-  http_answer fault(int code) const;
+  http_answer fault(const upnp_service& service, int code) const;
   http_answer bare(std::uint16_t status) const;
   http_answer with_body(std::uint16_t status, std::string_view type, std::string body) const;
   bool host_is_good(const text_message& request);
-  std::string default_connection() const;
+  http_answer eventing(const text_message& request, std::string_view method,
+                       const std::string& path);
 
   gateway_state& state_;
   const upnp_profile& how_;
@@ -64,6 +70,7 @@ class web_visit {
   time_point now_;
   endpoint from_;
   std::vector<upnp_call>& calls_;
+  upnp_events& events_;
   upnp_device root_;
 };
 

@@ -81,6 +81,7 @@ struct upnp_profile {
   bool v1_for_microsoft_agents = false;  ///< and another that does so for some agents only (Q-94)
   /// In the order of the description; none is an IGD without a mapping service.
   std::vector<wan_connection> connections{wan_connection{}};
+  bool ipv6_firewall = true;     ///< a version 2 has WANIPv6FirewallControl (Q-128)
   bool own_wan_devices = false;  ///< a WANDevice for each connection (Q-90)
   bool dslforum_names = false;   ///< urn:dslforum-org, in searches as well (Q-91)
 
@@ -151,7 +152,17 @@ struct upnp_profile {
   int list_end_code = 713;                  ///< Q-164
   std::optional<int> refuses_adds_with;     ///< any code, also negative (Q-163, Q-186)
   std::optional<std::uint32_t> refused_adds;  ///< only so many, counted down; empty: all
-  std::optional<int> refuses_deletes_with;
+  std::optional<int> refuses_deletes_with;    ///< of mappings and pinholes (Q-124)
+  bool guards_connection = false;  ///< 606 for all that would change the connection itself
+  bool firewall_enabled = true;    ///< else nothing is blocked, and pinholes are 702 (Q-126)
+  bool pinholes_allowed = true;    ///< else they are 703 (Q-126, Q-129)
+  bool pinholes_need_remote_host = false;  ///< 708 without one (Q-123)
+
+  // Events (UDA 1.0 section 4).
+  bool serves_events = true;      ///< else no eventSubURL
+  bool events_to_anyone = false;  ///< callbacks need not be the subscriber's own (Q-139)
+  std::chrono::seconds event_timeout{1'800};  ///< the longest subscription
+  std::size_t max_subscriptions = 32;
 
   // Leases, and entries that are not what they seem.
   lease_policy leases = lease_policy::as_asked;

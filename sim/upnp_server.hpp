@@ -1,6 +1,6 @@
 #pragma once
 
-/// The UPnP side of a gateway model: discovery, descriptions and control (UPnP Device
+/// The UPnP side of a gateway model: discovery, descriptions, control and events (UPnP Device
 /// Architecture 1.0 and 1.1, InternetGatewayDevice:1 and :2).
 ///
 /// Strict, as the other servers are, and without clock or socket: datagrams and whole requests in,
@@ -16,6 +16,7 @@
 #include <damson/types.hpp>
 
 #include "sim/gateway_state.hpp"
+#include "sim/upnp_events.hpp"
 #include "sim/upnp_http.hpp"
 #include "sim/upnp_ssdp.hpp"
 
@@ -26,7 +27,7 @@ class upnp_server {
   /// Starts for the first time, without announcing it.
   upnp_server(const gateway_state& state, time_point now);
 
-  /// A datagram to port 1900, of the router's own address or of the group. What it answers comes
+  /// A datagram to port 1900, of an address of the router or of a group. What it answers comes
   /// out of `advance`, at once or after the profile's delay.
   void handle(const gateway_state& state, time_point now, const datagram& in);
 
@@ -50,13 +51,20 @@ class upnp_server {
   const upnp_site& site() const noexcept { return where_; }
   std::uint32_t boot_id() const noexcept { return starts_; }
 
+  /// The NOTIFYs to subscribers that are due: what has changed since the last call. Somebody takes
+  /// them after each call that may have changed something, and carries them.
+  std::vector<event_message> take_events(const gateway_state& state, time_point now);
+  std::size_t subscriptions() const noexcept { return events_.size(); }
+
   /// Actions called so far, oldest first.
   const std::vector<upnp_call>& calls() const noexcept { return calls_; }
 
  private:
   void settle(const gateway_state& state, time_point now);
   void post(time_point due, const endpoint& from, const endpoint& to, std::vector<bytes> packets);
-  ssdp_voice voice(const gateway_state& state) const { return {state.how.upnp, where_, starts_}; }
+  void notify(const gateway_state& state, time_point now, bool alive);
+  /// The same site, as a client sees it that came to `own`.
+  upnp_site site_at(const ip_address& own) const;
 
   upnp_site where_;
   std::uint32_t starts_ = 0;
@@ -66,6 +74,7 @@ class upnp_server {
   std::optional<time_point> last_search_;
   std::optional<time_point> last_request_;
   std::vector<upnp_call> calls_;
+  upnp_events events_;
 };
 
 }  // namespace damson::sim

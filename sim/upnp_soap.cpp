@@ -1,8 +1,8 @@
 #include "sim/upnp_soap.hpp"
 
 #include <algorithm>
-#include <array>
 
+#include "sim/upnp_codes.hpp"
 #include "sim/xml_text.hpp"
 
 namespace damson::sim {
@@ -11,9 +11,6 @@ namespace {
 
 constexpr std::string_view envelope_space = "http://schemas.xmlsoap.org/soap/envelope/";
 constexpr std::string_view encoding_style = "http://schemas.xmlsoap.org/soap/encoding/";
-
-constexpr int invalid_action = 401;
-constexpr int invalid_args = 402;
 
 bool is_envelope_part(const xml_element& element, std::string_view name) {
   return element.space == envelope_space && element.name == name;
@@ -69,11 +66,12 @@ std::variant<soap_call, soap_refusal> read_call(
   const xml_element& inside = envelope->children[0];
   if (inside.children.size() != 1) return soap_refusal{400, 0};
   const xml_element& call = inside.children[0];
-  if (call.space != service_type || call.name != action) return soap_refusal{500, invalid_action};
+  if (call.space != service_type || call.name != action)
+    return soap_refusal{500, upnp_code::invalid_action};
   soap_call out{call.name, {}};
   for (const auto& argument : call.children) {
     if (!argument.space.empty() || !argument.children.empty()) {
-      return soap_refusal{500, invalid_args};
+      return soap_refusal{500, upnp_code::invalid_args};
     }
     out.arguments.emplace_back(argument.name, argument.text);
   }
@@ -92,7 +90,7 @@ std::string soap_answer(const upnp_profile& how, std::string_view service_type,
   return enveloped(how, text + "</" + name + ">");
 }
 
-std::string soap_fault(const upnp_profile& how, int code) {
+std::string soap_fault(const upnp_profile& how, std::string_view service_kind, int code) {
   const std::string prefix = names_of(how.prefix).prefix;
   const std::string code_name = how.camel_case_faults ? "faultCode" : "faultcode";
   const std::string text_name = how.camel_case_faults ? "faultString" : "faultstring";
@@ -100,37 +98,9 @@ std::string soap_fault(const upnp_profile& how, int code) {
   out += "><" + text_name + ">UPnPError</" + text_name + "><detail>";
   out += "<UPnPError xmlns=\"urn:schemas-upnp-org:control-1-0\"><errorCode>";
   out += std::to_string(code) + "</errorCode><errorDescription>";
-  out += std::string{upnp_error_text(code)} + "</errorDescription></UPnPError></detail></";
+  out += std::string{upnp_error_text(service_kind, code)} +
+         "</errorDescription></UPnPError></detail></";
   return enveloped(how, out + prefix + "Fault>");
-}
-
-std::string_view upnp_error_text(int code) {
-  struct entry {
-    int code;
-    std::string_view text;
-  };
-  static constexpr std::array entries{
-      entry{401, "Invalid Action"},
-      entry{402, "Invalid Args"},
-      entry{501, "Action Failed"},
-      entry{602, "Optional Action Not Implemented"},
-      entry{605, "String Argument Too Long"},
-      entry{606, "Action not authorized"},
-      entry{713, "SpecifiedArrayIndexInvalid"},
-      entry{714, "NoSuchEntryInArray"},
-      entry{715, "WildCardNotPermittedInSrcIP"},
-      entry{716, "WildCardNotPermittedInExtPort"},
-      entry{718, "ConflictInMappingEntry"},
-      entry{724, "SamePortValuesRequired"},
-      entry{725, "OnlyPermanentLeasesSupported"},
-      entry{726, "RemoteHostOnlySupportsWildcard"},
-      entry{727, "ExternalPortOnlySupportsWildcard"},
-      entry{728, "NoPortMapsAvailable"},
-      entry{729, "ConflictWithOtherMechanisms"},
-      entry{732, "WildCardNotPermittedInIntPort"},
-  };
-  const auto* const found = std::ranges::find(entries, code, &entry::code);
-  return found == entries.end() ? std::string_view{"Failed"} : found->text;
 }
 
 }  // namespace damson::sim

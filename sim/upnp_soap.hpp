@@ -38,9 +38,7 @@ std::variant<soap_call, soap_refusal> read_call(
 std::string soap_answer(const upnp_profile& how, std::string_view service_type,
                         std::string_view action, const soap_arguments& out);
 
-std::string soap_fault(const upnp_profile& how, int code);
-
-/// "ConflictInMappingEntry" and the like.
-std::string_view upnp_error_text(int code);
+/// `service_kind` decides what a number means.
+std::string soap_fault(const upnp_profile& how, std::string_view service_kind, int code);
 
 }  // namespace damson::sim

@@ -98,7 +98,13 @@ std::optional<named_thing> match(const named_thing& candidate, std::string_view 
 
 }  // namespace
 
-std::optional<ssdp_search> read_search(std::span<const std::byte> packet, const ip_address& lan) {
+bool is_ssdp_group(const ip_address& address) {
+  return address == ssdp_group || std::ranges::any_of(ssdp_groups_v6, [&](const auto& group) {
+           return group.to_v6() == address.to_v6();
+         });
+}
+
+std::optional<ssdp_search> read_search(std::span<const std::byte> packet, const ip_address& own) {
   std::string text(packet.size(), '\0');
   std::ranges::transform(packet, text.begin(), [](std::byte b) { return static_cast<char>(b); });
   const auto message = read_message(text);
@@ -112,8 +118,10 @@ std::optional<ssdp_search> read_search(std::span<const std::byte> packet, const 
     return std::nullopt;
   }
   if (*man != "\"ssdp:discover\"" || wanted->empty()) return std::nullopt;
-  const bool named = *host == to_string(endpoint{ssdp_group, ssdp_port}) ||
-                     *host == to_string(endpoint{lan, ssdp_port});
+  const auto names = [host](const ip_address& address) {
+    return same_word(*host, to_string(endpoint{ip_address{address.to_v6()}, ssdp_port}));
+  };
+  const bool named = names(ssdp_group) || std::ranges::any_of(ssdp_groups_v6, names) || names(own);
   const auto seconds = read_decimal(*wait, 1'000);
   if (!named || !seconds || *seconds == 0) return std::nullopt;
   return ssdp_search{*wanted, std::min(*seconds, longest_wait)};
@@ -134,13 +142,13 @@ std::vector<bytes> search_answers(const ssdp_voice& voice, std::string_view targ
   return out;
 }
 
-std::vector<bytes> notifications(const ssdp_voice& voice, bool alive) {
+std::vector<bytes> notifications(const ssdp_voice& voice, const ip_address& group, bool alive) {
   std::vector<bytes> out;
   for (const auto& one : targets_of(voice)) {
     const named_thing shown{with_version(one.name, voice.how.notifies_with_version), one.uuid};
     text_message message{"NOTIFY * HTTP/1.1", {}, {}};
     auto& fields = message.fields;
-    fields.push_back({"HOST", to_string(endpoint{ssdp_group, ssdp_port})});
+    fields.push_back({"HOST", to_string(endpoint{group, ssdp_port})});
     if (alive) fields.push_back({"CACHE-CONTROL", "max-age=1800"});
     if (alive) fields.push_back({"LOCATION", location(voice)});
     if (alive) fields.push_back({"SERVER", std::string{server_name}});

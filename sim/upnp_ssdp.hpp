@@ -2,6 +2,7 @@
 
 /// The discovery side of a UPnP gateway model (UPnP Device Architecture 1.1 section 1).
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -16,6 +17,12 @@ namespace damson::sim {
 
 inline constexpr std::uint16_t ssdp_port = 1900;
 inline constexpr ip_address ssdp_group{ip_address::v4_bytes{239, 255, 255, 250}};
+/// Of the link and of the site (UDA 1.1 annex A).
+inline constexpr std::array ssdp_groups_v6{
+    ip_address{ip_address::v6_bytes{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0c}},
+    ip_address{ip_address::v6_bytes{0xff, 0x05, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0c}}};
+
+bool is_ssdp_group(const ip_address& address);
 
 /// A search that is well formed.
 struct ssdp_search {
@@ -24,8 +31,8 @@ struct ssdp_search {
 };
 
 /// Empty where silence is due: unquoted MAN, no MX, a foreign HOST, no empty line, anything after
-/// it. `lan` is the router's own address, which unicast searches name.
-std::optional<ssdp_search> read_search(std::span<const std::byte> packet, const ip_address& lan);
+/// it. `own` is the router's address, which unicast searches name.
+std::optional<ssdp_search> read_search(std::span<const std::byte> packet, const ip_address& own);
 
 /// What is said about the device in answers and announcements.
 struct ssdp_voice {
@@ -38,7 +45,7 @@ struct ssdp_voice {
 /// matches.
 std::vector<bytes> search_answers(const ssdp_voice& voice, std::string_view target);
 
-/// One NOTIFY for each device and service; `alive` or byebye.
-std::vector<bytes> notifications(const ssdp_voice& voice, bool alive);
+/// One NOTIFY for each device and service, `alive` or byebye, as they go to this group.
+std::vector<bytes> notifications(const ssdp_voice& voice, const ip_address& group, bool alive);
 
 }  // namespace damson::sim

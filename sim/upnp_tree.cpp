@@ -43,6 +43,12 @@ std::string control_url(const upnp_profile& how, const upnp_site& where, const s
   return path;
 }
 
+void add_documents(const upnp_profile& how, const upnp_site& where, const std::string& short_name,
+                   upnp_service& out) {
+  out.scpd_path = where.folder + short_name + ".xml";
+  if (how.serves_events) out.event_path = where.folder + "evt/" + short_name;
+}
+
 upnp_service plain_service(const upnp_profile& how, const upnp_site& where, upnp_role role,
                            const std::string& kind, const std::string& id) {
   upnp_service out;
@@ -52,6 +58,7 @@ upnp_service plain_service(const upnp_profile& how, const upnp_site& where, upnp
   out.id = "urn:upnp-org:serviceId:" + id;
   out.path = where.folder + "ctl/" + id;
   out.control_url = out.path;
+  add_documents(how, where, id, out);
   return out;
 }
 
@@ -69,6 +76,7 @@ upnp_service connection_service(const upnp_profile& how, const upnp_site& where,
   const bool query = how.control_urls == control_url_shape::with_query;
   out.path = where.folder + (query ? "control?" : "ctl/") + short_name;
   out.control_url = control_url(how, where, out.path);
+  add_documents(how, where, short_name, out);
   return out;
 }
 
@@ -93,6 +101,11 @@ class tree_builder {
       for (std::size_t c = first; c < last; ++c) {
         upnp_device connection = device("WANConnectionDevice");
         connection.services.push_back(connection_service(how_, where_, c, version_));
+        if (version_ >= 2 && how_.ipv6_firewall) {
+          connection.services.push_back(plain_service(how_, where_, upnp_role::firewall,
+                                                      "WANIPv6FirewallControl",
+                                                      "WANIPv6Firewall" + ordinal(c)));
+        }
         wan.devices.push_back(std::move(connection));
       }
       out.devices.push_back(std::move(wan));
@@ -118,7 +131,7 @@ class tree_builder {
 
 }  // namespace
 
-std::string upnp_site::authority() const { return to_string(endpoint{lan, port}); }
+std::string upnp_site::authority() const { return to_string(endpoint{alias.value_or(lan), port}); }
 
 std::string upnp_site::origin() const { return "http://" + authority(); }
 

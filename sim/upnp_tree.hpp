@@ -15,7 +15,7 @@
 
 namespace damson::sim {
 
-enum class upnp_role : std::uint8_t { layer3_forwarding, common_interface, connection };
+enum class upnp_role : std::uint8_t { layer3_forwarding, common_interface, connection, firewall };
 
 struct upnp_service {
   upnp_role role{};
@@ -26,6 +26,8 @@ struct upnp_service {
   std::uint8_t version = 1;
   std::string path;         ///< what a request line has to name
   std::string control_url;  ///< the same as the description writes it
+  std::string scpd_path;    ///< of its own description
+  std::string event_path;   ///< of subscriptions; empty: none
 };
 
 struct upnp_device {
@@ -42,6 +44,8 @@ struct upnp_site {
   ip_address lan;
   std::uint16_t port = 0;
   std::string folder = "/";  ///< of the description and of all else
+  /// The address under which a client knows it, if it is not `lan`.
+  std::optional<ip_address> alias{};
 
   /// "192.168.1.1:5000"
   std::string authority() const;

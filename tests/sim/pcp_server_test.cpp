@@ -244,12 +244,12 @@ TEST_F(pcp_server, refuses_a_client_address_that_is_not_the_source) {
 }
 
 TEST_F(pcp_server, refuses_opcodes_it_does_not_know) {
-  bytes peer = map("00001c20", "1f90", "0050");
-  peer[1] = std::byte{2};
-  const bytes reply = ask(peer);
-  EXPECT_EQ(reply[1], std::byte{0x82});
+  bytes other = map("00001c20", "1f90", "0050");
+  other[1] = std::byte{3};
+  const bytes reply = ask(other);
+  EXPECT_EQ(reply[1], std::byte{0x83});
   EXPECT_EQ(reply[3], std::byte{4});
-  EXPECT_EQ(reply.size(), peer.size());
+  EXPECT_EQ(reply.size(), other.size());
 }
 
 TEST_F(pcp_server, refuses_other_protocols_and_port_0) {

@@ -137,6 +137,84 @@ TEST_F(upnp_actions, delete_what_is_the_senders_own) {
   EXPECT_EQ(code_of("DeletePortMapping", key("8080")), "0");
 }
 
+TEST_F(upnp_actions, of_version_2_delete_a_range) {
+  how().version = 2;
+  const auto range = [](std::string_view first, std::string_view last,
+                        std::string_view manage = "0", std::string_view protocol = "TCP") {
+    return arguments{{"NewStartPort", std::string{first}},
+                     {"NewEndPort", std::string{last}},
+                     {"NewProtocol", std::string{protocol}},
+                     {"NewManage", std::string{manage}}};
+  };
+  EXPECT_EQ(add({.external = "80"}), "0");
+  EXPECT_EQ(add({.external = "90"}), "0");
+  EXPECT_EQ(add({.external = "91", .protocol = "UDP"}), "0");
+  EXPECT_EQ(add({.external = "95", .client = "192.168.1.101"}, start, other_host), "0");
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("91", "80")), "733");
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("81", "89")), "730");
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("80", "65536")), "402");
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("80", "99", "perhaps")), "402");
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("80", "99", "1")), "606")
+      << "everybody's, which takes rights";
+  how().refuses_deletes_with = 501;
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("80", "99")), "501");
+  how().refuses_deletes_with.reset();
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("80", "99")), "0");
+  ASSERT_EQ(router().rules().size(), 2U);
+  EXPECT_EQ(router().rules()[0].internal.address, other_host) << "somebody else's stays";
+  EXPECT_EQ(router().rules()[1].transport, transport::udp);
+  how().secure_mode = false;
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("80", "99", "1")), "0");
+  EXPECT_EQ(router().rules().size(), 1U);
+  how().version = 1;
+  EXPECT_EQ(code_of("DeletePortMappingRange", range("80", "99")), "401");
+}
+
+TEST_F(upnp_actions, of_version_2_list_a_range) {
+  how().version = 2;
+  const auto list = [this](std::string_view first, std::string_view last,
+                           std::string_view most = "0", std::string_view manage = "0") {
+    return call("GetListOfPortMappings", {{"NewStartPort", std::string{first}},
+                                          {"NewEndPort", std::string{last}},
+                                          {"NewProtocol", "TCP"},
+                                          {"NewManage", std::string{manage}},
+                                          {"NewNumberOfPorts", std::string{most}}});
+  };
+  EXPECT_EQ(add({.external = "80", .description = "a &amp; b"}), "0");
+  EXPECT_EQ(add({.external = "90"}), "0");
+  EXPECT_EQ(add({.external = "95", .client = "192.168.1.101"}, start, other_host), "0");
+  EXPECT_EQ(element_of(list("80", "80"), "NewPortListing"),
+            "&lt;?xml version=\"1.0\"?&gt;&lt;p:PortMappingList "
+            "xmlns:p=\"urn:schemas-upnp-org:gw:WANIPConnection\" "
+            "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
+            "xsi:schemaLocation=\"urn:schemas-upnp-org:gw:WANIPConnection "
+            "http://www.upnp.org/schemas/gw/WANIPConnection-v2.xsd\"&gt;"
+            "&lt;p:PortMappingEntry&gt;"
+            "&lt;p:NewRemoteHost&gt;&lt;/p:NewRemoteHost&gt;"
+            "&lt;p:NewExternalPort&gt;80&lt;/p:NewExternalPort&gt;"
+            "&lt;p:NewProtocol&gt;TCP&lt;/p:NewProtocol&gt;"
+            "&lt;p:NewInternalPort&gt;8080&lt;/p:NewInternalPort&gt;"
+            "&lt;p:NewInternalClient&gt;192.168.1.100&lt;/p:NewInternalClient&gt;"
+            "&lt;p:NewEnabled&gt;1&lt;/p:NewEnabled&gt;"
+            "&lt;p:NewDescription&gt;a &amp;amp; b&lt;/p:NewDescription&gt;"
+            "&lt;p:NewLeaseTime&gt;3600&lt;/p:NewLeaseTime&gt;"
+            "&lt;/p:PortMappingEntry&gt;&lt;/p:PortMappingList&gt;");
+  const auto entries = [&](const std::string& body) {
+    std::size_t out = 0;
+    for (std::size_t at = body.find("&lt;p:PortMappingEntry&gt;"); at != std::string::npos;
+         at = body.find("&lt;p:PortMappingEntry&gt;", at + 1)) {
+      ++out;
+    }
+    return out;
+  };
+  EXPECT_EQ(entries(list("0", "65535")), 2U) << "not somebody else's";
+  EXPECT_EQ(entries(list("0", "65535", "1")), 1U);
+  EXPECT_EQ(code_in(list("0", "65535", "x")), "402");
+  EXPECT_EQ(code_in(list("81", "89")), "730");
+  EXPECT_EQ(code_in(list("81", "80")), "733");
+  EXPECT_EQ(code_in(list("0", "65535", "0", "1")), "606");
+}
+
 TEST_F(upnp_actions, list_entries_until_there_are_no_more) {
   EXPECT_EQ(add({.external = "81"}), "0");
   EXPECT_EQ(add({.external = "80", .protocol = "UDP", .lease = "0"}), "0");

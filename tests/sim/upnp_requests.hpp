@@ -117,6 +117,14 @@ class upnp_router : public testing::Test {
     return router_.handle_http(when, {sender, 50'000}, request);
   }
 
+  /// The whole body of the answer to a call of an action of any service of version 1.
+  std::string call_at(std::string_view path, std::string_view service, std::string_view action,
+                      const arguments& in = {}, time_point when = start,
+                      const ip_address& sender = host) {
+    const std::string type = "urn:schemas-upnp-org:service:" + std::string{service} + ":1";
+    return ask(post(path, type, action, envelope(type, action, in)), when, sender).message.body;
+  }
+
   /// The whole body of the answer to a call at WANIPConnection in the router's version.
   std::string call(std::string_view action, const arguments& in, time_point when = start,
                    const ip_address& sender = host) {
@@ -128,7 +136,11 @@ class upnp_router : public testing::Test {
   /// "0" for success, else the fault's code.
   std::string code_of(std::string_view action, const arguments& in, time_point when = start,
                       const ip_address& sender = host) {
-    const std::string code = element_of(call(action, in, when, sender), "errorCode");
+    return code_in(call(action, in, when, sender));
+  }
+
+  static std::string code_in(const std::string& body) {
+    const std::string code = element_of(body, "errorCode");
     return code == "(none)" ? "0" : code;
   }
 

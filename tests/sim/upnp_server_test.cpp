@@ -274,7 +274,7 @@ TEST_F(upnp_description, is_that_of_an_igd) {
       body.contains("<serviceType>urn:schemas-upnp-org:service:WANIPConnection:1"
                     "</serviceType>\r\n"
                     "<serviceId>urn:upnp-org:serviceId:WANIPConn1</serviceId>\r\n"
-                    "<SCPDURL>/WANIPConnection.xml</SCPDURL>\r\n"
+                    "<SCPDURL>/WANIPConn1.xml</SCPDURL>\r\n"
                     "<controlURL>/ctl/WANIPConn1</controlURL>\r\n"))
       << body;
   EXPECT_TRUE(read_xml(body, xml_entities::all));
