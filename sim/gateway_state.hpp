@@ -114,12 +114,13 @@ struct gateway_state {
     return beside ? nullptr : rule;
   }
 
-  /// The lifetime granted for one asked for, both in seconds.
-  std::uint32_t grant(std::uint32_t asked) const {
+  /// The lifetime granted for one asked for, both in seconds. NAT-PMP never gives more than was
+  /// asked for (RFC 6886 section 3.3).
+  std::uint32_t grant(std::uint32_t asked, rule_owner asking) const {
     if (how.forced_grant) return *how.forced_grant;
     const auto low = static_cast<std::uint32_t>(how.min_lifetime.count());
     const auto high = static_cast<std::uint32_t>(how.max_lifetime.count());
-    return std::clamp(asked, low, high);
+    return asking == rule_owner::nat_pmp ? std::min(asked, high) : std::clamp(asked, low, high);
   }
 
   /// The external port for a new rule: `wanted` or the next one that is free; 0 when none is.

@@ -86,7 +86,7 @@ class map_service {
   }
 
   bytes keep(nat_rule rule) {
-    const std::uint32_t lifetime = state_.grant(request_.lifetime);
+    const std::uint32_t lifetime = state_.grant(request_.lifetime, rule_owner::nat_pmp);
     rule.expires = now_ + std::chrono::seconds{lifetime};
     state_.table.put(rule);
     return reply(nat_pmp_result::success,

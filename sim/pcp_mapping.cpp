@@ -158,7 +158,7 @@ class mapping_service {
 
   bytes keep(nat_rule rule) {
     if (!take_filters(rule.filters)) return refuse(pcp_result::excessive_remote_peers);
-    const std::uint32_t lifetime = state_.grant(lifetime_);
+    const std::uint32_t lifetime = state_.grant(lifetime_, rule_owner::pcp);
     rule.expires = now_ + std::chrono::seconds{lifetime};
     state_.table.put(rule);
     return success(lifetime, state_.how.answers_external_port.value_or(rule.external_port),
@@ -204,7 +204,7 @@ class mapping_service {
     hole.internal = internal_;
     hole.nonce = nonce_;
     if (!take_filters(hole.filters)) return refuse(pcp_result::excessive_remote_peers);
-    const std::uint32_t lifetime = state_.grant(lifetime_);
+    const std::uint32_t lifetime = state_.grant(lifetime_, rule_owner::pcp);
     hole.expires = now_ + std::chrono::seconds{lifetime};
     const bool renewed_without_port = found != nullptr && state_.how.renewed_pinhole_echoes_port;
     if (state_.pinholes.put(std::move(hole)) == 0) return refuse(pcp_result::no_resources);
@@ -240,7 +240,7 @@ class mapping_service {
       return refuse(pcp_result::cannot_provide_external);
     }
     // A PEER does not shorten what there is (RFC 6887 section 12.3).
-    const auto granted = now_ + std::chrono::seconds{state_.grant(lifetime_)};
+    const auto granted = now_ + std::chrono::seconds{state_.grant(lifetime_, rule_owner::pcp)};
     flow.expires = std::max(flow.expires, granted);
     state_.table.put_flow(flow);
     const auto left = std::chrono::ceil<std::chrono::seconds>(flow.expires - now_);

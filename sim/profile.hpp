@@ -62,7 +62,7 @@ struct profile {
   bool clips_answers_to_nat_pmp = false;
 
   // Time.
-  std::chrono::seconds min_lifetime{120};     ///< Q-36
+  std::chrono::seconds min_lifetime{120};     ///< of PCP (Q-36)
   std::chrono::seconds max_lifetime{86'400};  ///< Q-36
   std::optional<std::uint32_t> forced_grant;  ///< granted whatever was asked, in s (Q-36, Q-51)
   std::uint32_t epoch_start = 0;              ///< the epoch at the moment of a start

@@ -106,8 +106,8 @@ class mapping_actions {
     const lease_outcome lease = judge_lease(how_, request.lease);
     if (lease.code != 0) return {lease.code, {}};
     const nat_rule* holder = state_.table.at_external(request.what, request.external_port);
-    const bool again = holder != nullptr && !how_.any_port_moves &&
-                       holder->internal == request.internal && contest(request, *holder) == 0;
+    // A port that AddPortMapping would give is not taken.
+    const bool again = holder != nullptr && !how_.any_port_moves && contest(request, *holder) == 0;
     if (!again) {
       holder = nullptr;
       if (full(request)) return {no_port_maps, {}};

@@ -78,7 +78,7 @@ TEST_F(nat_pmp_server, maps_tcp_and_udp) {
             packet({
                 "00 81 0000 00000e10",  // response, map UDP, success
                 "1f91 1f91",            // no suggestion: the internal port
-                "00000078",             // 60 s clipped to 120 s
+                "0000003c",             // 60 s: never more than was asked for
             }));
   ASSERT_EQ(router_.rules().size(), 2U);
   EXPECT_EQ(router_.rules().front().owner, rule_owner::nat_pmp);
