@@ -19,7 +19,6 @@
 namespace lab {
 namespace {
 
-constexpr milliseconds resend_interval{50};
 constexpr milliseconds connection_limit{1'000};
 constexpr std::size_t line_limit = 256;
 // Below the range the kernel takes ports from, above the ports that tests listen on and map.
@@ -92,7 +91,8 @@ probe_result probe_stream(const unique_fd& socket, const listener& target, socke
 }
 
 udp_answer ask_on(const unique_fd& socket, socket_address remote,
-                  const std::vector<std::uint8_t>& request, steady_clock::time_point deadline) {
+                  const std::vector<std::uint8_t>& request, steady_clock::time_point deadline,
+                  milliseconds pause = milliseconds{50}) {
   if (::connect(socket.get(), remote.pointer(), remote.length) != 0) {
     if (is_refusal(errno)) return {.how = reach::refused, .bytes = {}};
     throw_errno("connect " + to_string(decode(remote)));
@@ -101,7 +101,7 @@ udp_answer ask_on(const unique_fd& socket, socket_address remote,
   do {
     ssize_t done = ::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL);
     if (done >= 0) {
-      const auto next = std::min(deadline, steady_clock::now() + resend_interval);
+      const auto next = std::min(deadline, steady_clock::now() + pause);
       if (!poll_one(socket.get(), POLLIN, next)) continue;
       done = ::recv(socket.get(), answer.data(), answer.size(), 0);
     }
@@ -276,10 +276,10 @@ probe_result probe(const net_namespace& from, const listener& target, const endp
 }
 
 udp_answer ask(const net_namespace& from, const endpoint& at,
-               const std::vector<std::uint8_t>& request, milliseconds limit) {
+               const std::vector<std::uint8_t>& request, milliseconds limit, milliseconds pause) {
   const socket_address remote = encode(at);
   const unique_fd socket = open_socket(from, remote.storage.ss_family, transport::udp);
-  return ask_on(socket, remote, request, steady_clock::now() + limit);
+  return ask_on(socket, remote, request, steady_clock::now() + limit, pause);
 }
 
 }  // namespace lab

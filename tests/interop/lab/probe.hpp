@@ -114,9 +114,10 @@ struct udp_answer {
   std::vector<std::uint8_t> bytes;
 };
 
-/// Sends a datagram over a connected socket (so that an ICMP refusal is seen), again every 50 ms,
-/// until an answer comes or the limit is over.
+/// Sends a datagram over a connected socket (so that an ICMP refusal is seen), and again after each
+/// `pause`, until an answer comes or the limit is over.
 udp_answer ask(const net_namespace& from, const endpoint& at,
-               const std::vector<std::uint8_t>& request, milliseconds limit);
+               const std::vector<std::uint8_t>& request, milliseconds limit,
+               milliseconds pause = milliseconds{50});
 
 }  // namespace lab

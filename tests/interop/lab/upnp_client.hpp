@@ -1,9 +1,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lab/net_namespace.hpp"
+#include "lab/probe.hpp"
 #include "lab/process.hpp"
 
 namespace lab {
@@ -14,6 +16,9 @@ namespace lab {
 /// takes it two seconds or more.
 run_result upnpc(const net_namespace& where, const std::string& description_url,
                  const std::vector<std::string>& words);
+
+/// Sends a whole request over a connection of its own and reads until the server closes it.
+std::string exchange(const net_namespace& where, const endpoint& at, std::string_view request);
 
 /// What a web server answers to a GET of this URL, whose host is an address: head and body, as they
 /// came.
