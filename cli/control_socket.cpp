@@ -165,10 +165,9 @@ class control_socket::server : public std::enable_shared_from_this<server> {
  public:
   server(const asio::any_io_executor& executor, std::string path, answerer answer)
       : path_(std::move(path)), answer_(std::move(answer)), acceptor_(executor) {
-    struct sockaddr_un longest{};
-    if (path_.empty() || path_.size() >= sizeof(longest.sun_path)) {
-      refuse(path_,
-             "its path must have 1 to " + std::to_string(sizeof(longest.sun_path) - 1) + " bytes",
+    constexpr std::size_t longest = sizeof(sockaddr_un::sun_path) - 1;
+    if (path_.empty() || path_.size() > longest) {
+      refuse(path_, "its path must have 1 to " + std::to_string(longest) + " bytes",
              "a shorter one, or the same seen from another working directory");
     }
     const stream_protocol::endpoint where{path_};

@@ -153,6 +153,7 @@ std::string usage(const command_row& row) {
 
 std::string help(test_router& /*router*/, words /*rest*/) {
   std::vector<std::string> all;
+  all.reserve(commands.size());
   for (const command_row& row : commands) {
     all.push_back(usage(row));
   }
@@ -162,7 +163,8 @@ std::string help(test_router& /*router*/, words /*rest*/) {
 std::vector<std::string> split(std::string_view line) {
   constexpr std::string_view blanks = " \t\r";
   std::vector<std::string> out;
-  for (std::size_t begin = 0; (begin = line.find_first_not_of(blanks, begin)) != line.npos;) {
+  for (std::size_t begin = 0;
+       (begin = line.find_first_not_of(blanks, begin)) != std::string_view::npos;) {
     const std::size_t end = std::min(line.find_first_of(blanks, begin), line.size());
     out.emplace_back(line.substr(begin, end - begin));
     begin = end;
