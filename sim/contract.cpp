@@ -23,36 +23,31 @@ void contract_watch::on_input(time_point now, const input& what) {
   now_ = now;
   outputs_in_drain_ = 0;
   if (const auto* create = std::get_if<create_mapping>(&what)) {
-    if (!mappings_.emplace(static_cast<std::uint64_t>(create->id), mapping_state::created).second) {
-      fail("a mapping id used twice (the test's fault)");
-    }
-    ++alive_;
+    const auto id = static_cast<std::uint64_t>(create->id);
+    if (id <= last_mapping_) fail("mapping ids do not go up (the test's fault)");
+    last_mapping_ = id;
+    mappings_.emplace(id, mapping{});
   } else if (const auto* opened = std::get_if<channel_opened>(&what)) {
     const auto found = channels_.find(static_cast<std::uint32_t>(opened->channel));
-    if (found != channels_.end() && found->second == channel_state::asked) {
-      found->second = channel_state::open;
-    }
+    if (found != channels_.end()) found->second = channel_state::open;
   } else if (const auto* failed = std::get_if<channel_failed>(&what)) {
-    const auto found = channels_.find(static_cast<std::uint32_t>(failed->channel));
-    if (found != channels_.end() && failed->error == channel_error::cannot_open) {
-      found->second = channel_state::gone;
+    if (failed->error == channel_error::cannot_open) {
+      channels_.erase(static_cast<std::uint32_t>(failed->channel));
     }
   } else if (const auto* answer = std::get_if<http_response>(&what)) {
-    end_exchange(answer->id);
+    exchanges_.erase(static_cast<std::uint64_t>(answer->id));
   } else if (const auto* no_answer = std::get_if<http_failed>(&what)) {
-    end_exchange(no_answer->id);
+    exchanges_.erase(static_cast<std::uint64_t>(no_answer->id));
   } else if (const auto* question = std::get_if<discover>(&what)) {
-    if (closing_) return;
-    if (!discoveries_.emplace(static_cast<std::uint64_t>(question->id), true).second) {
-      fail("a discovery id used twice (the test's fault)");
-    }
-    ++wanted_discoveries_;
+    const auto id = static_cast<std::uint64_t>(question->id);
+    if (id <= last_discovery_) fail("discovery ids do not go up (the test's fault)");
+    last_discovery_ = id;
+    if (!closing_) discoveries_.insert(id);
   } else if (const auto* unwanted = std::get_if<cancel_discovery>(&what)) {
-    end_discovery(unwanted->id, false);
+    discoveries_.erase(static_cast<std::uint64_t>(unwanted->id));
   } else if (std::holds_alternative<close_engine>(what)) {
     closing_ = true;
-    wanted_discoveries_ = 0;
-    for (auto& [id, wanted] : discoveries_) wanted = false;
+    discoveries_.clear();
   }
 }
 
@@ -61,30 +56,30 @@ void contract_watch::on_output(const output& what) {
   if (++outputs_in_drain_ > most_outputs) fail("poll() does not become empty");
   if (const auto* open = std::get_if<open_channel>(&what)) {
     const auto id = static_cast<std::uint32_t>(open->channel);
-    if (!channels_.emplace(id, channel_state::asked).second) fail("a channel id used twice");
+    if (id <= last_channel_) fail("a channel id used twice, or out of order");
+    last_channel_ = id;
+    channels_.emplace(id, channel_state::asked);
   } else if (const auto* shut = std::get_if<close_channel>(&what)) {
-    const auto found = channels_.find(static_cast<std::uint32_t>(shut->channel));
-    if (found == channels_.end() || found->second == channel_state::gone) {
+    if (channels_.erase(static_cast<std::uint32_t>(shut->channel)) == 0) {
       fail("close_channel for a channel that is not there");
     }
-    found->second = channel_state::gone;
   } else if (const auto* send = std::get_if<send_datagram>(&what)) {
     on_send(*send);
   } else if (const auto* request = std::get_if<send_http>(&what)) {
     on_request(*request);
   } else if (const auto* unwanted = std::get_if<cancel_http>(&what)) {
-    const auto found = exchanges_.find(static_cast<std::uint64_t>(unwanted->id));
-    if (found == exchanges_.end() || found->second == exchange_state::over) {
+    if (exchanges_.erase(static_cast<std::uint64_t>(unwanted->id)) == 0) {
       fail("cancel_http for an exchange that is not under way");
     }
-    found->second = exchange_state::over;
   } else if (const auto* event = std::get_if<mapping_event>(&what)) {
     on_event(*event);
   } else if (const auto* found = std::get_if<discovered>(&what)) {
-    end_discovery(found->id, true);
+    if (discoveries_.erase(static_cast<std::uint64_t>(found->id)) == 0) {
+      fail("discovered for what nobody asked, or not any more");
+    }
   } else if (std::holds_alternative<engine_closed>(what)) {
     if (!closing_) fail("engine_closed without close_engine");
-    if (alive_ != 0) fail("engine_closed before every mapping was removed");
+    if (!mappings_.empty()) fail("engine_closed before every mapping was removed");
     closed_ = true;
   }
 }
@@ -101,7 +96,9 @@ void contract_watch::on_send(const send_datagram& send) {
 
 void contract_watch::on_request(const send_http& request) {
   const auto id = static_cast<std::uint64_t>(request.id);
-  if (!exchanges_.emplace(id, exchange_state::open).second) fail("an http id used twice");
+  if (id <= last_exchange_) fail("an http id used twice, or out of order");
+  last_exchange_ = id;
+  exchanges_.insert(id);
   if (request.remote.port == 0 || request.remote.address.is_unspecified()) {
     fail("send_http to nowhere");
   }
@@ -110,55 +107,40 @@ void contract_watch::on_request(const send_http& request) {
   if (!request.head_and_body.contains("\r\n\r\n")) fail("send_http without a whole head");
 }
 
-/// Answers to exchanges that nobody asked for are the engine's to ignore.
-void contract_watch::end_exchange(http_id id) {
-  const auto found = exchanges_.find(static_cast<std::uint64_t>(id));
-  if (found != exchanges_.end()) found->second = exchange_state::over;
-}
-
-void contract_watch::end_discovery(discovery_id id, bool is_answer) {
-  const auto found = discoveries_.find(static_cast<std::uint64_t>(id));
-  if (found == discoveries_.end() || !found->second) {
-    if (is_answer) fail("discovered for what nobody asked, or not any more");
-    return;
-  }
-  found->second = false;
-  --wanted_discoveries_;
-}
-
 void contract_watch::on_event(const mapping_event& event) {
   const auto id = static_cast<std::uint64_t>(event.info.id);
-  const std::string name = std::string(to_string(event.kind)) + " for " + std::to_string(id);
+  const auto fail_with = [&](const std::string& what) {
+    fail(std::string(to_string(event.kind)) + " for " + std::to_string(id) + what);
+  };
   const auto found = mappings_.find(id);
-  if (found == mappings_.end()) fail(name + ", which was never created");
-  mapping_state& state = found->second;
-  if (state == mapping_state::removed) fail(name + " after its removed");
-  bool& ever_up = ever_up_[id];
+  if (found == mappings_.end()) {
+    fail_with(id <= last_mapping_ ? " after its removed" : ", which was never created");
+  }
+  auto& [state, ever_up] = found->second;
   switch (event.kind) {
     case event_kind::mapped:
-      if (state == mapping_state::up && !event.regained) fail(name + ", which is mapped already");
-      if (event.regained != ever_up) fail(name + ": regained is wrong");
+      if (state == mapping_state::up && !event.regained) fail_with(", which is mapped already");
+      if (event.regained != ever_up) fail_with(": regained is wrong");
       if (event.info.internal.port == 0 || event.info.external.port == 0) {
-        fail(name + ": a port is 0");
+        fail_with(": a port is 0");
       }
       state = mapping_state::up;
       ever_up = true;
       break;
     case event_kind::changed:
-      if (state != mapping_state::up) fail(name + ", which is not mapped");
+      if (state != mapping_state::up) fail_with(", which is not mapped");
       break;
     case event_kind::lost:
-      if (state != mapping_state::up) fail(name + ", which is not mapped");
+      if (state != mapping_state::up) fail_with(", which is not mapped");
       state = mapping_state::down;
       break;
     case event_kind::failed:
-      if (state == mapping_state::up) fail(name + ", which is mapped: lost has to come first");
-      if (event.why.reason == errc{}) fail(name + " without a reason");
+      if (state == mapping_state::up) fail_with(", which is mapped: lost has to come first");
+      if (event.why.reason == errc{}) fail_with(" without a reason");
       state = mapping_state::down;
       break;
     case event_kind::removed:
-      state = mapping_state::removed;
-      --alive_;
+      mappings_.erase(found);
       break;
   }
 }
@@ -171,11 +153,11 @@ void contract_watch::on_drained(time_point now, const engine& watched) {
          " ns before now");
   }
   if (closed_ && deadline) fail("a deadline after engine_closed");
-  if (mapping_count != alive_) {
+  if (mapping_count != alive()) {
     fail("mapping_count() is " + std::to_string(mapping_count) + ", created and not removed are " +
-         std::to_string(alive_));
+         std::to_string(alive()));
   }
-  const bool has_work = alive_ > 0 || wanted_discoveries_ > 0 || (closing_ && !closed_);
+  const bool has_work = alive() > 0 || !discoveries_.empty() || (closing_ && !closed_);
   // It may also be tidying up after what was called off.
   if (has_work && !watched.is_busy()) fail("is_busy() is wrong");
   if (closed_ && watched.is_busy()) fail("is_busy() after engine_closed");

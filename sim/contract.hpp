@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <damson/engine.hpp>
 
@@ -20,6 +21,9 @@ class contract_broken : public std::logic_error {
 };
 
 /// Told of everything that goes in and comes out; throws `contract_broken` with a clear text.
+///
+/// It remembers what is there, and of what has ended only that the numbers of channels and
+/// exchanges go up: so it can watch for years.
 class contract_watch {
  public:
   void on_input(time_point now, const input& what);
@@ -28,28 +32,30 @@ class contract_watch {
   void on_drained(time_point now, const engine& watched);
 
   bool closed() const noexcept { return closed_; }
-  std::size_t alive() const noexcept { return alive_; }
+  std::size_t alive() const noexcept { return mappings_.size(); }
 
  private:
-  enum class channel_state : std::uint8_t { asked, open, gone };
-  enum class exchange_state : std::uint8_t { open, over };
-  enum class mapping_state : std::uint8_t { created, up, down, removed };
+  enum class channel_state : std::uint8_t { asked, open };
+  enum class mapping_state : std::uint8_t { created, up, down };
+  struct mapping {
+    mapping_state state = mapping_state::created;
+    bool ever_up = false;
+  };
 
   void on_send(const send_datagram& send);
   void on_request(const send_http& request);
-  void end_exchange(http_id id);
   void on_event(const mapping_event& event);
-  void end_discovery(discovery_id id, bool is_answer);
   [[noreturn]] void fail(const std::string& what) const;
 
   time_point now_{};
   std::unordered_map<std::uint32_t, channel_state> channels_;
-  std::unordered_map<std::uint64_t, exchange_state> exchanges_;
-  std::unordered_map<std::uint64_t, mapping_state> mappings_;
-  std::unordered_map<std::uint64_t, bool> ever_up_;
-  std::unordered_map<std::uint64_t, bool> discoveries_;  ///< whether each is still wanted
-  std::size_t wanted_discoveries_ = 0;
-  std::size_t alive_ = 0;
+  std::unordered_set<std::uint64_t> exchanges_;
+  std::unordered_map<std::uint64_t, mapping> mappings_;
+  std::unordered_set<std::uint64_t> discoveries_;
+  std::uint32_t last_channel_ = 0;
+  std::uint64_t last_exchange_ = 0;
+  std::uint64_t last_mapping_ = 0;
+  std::uint64_t last_discovery_ = 0;
   std::size_t outputs_in_drain_ = 0;
   bool closing_ = false;
   bool closed_ = false;

@@ -1,6 +1,8 @@
 #include "sim/invariants.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <string_view>
 
 #include "sim/inspect.hpp"
 
@@ -30,149 +32,203 @@ std::string name_of(const nat_rule& rule) {
          " to " + to_string(rule.internal);
 }
 
+std::string seconds_text(nanoseconds at) {
+  return std::to_string(std::chrono::floor<std::chrono::seconds>(at).count()) + " s";
+}
+
+/// What stands between the first tag of that name and the next one.
+std::string_view argument_of(std::string_view request, std::string_view name) {
+  const std::size_t tag = request.find(name);
+  if (tag == std::string_view::npos) return {};
+  const std::size_t begin = tag + name.size();
+  return request.substr(begin, request.find('<', begin) - begin);
+}
+
+/// The port that an action which makes a mapping is about.
+std::optional<std::pair<transport, std::uint16_t>> port_added(std::string_view request) {
+  if (!soap_action_of(request).starts_with("Add")) return std::nullopt;
+  const std::string_view text = argument_of(request, "<NewInternalPort>");
+  std::uint16_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return std::nullopt;
+  const bool is_tcp = argument_of(request, "<NewProtocol>") == "TCP";
+  return std::pair{is_tcp ? transport::tcp : transport::udp, number};
+}
+
 }  // namespace
 
-invariants::invariants(world& watched) : world_(watched) {}
+invariants::invariants(world& watched) : world_(watched) { world_.set_witness(this); }
+
+invariants::~invariants() { world_.set_witness(nullptr); }
+
+void invariants::broken(std::string what) {
+  if (!broken_) broken_ = std::move(what);
+}
 
 void invariants::on_created(mapping_id id, const map_request& wanted) {
   mappings_[id].wanted = wanted;
-  ++created_[{wanted.transport, wanted.internal_port}];
+  port_history& of = ports_[{wanted.transport, wanted.internal_port}];
+  ++of.created;
+  ++of.alive;
 }
 
-std::optional<std::string> invariants::check() {
-  take_events();
-  if (auto broken = check_packets()) return broken;
-  if (auto broken = check_requests()) return broken;
-  if (auto broken = check_bystanders()) return broken;
-  return check_truth();
+void invariants::on_world_changed() {
+  in_reach_since_.reset();
+  if (world_.is_in_reach()) in_reach_since_ = world_.now();
+  look_again_ = true;
+}
+
+const std::optional<std::string>& invariants::check() {
+  if (router_changes_seen_ != world_.router_changes()) {
+    router_changes_seen_ = world_.router_changes();
+    look_again_ = true;
+  }
+  if (look_again_ || world_.now() > next_bound_) {
+    look_again_ = false;
+    check_bystanders();
+    check_truth();
+  }
+  return broken_;
 }
 
 // -------------------------------------------------------------------------------------------------
 // What is sent
 
-bool invariants::is_known(const ip_address& address) {
+bool invariants::is_known(const ip_address& address) const {
   constexpr ip_address upnp_group{ip_address::v4_bytes{239, 255, 255, 250}};
-  return address == upnp_group || world_.device_at(address) != nullptr;
+  return address == upnp_group || std::as_const(world_).device_at(address) != nullptr;
 }
 
-std::optional<std::string> invariants::check_packets() {
-  const auto& packets = world_.packets();
-  for (; packets_seen_ < packets.size(); ++packets_seen_) {
-    const packet_record& record = packets[packets_seen_];
-    if (record.way != direction::to_router) continue;
-    if (!is_known(record.datagram.to.address)) {
-      return "a packet to " + to_string(record.datagram.to) + ", which is nobody";
-    }
-    if (auto broken = check_nonce(record)) return broken;
-    if (auto broken = check_rate(record.at)) return broken;
+void invariants::on_packet(const packet_record& record) {
+  if (record.way != direction::to_router) return;
+  if (!is_known(record.datagram.to.address)) {
+    broken("a packet to " + to_string(record.datagram.to) + ", which is nobody");
   }
-  return std::nullopt;
+  if (const auto map = read_pcp_map(record.datagram.bytes)) {
+    constexpr std::uint8_t iana_tcp = 6;
+    const port of{map->protocol == iana_tcp ? transport::tcp : transport::udp, map->internal_port};
+    check_nonce(of, map->nonce);
+    if (map->lifetime != 0) on_asked(of, record.at);
+  } else if (const auto asked = read_nat_pmp_map(record.datagram.bytes)) {
+    if (asked->lifetime != 0) on_asked({asked->transport, asked->internal_port}, record.at);
+  }
+  check_rate(record.at);
 }
 
-std::optional<std::string> invariants::check_requests() {
-  const auto& requests = world_.requests();
-  for (; requests_seen_ < requests.size(); ++requests_seen_) {
-    const http_record& record = requests[requests_seen_];
-    if (world_.device_at(record.remote.address) == nullptr) {
-      return "an HTTP request to " + to_string(record.remote) + ", which is nobody";
-    }
-    if (auto broken = check_rate(record.at)) return broken;
+void invariants::on_request(const http_record& record) {
+  if (std::as_const(world_).device_at(record.remote.address) == nullptr) {
+    broken("an HTTP request to " + to_string(record.remote) + ", which is nobody");
   }
-  return std::nullopt;
+  if (const auto of = port_added(record.request)) on_asked(*of, record.at);
+  check_rate(record.at);
 }
 
 /// One nonce for the whole life of a mapping, and none for two (RFC 6887 section 11.2).
-std::optional<std::string> invariants::check_nonce(const packet_record& record) {
-  const auto map = read_pcp_map(record.datagram.bytes);
-  if (!map) return std::nullopt;
-  constexpr std::uint8_t iana_tcp = 6;
-  const port of{map->protocol == iana_tcp ? transport::tcp : transport::udp, map->internal_port};
-  const auto [owner, is_new] = owner_of_.emplace(map->nonce, of);
-  if (owner->second != of) return "one nonce for two ports";
-  nonces_[of].insert(map->nonce);
-  if (nonces_[of].size() > created_[of]) {
-    return "more nonces for port " + std::to_string(of.second) + " than there were mappings of it";
+void invariants::check_nonce(const port& of, const nonce_bytes& nonce) {
+  const auto [owner, is_new] = owner_of_.emplace(nonce, of);
+  if (owner->second != of) broken("one nonce for two ports");
+  if (!is_new) return;
+  port_history& history = ports_[of];
+  history.nonces.insert(nonce);
+  if (history.nonces.size() > history.created) {
+    broken("more nonces for port " + std::to_string(of.second) + " than there were mappings of it");
   }
-  return std::nullopt;
 }
 
 /// No storm, neither after a restart nor against a dead router.
-std::optional<std::string> invariants::check_rate(nanoseconds at) {
+void invariants::check_rate(nanoseconds at) {
   recently_sent_.push_back(at);
-  const auto first =
-      std::ranges::find_if(recently_sent_, [&](nanoseconds sent) { return sent > at - 10s; });
-  recently_sent_.erase(recently_sent_.begin(), first);
-  const auto alive = static_cast<std::size_t>(
-      std::ranges::count_if(mappings_, [](const auto& each) { return !each.second.is_over; }));
+  while (recently_sent_.front() <= at - 10s) recently_sent_.pop_front();
   // Those that were just released still have their deletes under way.
-  const std::size_t busy = std::max<std::size_t>(alive, 8);
-  if (recently_sent_.size() <= most_sent_in_ten_seconds(busy)) return std::nullopt;
-  return std::to_string(recently_sent_.size()) + " sent in ten seconds for " +
-         std::to_string(alive) + " mappings";
+  const std::size_t busy = std::max<std::size_t>(mappings_.size(), 8);
+  if (recently_sent_.size() <= most_sent_in_ten_seconds(busy)) return;
+  broken(std::to_string(recently_sent_.size()) + " sent in ten seconds for " +
+         std::to_string(mappings_.size()) + " mappings");
+}
+
+void invariants::on_asked(const port& of, nanoseconds at) {
+  for (const auto& [id, each] : mappings_) {
+    const port own{each.wanted.transport, each.wanted.internal_port};
+    if (own == of && each.is_up) check_renewal(each, at);
+  }
+  ports_[of].asked_at = at;
+}
+
+/// A lease is renewed before it ends: who is told as open was asked for less than a lifetime ago.
+void invariants::check_renewal(const followed& what, nanoseconds at) {
+  const auto& asked = ports_[{what.wanted.transport, what.wanted.internal_port}].asked_at;
+  if (what.told.lifetime == 0s || !asked || !in_reach_since_) return;
+  const nanoseconds since = std::max(*asked, *in_reach_since_);
+  if (at - since <= what.told.lifetime) return;
+  broken("port " + std::to_string(what.wanted.internal_port) + " with a lease of " +
+         seconds_text(what.told.lifetime) + " was last asked for at " + seconds_text(*asked));
 }
 
 // -------------------------------------------------------------------------------------------------
 // What is told
 
-void invariants::take_events() {
-  const auto& events = world_.events();
-  for (; events_seen_ < events.size(); ++events_seen_) {
-    const mapping_event& event = events[events_seen_].event;
-    followed& of = mappings_[event.info.id];
-    of.missing_since.reset();
-    of.is_up = event.kind == event_kind::mapped || event.kind == event_kind::changed;
-    of.is_over = event.kind == event_kind::removed;
-    of.why = event.why;
-    if (of.is_up) of.told = event.info;
-    const bool may_stay = event.kind == event_kind::removed ? event.how == removal::left_to_expire
-                                                            : event.kind == event_kind::lost;
-    if (may_stay) left_to_expire_.insert({event.info.transport, event.info.internal.port});
+void invariants::on_event(const event_record& record) {
+  const mapping_event& event = record.event;
+  look_again_ = true;
+  const bool may_stay = event.kind == event_kind::removed ? event.how == removal::left_to_expire
+                                                          : event.kind == event_kind::lost;
+  if (may_stay) left_to_expire_.insert({event.info.transport, event.info.internal.port});
+  if (event.kind == event_kind::removed) {
+    mappings_.erase(event.info.id);
+    --ports_[{event.info.transport, event.info.internal.port}].alive;
+    return;
   }
+  followed& of = mappings_[event.info.id];
+  of.missing_since.reset();
+  of.is_up = event.kind == event_kind::mapped || event.kind == event_kind::changed;
+  of.why = event.why;
+  if (of.is_up) of.told = event.info;
 }
 
-const nat_rule* invariants::rule_of(const followed& what) {
-  gateway* router = world_.device_at(what.told.gateway);
+const nat_rule* invariants::rule_of(const followed& what) const {
+  const gateway* router = std::as_const(world_).device_at(what.told.gateway);
   if (router == nullptr) return nullptr;
   const nat_rule* rule = router->table().at_external(what.told.transport, what.told.external.port);
   return rule != nullptr && rule->internal == what.told.internal ? rule : nullptr;
 }
 
 /// What is told as up is held by the router, but for as long as it takes to find out.
-std::optional<std::string> invariants::check_truth() {
+void invariants::check_truth() {
+  next_bound_ = nanoseconds::max();
+  const bool in_reach = world_.is_in_reach();
   for (auto& [id, each] : mappings_) {
     if (!each.is_up || each.told.protocol == protocol::direct) continue;
-    if (rule_of(each) != nullptr || !world_.is_in_reach()) {
+    if (!in_reach || rule_of(each) != nullptr) {
       each.missing_since.reset();
       continue;
     }
     if (!each.missing_since) each.missing_since = world_.now();
-    const auto bound = detection_bound(each.told, world_.recheck_period());
-    if (world_.now() - *each.missing_since > bound) {
-      return name_of(id) + " is told as open, and the router does not hold it since " +
-             std::to_string(std::chrono::floor<std::chrono::seconds>(*each.missing_since).count()) +
-             " s";
+    const nanoseconds bound =
+        *each.missing_since + detection_bound(each.told, world_.recheck_period());
+    if (world_.now() > bound) {
+      broken(name_of(id) + " is told as open, and the router does not hold it since " +
+             seconds_text(*each.missing_since));
     }
+    next_bound_ = std::min(next_bound_, bound);
   }
-  return std::nullopt;
 }
 
-std::optional<std::string> invariants::check_bystanders() const {
+void invariants::check_bystanders() {
+  const nat_table& table = std::as_const(world_).router().table();
   for (const nat_rule& each : bystanders_) {
-    const nat_rule* now = world_.router().table().at_external(each.transport, each.external_port);
+    const nat_rule* now = table.at_external(each.transport, each.external_port);
     if (now == nullptr || now->internal != each.internal) {
-      return "somebody else's rule was touched: " + name_of(each);
+      broken("somebody else's rule was touched: " + name_of(each));
     }
   }
-  return std::nullopt;
 }
 
 // -------------------------------------------------------------------------------------------------
 // After all
 
-std::optional<std::string> invariants::check_healed() {
-  if (auto broken = check()) return broken;
-  for (auto& [id, each] : mappings_) {
-    if (each.is_over || each.why.reason == errc::already_mapped) continue;
+std::optional<std::string> invariants::missing() {
+  for (const auto& [id, each] : mappings_) {
+    if (each.why.reason == errc::already_mapped) continue;
     if (!each.is_up) return name_of(id) + " is not up: " + to_string(each.why);
     if (each.told.protocol != protocol::direct && rule_of(each) == nullptr) {
       return name_of(id) + " is told as open as " + to_string(each.told.external) +
@@ -183,11 +239,11 @@ std::optional<std::string> invariants::check_healed() {
 }
 
 std::optional<std::string> invariants::check_closed() {
-  if (auto broken = check()) return broken;
+  if (check()) return broken_;
   if (!world_.closed()) return "the engine has not closed within the release bound";
   if (world_.open_channels() != 0) return "channels are left open";
   if (world_.engine_deadline()) return "a timer is left";
-  for (const nat_rule& rule : world_.router().rules()) {
+  for (const nat_rule& rule : std::as_const(world_).router().rules()) {
     const bool is_anothers = rule.internal.address != world::host_address;
     if (is_anothers || rule.owner == rule_owner::household) continue;
     if (!left_to_expire_.contains({rule.transport, rule.internal.port})) {

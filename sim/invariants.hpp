@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,61 +17,82 @@
 
 namespace damson::sim {
 
-/// Follows one world; ask it after each of its steps. The engine's contract is the world's own to
-/// watch.
-class invariants {
+/// Follows one world as its witness; ask it after each of its steps. The engine's contract is the
+/// world's own to watch.
+class invariants : public witness {
  public:
   explicit invariants(world& watched);
+  ~invariants() override;
+  invariants(const invariants&) = delete;
+  invariants& operator=(const invariants&) = delete;
+  invariants(invariants&&) = delete;
+  invariants& operator=(invariants&&) = delete;
 
   /// To be told before the thing happens.
   void on_created(mapping_id id, const map_request& wanted);
-  /// Rules of others that nobody may touch.
+  /// Rules of others on the first router that nobody may touch.
   void on_bystander(const nat_rule& rule) { bystanders_.push_back(rule); }
   void on_router_forgets() { bystanders_.clear(); }
+  /// To be told after the host slept or the network became another one: what came due meanwhile is
+  /// late, and all at once.
+  void on_world_changed();
 
-  /// Looks at what has happened since the last time. What was broken, in words; empty: nothing.
-  std::optional<std::string> check();
+  void on_packet(const packet_record& record) override;
+  void on_request(const http_record& record) override;
+  void on_event(const event_record& record) override;
 
-  /// What must hold when everything has healed and time has passed: each wanted mapping is up, and
-  /// the router holds it as told.
-  std::optional<std::string> check_healed();
-  /// And when the engine has closed.
+  /// What was broken first, in words; empty: nothing.
+  const std::optional<std::string>& check();
+
+  /// Whether each wanted mapping is up, and the router holds it as told. Why not, in words.
+  std::optional<std::string> missing();
+  /// What must hold when the engine has closed.
   std::optional<std::string> check_closed();
 
  private:
+  /// What the requests for one port share.
   using port = std::pair<transport, std::uint16_t>;
 
   struct followed {
     map_request wanted;
     bool is_up = false;
-    bool is_over = false;
     mapping_info told;
     failure why;
     /// Since when the router does not hold what is told as up.
     std::optional<std::chrono::nanoseconds> missing_since;
   };
+  struct port_history {
+    std::set<nonce_bytes> nonces;
+    std::size_t created = 0;
+    std::size_t alive = 0;
+    /// When the router was last asked for it, not counting deletes.
+    std::optional<std::chrono::nanoseconds> asked_at;
+  };
 
-  std::optional<std::string> check_packets();
-  std::optional<std::string> check_requests();
-  void take_events();
-  std::optional<std::string> check_truth();
-  std::optional<std::string> check_bystanders() const;
-  std::optional<std::string> check_rate(std::chrono::nanoseconds at);
-  std::optional<std::string> check_nonce(const packet_record& record);
-  bool is_known(const ip_address& address);
-  const nat_rule* rule_of(const followed& what);
+  void on_asked(const port& of, std::chrono::nanoseconds at);
+  void check_nonce(const port& of, const nonce_bytes& nonce);
+  void check_rate(std::chrono::nanoseconds at);
+  void check_renewal(const followed& what, std::chrono::nanoseconds at);
+  void check_truth();
+  void check_bystanders();
+  bool is_known(const ip_address& address) const;
+  const nat_rule* rule_of(const followed& what) const;
+  void broken(std::string what);
 
   world& world_;
-  std::size_t packets_seen_ = 0;
-  std::size_t requests_seen_ = 0;
-  std::size_t events_seen_ = 0;
-  std::map<mapping_id, followed> mappings_;
-  std::map<port, std::set<nonce_bytes>> nonces_;
+  std::optional<std::string> broken_;
+  std::map<mapping_id, followed> mappings_;  ///< those that are not removed
+  std::map<port, port_history> ports_;
   std::map<nonce_bytes, port> owner_of_;
-  std::map<port, std::size_t> created_;
-  std::vector<std::chrono::nanoseconds> recently_sent_;
+  std::deque<std::chrono::nanoseconds> recently_sent_;
   std::vector<nat_rule> bystanders_;
   std::set<port> left_to_expire_;  ///< internal ports of which the router may keep something
+  /// Since when the host is awake and the router in its reach; empty: it is not.
+  std::optional<std::chrono::nanoseconds> in_reach_since_{std::chrono::nanoseconds{0}};
+  std::uint64_t router_changes_seen_ = 0;
+  /// When the first of the bounds ends that time alone can break.
+  std::chrono::nanoseconds next_bound_ = std::chrono::nanoseconds::max();
+  bool look_again_ = true;
 };
 
 }  // namespace damson::sim

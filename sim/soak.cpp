@@ -29,15 +29,6 @@ constexpr ip_address other_own_address = v4(192, 168, 1, 200);
 constexpr ip_address neighbour = v4(192, 168, 1, 101);
 constexpr ip_address attacker = v4(192, 168, 1, 66);
 
-/// FNV-1a, 64 bits.
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char each : text) {
-    hash = (hash ^ static_cast<unsigned char>(each)) * 0x100000001b3;
-  }
-  return hash;
-}
-
 std::string last_lines(const std::string& text, std::size_t lines) {
   std::size_t at = text.size();
   for (std::size_t i = 0; i <= lines && at != std::string::npos && at > 0; ++i) {
@@ -45,6 +36,14 @@ std::string last_lines(const std::string& text, std::size_t lines) {
   }
   return at == std::string::npos || at == 0 ? text : text.substr(at + 1);
 }
+
+/// One seed in so many lives for a year in which little happens.
+constexpr std::uint64_t long_lives = 90;
+constexpr nanoseconds year = 8'766h;
+
+/// Until the last lease has ended that is told as open and gone, and refusals that stand for half
+/// an hour, an hour and two have passed.
+constexpr nanoseconds healing_bound = 8h;
 
 bool gives_leases(const profile& how) {
   return how.upnp.leases == lease_policy::as_asked || !how.speaks_upnp;
@@ -69,10 +68,11 @@ class life {
       : how_(how),
         dice_(std::array<std::uint64_t, 4>{how.seed, 0x736f616b, 1, 1}),
         router_(how.router != nullptr ? *how.router : pick()),
+        is_long_(!how.trouble && one_in(long_lives)),
         world_(scene_of()),
         holds_(world_) {}
 
-  soak_outcome run(bool with_transcript) {
+  soak_outcome run() {
     soak_outcome out;
     out.router = router_.name;
     try {
@@ -85,12 +85,10 @@ class life {
       if (!broken_) broken_ = error.what();
     }
     out.simulated = world_.now();
-    const std::string transcript = world_.transcript();
-    out.trace_hash = hash_of(transcript);
-    out.happenings = world_.packets().size() + world_.requests().size() + world_.events().size();
+    out.trace_hash = world_.trace_hash();
+    out.happenings = world_.happenings();
     out.broken = broken_;
-    if (broken_) out.last_lines = last_lines(transcript, 50);
-    if (with_transcript) out.transcript = transcript;
+    if (how_.keeps_transcript) out.transcript = world_.transcript();
     return out;
   }
 
@@ -116,31 +114,34 @@ class life {
     what.router = router_.how;
     what.uptime = seconds(0, 100'000);
     what.link.latency = std::chrono::milliseconds{dice_.uniform(1, 60)};
+    what.keeps_records = how_.keeps_transcript;
+    what.multicast_works = !one_in(6);
+    if (is_long_) {
+      what.client.recheck_period = seconds(1'800, 86'400);
+      what.router.upnp.notify_interval = 24h;
+    } else {
+      what.client.recheck_period = seconds(60, 600);
+    }
     // A third of all networks are good ones.
     if (!one_in(3)) {
       what.link.loss_percent = static_cast<unsigned>(dice_.uniform(0, 30));
       what.link.duplicate_percent = static_cast<unsigned>(dice_.uniform(0, 20));
     }
-    what.multicast_works = !one_in(6);
-    what.client.recheck_period = seconds(60, 600);
     is_good_network_ = what.link.loss_percent == 0;
     return what;
   }
 
-  void require(std::optional<std::string> broken) {
+  void require(const std::optional<std::string>& broken) {
     if (!broken) return;
-    broken_ = std::move(broken);
+    broken_ = broken;
     throw broken_off(*broken_);
   }
 
-  /// Time passes; the invariants are looked at after each packet or so.
+  /// Time passes; the invariants are looked at after each thing that happens.
   void pass(nanoseconds span) {
     const nanoseconds until = world_.now() + span;
-    while (world_.now() < until) {
-      const nanoseconds step = std::min<nanoseconds>(until - world_.now(), 10s);
-      world_.run_for(step);
-      require(holds_.check());
-    }
+    while (world_.step(until)) require(holds_.check());
+    require(holds_.check());
   }
 
   void prepare() {
@@ -183,11 +184,15 @@ class life {
   }
 
   void trouble() {
-    const nanoseconds until = world_.now() + how_.trouble;
+    const nanoseconds span =
+        is_long_ ? year : nanoseconds{how_.trouble.value_or(seconds(600, 3'600))};
+    const nanoseconds until = world_.now() + span;
     create();
     while (world_.now() < until) {
       disturb();
-      pass(dice_.uniform_duration(0ms, 2min));
+      holds_.on_world_changed();
+      // Things happen every other day, or every other minute.
+      pass(dice_.uniform_duration(0ms, is_long_ ? nanoseconds{96h} : nanoseconds{2min}));
     }
   }
 
@@ -195,8 +200,9 @@ class life {
     map_request wanted;
     wanted.transport = coin() ? transport::tcp : transport::udp;
     wanted.internal_port = static_cast<std::uint16_t>(8'000 + dice_.uniform(0, 9));
-    constexpr std::array lifetimes{60s, 900s, 7'200s};
-    wanted.lifetime = lifetimes.at(static_cast<std::size_t>(dice_.uniform(0, 2)));
+    constexpr std::array<std::chrono::seconds, 5> lifetimes{60s, 900s, 2h, 24h, 168h};
+    wanted.lifetime =
+        lifetimes.at(static_cast<std::size_t>(dice_.uniform(0, 2) + (is_long_ ? 2 : 0)));
     // An entry without an end that was left behind would stay for ever.
     wanted.allow_permanent = !gives_leases(router_.how);
     holds_.on_created(mapping_id{created_ + 1}, wanted);
@@ -273,10 +279,10 @@ class life {
     const bool is_nat_pmp = packet.empty() || packet[0] == std::byte{0};
     const bool is_spoofed = !is_nat_pmp && coin();
     const endpoint from{is_spoofed ? world::router_address : attacker, 5351};
-    const auto before = std::tuple{world_.events().size(), world_.sent_count(),
+    const auto before = std::tuple{world_.event_count(), world_.sent_count(),
                                    world_.engine_deadline(), world_.mapping_count()};
     world_.inject({from, {world::host_address, *to}, packet});
-    const auto after = std::tuple{world_.events().size(), world_.sent_count(),
+    const auto after = std::tuple{world_.event_count(), world_.sent_count(),
                                   world_.engine_deadline(), world_.mapping_count()};
     // Eight bytes that refuse a version have nothing that could be guessed wrong.
     const bool is_bare = packet.size() < 24;
@@ -288,12 +294,12 @@ class life {
     std::vector<std::byte> packet(24, std::byte{0});
     packet[0] = std::byte{2};
     packet[1] = std::byte{0x80};
-    const auto events = world_.events().size();
+    const auto events = world_.event_count();
     const auto sent = world_.sent_count();
     for (int i = 0; i < 20; ++i) {
       world_.inject({{world::router_address, 5351}, {v4(224, 0, 0, 1), 5350}, packet});
     }
-    if (world_.events().size() != events) require("a forged announcement changed a state");
+    if (world_.event_count() != events) require("a forged announcement changed a state");
     if (world_.sent_count() > sent + 1)
       require("forged announcements led to more than one question");
   }
@@ -311,11 +317,14 @@ class life {
     world_.set_network(world::one_route(world::router_address, world::host_address));
   }
 
-  /// Until the last lease that anybody may have left behind has ended, and refusals that stand for
-  /// half an hour, an hour and two have passed.
+  /// Every wanted mapping is up again, in time, and stays so.
   void converge() {
-    pass(8h);
-    if (can_serve(router_.how)) require(holds_.check_healed());
+    holds_.on_world_changed();
+    const nanoseconds until = world_.now() + healing_bound;
+    while (holds_.missing() && world_.step(until)) require(holds_.check());
+    if (can_serve(router_.how)) require(holds_.missing());
+    pass(10min);
+    if (can_serve(router_.how)) require(holds_.missing());
   }
 
   void close() {
@@ -331,6 +340,7 @@ class life {
   soak_settings how_;
   random_source dice_;
   const named_profile& router_;
+  bool is_long_;
   bool is_good_network_ = false;
   world world_;
   invariants holds_;
@@ -341,8 +351,16 @@ class life {
 
 }  // namespace
 
-soak_outcome live(const soak_settings& how, bool with_transcript) {
-  return std::make_unique<life>(how)->run(with_transcript);
+soak_outcome live(const soak_settings& how) {
+  soak_outcome out = std::make_unique<life>(how)->run();
+  if (!out.broken) return out;
+  // The same life once more shows what it was like.
+  soak_settings again = how;
+  again.keeps_transcript = true;
+  soak_outcome shown = std::make_unique<life>(again)->run();
+  shown.last_lines = last_lines(shown.transcript, 50);
+  if (!how.keeps_transcript) shown.transcript.clear();
+  return shown;
 }
 
 }  // namespace damson::sim

@@ -15,23 +15,25 @@ namespace damson::sim {
 
 struct soak_settings {
   std::uint64_t seed = 1;
-  /// Of trouble; healing takes hours more.
-  std::chrono::seconds trouble = std::chrono::hours{1};
+  /// Of trouble; healing takes hours more. Empty: the seed decides between an hour at most, in
+  /// which something happens every minute, and a year with something every other day.
+  std::optional<std::chrono::seconds> trouble{};
   /// Null: the seed picks one.
   const named_profile* router = nullptr;
+  bool keeps_transcript = false;
 };
 
 struct soak_outcome {
   std::string router;  ///< the name of its profile
   std::chrono::nanoseconds simulated{};
   std::uint64_t trace_hash = 0;       ///< of every packet, exchange and event with its time
-  std::size_t happenings = 0;         ///< packets, exchanges and events
+  std::uint64_t happenings = 0;       ///< packets, exchanges and events
   std::optional<std::string> broken;  ///< what did not hold
   std::string last_lines;             ///< broken: the last fifty lines of the transcript
   std::string transcript;             ///< all of it, where it was asked for
 };
 
 /// Never throws: an exception is a broken invariant too.
-soak_outcome live(const soak_settings& how, bool with_transcript = false);
+soak_outcome live(const soak_settings& how);
 
 }  // namespace damson::sim

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <ranges>
 #include <type_traits>
 
@@ -85,7 +86,8 @@ world::world(const scene& what)
       dice_(seed_from(what.seed, 1)),
       facts_(one_route(router_address, host_address)),
       recheck_period_(what.client.recheck_period),
-      engine_(what.client, seed_from(what.seed, 2), what.tuning) {
+      engine_(what.client, seed_from(what.seed, 2), what.tuning),
+      keeps_records_(what.keeps_records) {
   routers_.push_back({std::make_unique<gateway>(what.router, router_address, what.public_address,
                                                 beginning - what.uptime)});
   for (const auto& one : what.devices) add_router(one.how, one.lan, one.wan);
@@ -98,8 +100,14 @@ gateway& world::add_router(const profile& how, const ip_address& lan,
 }
 
 gateway* world::device_at(const ip_address& lan) {
+  ++router_changes_;
   router_node* node = node_at(lan);
   return node == nullptr ? nullptr : node->model.get();
+}
+
+const gateway* world::device_at(const ip_address& lan) const {
+  const std::size_t index = index_of(lan);
+  return index == nobody ? nullptr : routers_[index].model.get();
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -128,21 +136,19 @@ void world::close(bool at_once) { feed(close_engine{at_once}); }
 
 void world::run_for(std::chrono::nanoseconds span) {
   const time_point until = now_ + span;
-  while (next_time().value_or(time_point::max()) <= until) step(until);
-  now_ = until;
+  while (step_until(until)) {
+  }
 }
 
 bool world::run_until(const std::function<bool()>& done, std::chrono::nanoseconds limit) {
   const time_point until = now_ + limit;
   while (!done()) {
-    if (next_time().value_or(time_point::max()) > until) {
-      now_ = until;
-      return done();
-    }
-    step(until);
+    if (!step_until(until)) return done();
   }
   return true;
 }
+
+bool world::step(std::chrono::nanoseconds until) { return step_until(beginning + until); }
 
 void world::suspend(std::chrono::nanoseconds span) {
   asleep_until_ = now_ + span;
@@ -155,7 +161,7 @@ std::optional<time_point> world::next_time() const {
   const auto consider = [&first](const std::optional<time_point>& at) {
     if (at && (!first || *at < *first)) first = at;
   };
-  if (!queue_.empty()) consider(queue_.begin()->first.first);
+  if (!queue_.empty()) consider(queue_.front().at);
   for (const auto& node : routers_) consider(node.model->deadline());
   // While the host sleeps nothing of its own happens, and what came due is due on waking.
   if (const auto due = engine_.deadline()) {
@@ -165,24 +171,49 @@ std::optional<time_point> world::next_time() const {
   return first;
 }
 
-void world::step(time_point until) {
+bool world::step_until(time_point until) {
   const auto at = next_time();
-  if (!at || *at > until) return;
+  if (!at || *at > until) {
+    now_ = std::max(now_, until);
+    return false;
+  }
   now_ = *at;
-  if (!queue_.empty() && queue_.begin()->first.first <= now_) {
-    const happening what = std::move(queue_.begin()->second);
-    queue_.erase(queue_.begin());
-    happen(what);
-    return;
+  if (!queue_.empty() && queue_.front().at <= now_) {
+    happen(take_next());
+    return true;
   }
   for (auto& node : routers_) {
     const auto due = node.model->deadline();
     if (!due || *due > now_) continue;
-    const auto packets = node.model->advance(now_);
-    if (node.plugged && node.serving) carry_from_routers(packets);
-    return;
+    ++router_changes_;
+    auto packets = node.model->advance(now_);
+    if (node.plugged && node.serving) carry_from_routers(std::move(packets));
+    return true;
   }
   feed(time_passed{});
+  return true;
+}
+
+void world::schedule(std::chrono::nanoseconds after, happening what) {
+  if (std::holds_alternative<http_step>(what)) ++http_steps_;
+  std::size_t slot = slots_.size();
+  if (free_slots_.empty()) {
+    slots_.push_back(std::move(what));
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+    slots_[slot] = std::move(what);
+  }
+  queue_.push_back({now_ + after, scheduled_++, slot});
+  std::ranges::push_heap(queue_, std::greater{});
+}
+
+world::happening world::take_next() {
+  std::ranges::pop_heap(queue_, std::greater{});
+  const std::size_t slot = queue_.back().slot;
+  queue_.pop_back();
+  free_slots_.push_back(slot);
+  return std::move(slots_[slot]);
 }
 
 void world::happen(const happening& what) {
@@ -195,7 +226,9 @@ void world::happen(const happening& what) {
   } else if (const auto* opened = std::get_if<channel_opened>(&what)) {
     feed(*opened);
   } else if (const auto* step = std::get_if<http_step>(&what)) {
+    --http_steps_;
     happen(*step);
+    forget_ended_requests();
   } else {
     feed(std::get<channel_failed>(what));
   }
@@ -226,7 +259,7 @@ void world::act(const output& what) {
   } else if (const auto* unwanted = std::get_if<cancel_http>(&what)) {
     act(*unwanted);
   } else if (const auto* event = std::get_if<mapping_event>(&what)) {
-    events_.push_back({now(), *event});
+    note(event_record{now(), *event});
   } else if (const auto* found = std::get_if<discovered>(&what)) {
     discoveries_.push_back({now(), *found});
   } else if (std::holds_alternative<look_at_network>(what)) {
@@ -266,8 +299,8 @@ void world::act(const send_datagram& what) {
   const endpoint to = what.to.value_or(through.remote);
   if (to.address.is_multicast() ? facts_.addresses.empty() : !has_route_to(to.address)) {
     schedule(std::chrono::nanoseconds{0}, channel_failed{what.channel, channel_error::unreachable});
-    packets_.push_back(
-        {now(), direction::to_router, fate::unheard, {through.local, to, what.bytes}});
+    note(packet_record{
+        now(), direction::to_router, fate::unheard, {through.local, to, what.bytes}, false});
     return;
   }
   carry(direction::to_router, {through.local, to, what.bytes});
@@ -309,6 +342,10 @@ bool world::refuses(const router_node& node, const datagram& packet) {
   return !node.serving || (closed && packet.to.port == server_port);
 }
 
+bool world::listens_to_group(const router_node& node) {
+  return node.plugged && node.serving && node.model->behaviour().speaks_upnp;
+}
+
 bool world::has_address(const ip_address& address) const {
   return std::ranges::any_of(facts_.addresses,
                              [&](const interface_address& own) { return own.address == address; });
@@ -319,70 +356,117 @@ ip_address world::own_address(const ip_address& wanted) const {
   return facts_.addresses.front().address;
 }
 
+std::size_t world::index_of(const ip_address& address) const {
+  for (std::size_t i = 0; i < routers_.size(); ++i) {
+    if (routers_[i].model->lan_address() == address) return i;
+  }
+  return nobody;
+}
+
 world::router_node* world::node_at(const ip_address& address) {
-  const auto found = std::ranges::find_if(
-      routers_, [&](const router_node& node) { return node.model->lan_address() == address; });
-  return found == routers_.end() ? nullptr : &*found;
+  const std::size_t index = index_of(address);
+  return index == nobody ? nullptr : &routers_[index];
 }
 
 bool world::chance(unsigned percent) { return percent > 0 && dice_.uniform(1, 100) <= percent; }
 
-void world::schedule(std::chrono::nanoseconds after, happening what) {
-  queue_.emplace(when{now_ + after, happenings_++}, std::move(what));
-}
-
-void world::carry(direction way, const datagram& packet) {
-  packets_.push_back({now(), way, fate::delivered, packet});
-  packet_record& record = packets_.back();
+std::optional<std::chrono::nanoseconds> world::travel_time(const packet_record& record) {
   std::optional<std::chrono::nanoseconds> travel = link_.latency;
   if (courier) travel = courier(record);
-  const bool to_group = packet.to.address.is_multicast();
-  if (!travel || (to_group && link_.multicast_lost) || chance(link_.loss_percent)) {
+  if (!travel || (record.datagram.to.address.is_multicast() && link_.multicast_lost)) {
+    return std::nullopt;
+  }
+  if (chance(link_.burst_percent)) burst_until_ = now_ + link_.burst;
+  if (burst_until_ && now_ < *burst_until_) return std::nullopt;
+  if (chance(link_.loss_percent)) return std::nullopt;
+  if (chance(link_.reorder_percent)) {
+    *travel += dice_.uniform_duration(link_.latency, 3 * link_.latency);
+  }
+  return travel;
+}
+
+/// Damage that the checksum of UDP does not find is rare, and all the worse.
+datagram world::as_it_arrives(packet_record&& record) {
+  datagram out = std::move(record.datagram);
+  if (!record.damaged) return out;
+  const auto where = static_cast<std::size_t>(dice_.uniform(0, out.bytes.size() - 1));
+  if (dice_.uniform(0, 3) == 0) {
+    out.bytes.resize(where);
+  } else {
+    out.bytes[where] ^= static_cast<std::byte>(1U << dice_.uniform(0, 7));
+  }
+  return out;
+}
+
+void world::carry(direction way, datagram packet) {
+  packet_record record{now(), way, fate::delivered, std::move(packet), false};
+  const auto travel = travel_time(record);
+  record.damaged = travel && !record.datagram.bytes.empty() && chance(link_.damage_percent);
+  if (!travel) {
     record.end = fate::lost;
-    return;
+    note(record);
+  } else if (way == direction::to_host) {
+    carry_to_host(std::move(record), *travel);
+  } else if (record.datagram.to.address.is_multicast()) {
+    carry_to_group(std::move(record), *travel);
+  } else {
+    carry_to_router(std::move(record), *travel);
   }
-  if (way == direction::to_router && to_group) {
-    carry_to_group(record, *travel);
-    return;
+}
+
+void world::carry_to_router(packet_record record, std::chrono::nanoseconds travel) {
+  const std::size_t index = index_of(record.datagram.to.address);
+  if (index == nobody || !routers_[index].plugged) {
+    record.end = fate::unheard;
+  } else if (refuses(routers_[index], record.datagram)) {
+    record.end = fate::refused;
   }
-  if (way == direction::to_router) {
-    router_node* node = node_at(packet.to.address);
-    if (node == nullptr || !node->plugged) {
-      record.end = fate::unheard;
-      return;
-    }
-    if (refuses(*node, packet)) record.end = fate::refused;
-  }
-  const unsigned copies = chance(link_.duplicate_percent) ? 2 : 1;
-  for (unsigned i = 0; i < copies; ++i) {
-    if (way == direction::to_router) {
-      schedule(*travel, to_router{packet, packet.to.address});
-    } else {
-      schedule(*travel, to_host{packet});
-    }
-  }
+  note(record);
+  if (record.end == fate::unheard) return;
+  datagram arriving = as_it_arrives(std::move(record));
+  if (chance(link_.duplicate_percent)) schedule(travel, to_router{arriving, index});
+  schedule(travel, to_router{std::move(arriving), index});
 }
 
 /// Everybody who listens hears it, each on its own.
-void world::carry_to_group(packet_record& record, std::chrono::nanoseconds travel) {
+void world::carry_to_group(packet_record record, std::chrono::nanoseconds travel) {
   record.end = fate::unheard;
-  for (const auto& node : routers_) {
-    if (!node.plugged || !node.serving || !node.model->behaviour().speaks_upnp) continue;
-    record.end = fate::delivered;
-    schedule(travel, to_router{record.datagram, node.model->lan_address()});
+  if (std::ranges::any_of(routers_, listens_to_group)) record.end = fate::delivered;
+  note(record);
+  if (record.end == fate::unheard) return;
+  const datagram arriving = as_it_arrives(std::move(record));
+  for (std::size_t i = 0; i < routers_.size(); ++i) {
+    if (listens_to_group(routers_[i])) schedule(travel, to_router{arriving, i});
   }
 }
 
-void world::carry_from_routers(const std::vector<datagram>& packets) {
-  for (const auto& packet : packets) carry(direction::to_host, packet);
+void world::carry_to_host(packet_record record, std::chrono::nanoseconds travel) {
+  const endpoint& to = record.datagram.to;
+  if (to.address.is_multicast() && !is_heard_by_host(to)) record.end = fate::unheard;
+  note(record);
+  if (record.end == fate::unheard) return;
+  datagram arriving = as_it_arrives(std::move(record));
+  if (chance(link_.duplicate_percent)) schedule(travel, to_host{arriving});
+  schedule(travel, to_host{std::move(arriving)});
+}
+
+bool world::is_heard_by_host(const endpoint& group) const {
+  return std::ranges::any_of(channels_, [&](const auto& each) {
+    return each.second.kind == channel_kind::multicast && each.second.local == group;
+  });
+}
+
+void world::carry_from_routers(std::vector<datagram> packets) {
+  for (auto& packet : packets) carry(direction::to_host, std::move(packet));
 }
 
 void world::arrive_at_router(const to_router& arrived) {
   const datagram& packet = arrived.packet;
-  router_node* node = node_at(arrived.node);
-  if (node == nullptr || !node->plugged) return;
-  if (!refuses(*node, packet)) {
-    carry_from_routers(node->model->handle(now_, packet));
+  const router_node& node = routers_[arrived.node];
+  if (!node.plugged) return;
+  if (!refuses(node, packet)) {
+    ++router_changes_;
+    carry_from_routers(node.model->handle(now_, packet));
     return;
   }
   // ICMP travels back to the socket that sent, if it is still there then.
@@ -426,6 +510,50 @@ std::optional<endpoint> world::search_endpoint() const {
 // -------------------------------------------------------------------------------------------------
 // What was seen
 
+void world::note(const packet_record& record) {
+  ++noted_;
+  sent_count_ += record.way == direction::to_router ? 1 : 0;
+  trace_.add(record.at.count(), 'p', record.way, record.end, record.damaged);
+  trace_.add(record.datagram.from);
+  trace_.add(record.datagram.to);
+  trace_.add(record.datagram.bytes);
+  if (witness_ != nullptr) witness_->on_packet(record);
+  if (keeps_records_) packets_.push_back(record);
+}
+
+void world::note(event_record record) {
+  ++noted_;
+  ++event_count_;
+  const mapping_info& info = record.event.info;
+  trace_.add(record.at.count(), 'e', record.event.kind, info.id, info.protocol, info.transport,
+             info.lifetime.count(), record.event.regained, record.event.how,
+             record.event.why.reason);
+  trace_.add(info.internal);
+  trace_.add(info.external);
+  if (witness_ != nullptr) witness_->on_event(record);
+  if (keeps_records_) events_.push_back(std::move(record));
+}
+
+void world::note_begin(const http_record& record) {
+  ++noted_;
+  trace_.add(record.at.count(), 'h', record.id);
+  trace_.add(record.remote);
+  trace_.add(std::as_bytes(std::span{record.request}));
+  if (witness_ != nullptr) witness_->on_request(record);
+}
+
+void world::note_end(const http_record& record) {
+  trace_.add(now().count(), 'a', record.id, record.status, record.cancelled,
+             record.error.has_value(), record.error.value_or(http_error{}));
+}
+
+/// The exchanges are known by their place; when none is under way any more all of them can go.
+void world::forget_ended_requests() {
+  if (keeps_records_ || http_steps_ > 0) return;
+  requests_.clear();
+  exchanges_.clear();
+}
+
 std::size_t world::count_events(event_kind kind) const {
   return static_cast<std::size_t>(std::ranges::count_if(
       events_, [kind](const event_record& seen) { return seen.event.kind == kind; }));
@@ -447,11 +575,6 @@ std::vector<packet_record> world::sent(
   return out;
 }
 
-std::size_t world::sent_count() const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      packets_, [](const packet_record& record) { return record.way == direction::to_router; }));
-}
-
 std::string world::transcript() const {
   std::vector<std::pair<std::chrono::nanoseconds, std::string>> lines;
   lines.reserve(packets_.size() + 2 * requests_.size() + events_.size());
@@ -459,7 +582,8 @@ std::string world::transcript() const {
     lines.emplace_back(
         packet.at, (packet.way == direction::to_router ? "> " : "< ") +
                        to_string(packet.datagram.from) + " " + to_string(packet.datagram.to) + " " +
-                       describe_packet(packet.datagram.bytes) + std::string(fate_text(packet.end)));
+                       describe_packet(packet.datagram.bytes) + (packet.damaged ? " DAMAGED" : "") +
+                       std::string(fate_text(packet.end)));
   }
   for (const auto& one : requests_) {
     const std::string name = "http " + std::to_string(static_cast<std::uint64_t>(one.id)) + " ";

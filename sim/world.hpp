@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -25,6 +26,7 @@
 #include "sim/contract.hpp"
 #include "sim/gateway.hpp"
 #include "sim/profile.hpp"
+#include "sim/world_trace.hpp"
 
 namespace damson::sim {
 
@@ -42,7 +44,8 @@ struct packet_record {
   std::chrono::nanoseconds at{};  ///< when it was sent
   direction way{};
   fate end{};
-  sim::datagram datagram;
+  sim::datagram datagram;  ///< as it was sent
+  bool damaged = false;    ///< and arrives as something else
 };
 
 struct event_record {
@@ -86,11 +89,32 @@ struct http_treatment {
   std::chrono::nanoseconds processing{0};  ///< longer than the profile's
 };
 
+/// Sees everything as it happens. It must not act upon the world while it looks.
+class witness {
+ public:
+  witness() = default;
+  witness(const witness&) = delete;
+  witness& operator=(const witness&) = delete;
+  witness(witness&&) = delete;
+  witness& operator=(witness&&) = delete;
+  virtual ~witness() = default;
+
+  virtual void on_packet(const packet_record& record) = 0;
+  virtual void on_request(const http_record& record) = 0;
+  virtual void on_event(const event_record& record) = 0;
+};
+
 /// The link between the host and the routers.
 struct link_settings {
   std::chrono::nanoseconds latency = std::chrono::milliseconds{1};  ///< one way
   unsigned loss_percent = 0;
   unsigned duplicate_percent = 0;
+  unsigned reorder_percent = 0;  ///< held back for one to three latencies, so that others overtake
+  /// How often a packet begins a burst, in which everything is lost for `burst`.
+  unsigned burst_percent = 0;
+  std::chrono::nanoseconds burst{0};
+  /// A bit flips, or the end is cut off, and the checksum does not show it.
+  unsigned damage_percent = 0;
   bool multicast_lost = false;  ///< in both directions (Q-73)
 };
 
@@ -114,6 +138,9 @@ struct scene {
   std::vector<device_settings> devices;
   std::uint64_t seed = 1;
   bool multicast_works = true;  ///< else the multicast channel cannot be opened (Q-12)
+  /// Whether packets, exchanges and events can be looked at afterwards. A world that lasts for
+  /// years is better watched as it goes.
+  bool keeps_records = true;
 };
 
 class world {
@@ -136,6 +163,8 @@ class world {
   void run_for(std::chrono::nanoseconds span);
   /// Stops as soon as `done` holds, checked after every step. False when it did not within `limit`.
   bool run_until(const std::function<bool()>& done, std::chrono::nanoseconds limit);
+  /// One thing happens, if one is due by then; else it is then, and the answer is false.
+  bool step(std::chrono::nanoseconds until);
   /// The host sleeps: its packets are lost, its timers come late, all else goes on.
   void suspend(std::chrono::nanoseconds span);
 
@@ -144,12 +173,17 @@ class world {
   static constexpr ip_address router_address{ip_address::v4_bytes{192, 168, 1, 1}};
   static constexpr ip_address host_address{ip_address::v4_bytes{192, 168, 1, 100}};
 
-  gateway& router() noexcept { return *routers_.front().model; }
+  gateway& router() noexcept {
+    ++router_changes_;
+    return *routers_.front().model;
+  }
+  const gateway& router() const noexcept { return *routers_.front().model; }
   /// One more router on the LAN; it stays where it is.
   gateway& add_router(const profile& how, const ip_address& lan,
                       const std::optional<ip_address>& wan);
   /// The model at an address; null when there is none.
   gateway* device_at(const ip_address& lan);
+  const gateway* device_at(const ip_address& lan) const;
 
   /// Whether the router's server runs; its port refuses with ICMP while it does not.
   void set_serving(bool serving) noexcept { routers_.front().serving = serving; }
@@ -194,17 +228,28 @@ class world {
 
   // ---- What was seen
 
+  /// Told from now on of what happens; null: nobody.
+  void set_witness(witness* who) noexcept { witness_ = who; }
+  /// Of every packet, exchange and event with its time.
+  std::uint64_t trace_hash() const noexcept { return trace_.value(); }
+  /// How many those were.
+  std::uint64_t happenings() const noexcept { return noted_; }
+  /// Goes up whenever a router may have changed.
+  std::uint64_t router_changes() const noexcept { return router_changes_; }
+
+  // Empty where the scene keeps no records.
   const std::vector<event_record>& events() const noexcept { return events_; }
   const std::vector<discovery_record>& discoveries() const noexcept { return discoveries_; }
   const std::vector<packet_record>& packets() const noexcept { return packets_; }
   const std::vector<http_record>& requests() const noexcept { return requests_; }
+  std::size_t event_count() const noexcept { return event_count_; }
   std::size_t count_events(event_kind kind) const;
   /// The last event of a mapping; null when it has had none.
   const event_record* last_event(mapping_id id) const;
   /// Packets that the host sent and that `what` holds for.
   std::vector<packet_record> sent(
       const std::function<bool(std::span<const std::byte>)>& what) const;
-  std::size_t sent_count() const;
+  std::size_t sent_count() const noexcept { return sent_count_; }
 
   const engine_counters& counters() const noexcept { return engine_.counters(); }
   std::size_t mapping_count() const noexcept { return engine_.mapping_count(); }
@@ -231,7 +276,7 @@ class world {
   };
   struct to_router {
     datagram packet;
-    ip_address node;
+    std::size_t node = 0;  ///< index of the router
   };
   /// What an HTTP exchange comes to next: at the router, then at the host, and so on.
   enum class http_stage : std::uint8_t { knock, connected, request, answer, refused, broken, late };
@@ -253,7 +298,16 @@ class world {
   struct look {};
   using happening =
       std::variant<to_router, to_host, look, channel_opened, channel_failed, http_step>;
-  using when = std::pair<time_point, std::uint64_t>;
+  /// Where a happening stands in the queue: by time, then in the order in which it was scheduled.
+  struct appointment {
+    time_point at;
+    std::uint64_t number = 0;
+    std::size_t slot = 0;
+
+    friend bool operator>(const appointment& one, const appointment& other) noexcept {
+      return std::tie(one.at, one.number) > std::tie(other.at, other.number);
+    }
+  };
 
   static constexpr time_point beginning{std::chrono::hours{1'000}};
 
@@ -263,18 +317,33 @@ class world {
   void act(const send_datagram& what);
   void act(const send_http& what);
   void act(const cancel_http& what);
-  void step(time_point until);
+  bool step_until(time_point until);
+  happening take_next();
   std::optional<time_point> next_time() const;
   void happen(const happening& what);
   void arrive_at_router(const to_router& arrived);
   bool arrive_at_host(const datagram& packet, bool filtered);
-  void carry(direction way, const datagram& packet);
-  void carry_to_group(packet_record& record, std::chrono::nanoseconds travel);
-  void carry_from_routers(const std::vector<datagram>& packets);
+  void carry(direction way, datagram packet);
+  /// How long a packet travels; empty: it is lost.
+  std::optional<std::chrono::nanoseconds> travel_time(const packet_record& record);
+  void carry_to_router(packet_record record, std::chrono::nanoseconds travel);
+  void carry_to_group(packet_record record, std::chrono::nanoseconds travel);
+  void carry_to_host(packet_record record, std::chrono::nanoseconds travel);
+  datagram as_it_arrives(packet_record&& record);
+  void carry_from_routers(std::vector<datagram> packets);
+  bool is_heard_by_host(const endpoint& group) const;
   void schedule(std::chrono::nanoseconds after, happening what);
   bool chance(unsigned percent);
+  static constexpr std::size_t nobody = ~std::size_t{0};
+  std::size_t index_of(const ip_address& address) const;
   router_node* node_at(const ip_address& address);
+  void note(const packet_record& record);
+  void note(event_record record);
+  void note_begin(const http_record& record);
+  void note_end(const http_record& record);
+  void forget_ended_requests();
   static bool refuses(const router_node& node, const datagram& packet);
+  static bool listens_to_group(const router_node& node);
   bool has_route_to(const ip_address& address) const;
   bool has_address(const ip_address& address) const;
   ip_address own_address(const ip_address& wanted) const;
@@ -297,8 +366,11 @@ class world {
   std::chrono::nanoseconds recheck_period_;
   engine engine_;
   contract_watch watch_;
-  std::map<when, happening> queue_;
-  std::uint64_t happenings_ = 0;
+  std::vector<appointment> queue_;  ///< a heap, the next one in front
+  std::vector<happening> slots_;    ///< what the queue is about
+  std::vector<std::size_t> free_slots_;
+  std::uint64_t scheduled_ = 0;
+  std::size_t http_steps_ = 0;  ///< of the queue
   std::optional<time_point> asleep_until_;
   std::map<channel_id, channel> channels_;
   std::uint16_t next_ephemeral_port_ = 40'000;
@@ -309,6 +381,14 @@ class world {
   std::vector<packet_record> packets_;
   std::vector<http_record> requests_;
   std::vector<http_exchange> exchanges_;  ///< one for each request
+  bool keeps_records_;
+  witness* witness_ = nullptr;
+  class trace trace_;
+  std::uint64_t noted_ = 0;
+  std::uint64_t router_changes_ = 0;
+  std::size_t sent_count_ = 0;
+  std::size_t event_count_ = 0;
+  std::optional<time_point> burst_until_;
 };
 
 }  // namespace damson::sim

@@ -32,6 +32,7 @@ void world::act(const send_http& what) {
   record.request = what.head_and_body;
   requests_.push_back(record);
   exchanges_.push_back({what.body_limit, {}, {}, 0, true});
+  note_begin(record);
   if (http_courier) exchanges_.back().treatment = http_courier(record);
   if (!has_address(record.local.address) || !has_route_to(what.remote.address)) {
     exchanges_.back().treatment.end = http_treatment::outcome::unanswered;
@@ -47,6 +48,7 @@ void world::act(const cancel_http& what) {
   for (std::size_t i = requests_.size(); i-- > 0;) {
     if (requests_[i].id != what.id) continue;
     requests_[i].cancelled = exchanges_[i].open;
+    if (exchanges_[i].open) note_end(requests_[i]);
     exchanges_[i].open = false;
     return;
   }
@@ -127,6 +129,7 @@ void world::serve(std::size_t index) {
     return;
   }
   record.served_at = now();
+  ++router_changes_;
   exchange.answer = node->model->handle_http(now_, record.local, record.request);
   exchange.boot_id = node->model->upnp().boot_id();
   const auto processing = node->model->behaviour().upnp.processing + exchange.treatment.processing;
@@ -146,10 +149,10 @@ void world::deliver(std::size_t index) {
     return fail(index, http_error::broken);  // it has restarted meanwhile
   }
   if (answer.message.body.size() > exchange.body_limit) return fail(index, http_error::too_large);
-  end(index);
   requests_[index].status = answer.status;
-  // Copies, for the engine may ask for more exchanges while it reads.
-  const http_answer content = answer;
+  end(index);
+  // Moved out, for the engine may ask for more exchanges while it reads.
+  const http_answer content = std::move(exchanges_[index].answer);
   const std::string location = field_of(content, "Location");
   const std::string type = field_of(content, "Content-Type");
   feed(http_response{requests_[index].id, content.status, requests_[index].local,
@@ -157,14 +160,15 @@ void world::deliver(std::size_t index) {
 }
 
 void world::fail(std::size_t index, http_error why) {
-  end(index);
   requests_[index].error = why;
+  end(index);
   feed(http_failed{requests_[index].id, why});
 }
 
 void world::end(std::size_t index) {
   exchanges_[index].open = false;
   requests_[index].ended_at = now();
+  note_end(requests_[index]);
 }
 
 }  // namespace damson::sim

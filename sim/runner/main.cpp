@@ -36,7 +36,7 @@ using damson::sim::soak_settings;
 struct arguments {
   std::uint64_t first = 1;
   std::uint64_t last = 1;
-  double hours = 1;
+  std::optional<double> hours;
   const named_profile* router = nullptr;
   bool trace = false;
   unsigned jobs = 1;
@@ -72,11 +72,11 @@ void show_progress(const totals& so_far, std::uint64_t all) {
 }
 
 void work(const arguments& what, std::atomic<std::uint64_t>& next, totals& all) {
-  const auto trouble = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::duration<double, std::ratio<3600>>{what.hours});
+  std::optional<std::chrono::seconds> trouble;
+  if (what.hours) trouble = std::chrono::seconds{static_cast<std::int64_t>(*what.hours * 3'600)};
   for (std::uint64_t seed = next++; seed <= what.last; seed = next++) {
-    const soak_outcome life =
-        live({.seed = seed, .trouble = trouble, .router = what.router}, what.trace);
+    const soak_outcome life = live(
+        {.seed = seed, .trouble = trouble, .router = what.router, .keeps_transcript = what.trace});
     const std::lock_guard lock{all.mutex};
     ++all.seeds;
     all.happenings += life.happenings;
@@ -150,8 +150,7 @@ int main(int argc, char** argv) {
       "and demands what must hold.",
       "damson-sim"};
   app.add_option("--seed,--seeds", seeds, "One seed, N, or many, A..B")->capture_default_str();
-  app.add_option("--hours", what.hours, "Of trouble in each life")
-      ->capture_default_str()
+  app.add_option("--hours", what.hours, "Of trouble in each life; else each seed decides")
       ->check(CLI::Range(0.01, 1e6));
   app.add_option("--profile", router, "The router; else each seed picks one");
   app.add_option("--jobs", what.jobs, "Threads")->capture_default_str()->check(CLI::Range(1, 64));

@@ -1,5 +1,6 @@
 // Lives made of seeds: whatever the router and the network do, what must hold holds.
 
+#include <chrono>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -16,11 +17,13 @@ namespace {
 class soak : public testing::TestWithParam<std::uint64_t> {};
 
 constexpr std::uint64_t seeds_a_test = 100;
+/// Of trouble: without this some would live for a year, which takes long in unoptimised builds.
+constexpr std::chrono::minutes trouble{30};
 
 TEST_P(soak, holds) {
   const std::uint64_t first = GetParam() * seeds_a_test + 1;
   for (std::uint64_t seed = first; seed < first + seeds_a_test; ++seed) {
-    const soak_outcome life = live({.seed = seed});
+    const soak_outcome life = live({.seed = seed, .trouble = trouble});
     ASSERT_FALSE(life.broken) << "seed " << seed << " (" << life.router << "): " << *life.broken
                               << '\n'
                               << life.last_lines;
@@ -32,15 +35,21 @@ INSTANTIATE_TEST_SUITE_P(hundreds, soak, testing::Range(std::uint64_t{0}, std::u
 TEST(soak_trace, is_the_same_for_the_same_seed_and_another_for_another) {
   std::set<std::uint64_t> hashes;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    const soak_outcome life = live({.seed = seed});
-    EXPECT_EQ(life.trace_hash, live({.seed = seed}).trace_hash) << seed;
+    const soak_outcome life = live({.seed = seed, .trouble = trouble});
+    EXPECT_EQ(life.trace_hash, live({.seed = seed, .trouble = trouble}).trace_hash) << seed;
     hashes.insert(life.trace_hash);
   }
   EXPECT_EQ(hashes.size(), 20U);
 }
 
+TEST(soak_year, holds) {
+  const soak_outcome life = live({.seed = 1, .trouble = std::chrono::hours{8'766}});
+  EXPECT_FALSE(life.broken) << *life.broken << '\n' << life.last_lines;
+  EXPECT_GT(life.simulated, std::chrono::hours{8'766});
+}
+
 TEST(soak_trace, ends_in_what_is_shown_of_a_broken_life) {
-  const soak_outcome life = live({.seed = 3}, true);
+  const soak_outcome life = live({.seed = 3, .keeps_transcript = true});
   EXPECT_GT(life.happenings, 100U);
   EXPECT_FALSE(life.transcript.empty());
   EXPECT_TRUE(life.last_lines.empty()) << "it is not broken";
@@ -64,7 +73,7 @@ TEST_P(profile_soak, holds) {
   const named_profile* router = find_profile(GetParam());
   ASSERT_NE(router, nullptr);
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    const soak_outcome life = live({.seed = seed, .router = router});
+    const soak_outcome life = live({.seed = seed, .trouble = trouble, .router = router});
     ASSERT_FALSE(life.broken) << "seed " << seed << ": " << *life.broken << '\n' << life.last_lines;
   }
 }
