@@ -199,6 +199,10 @@ void gateway::forget_nat_pmp(context& ctx, mapping_id mapping) {
   if (nat_pmp_.forget(mapping)) ctx.timers.set(key(timer::nat_pmp_try), ctx.now);
 }
 
+void gateway::stop_repeating(context& ctx, mapping_id mapping) {
+  ctx.timers.cancel({timer::pcp_try, mapping, id_});
+}
+
 void gateway::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
   pcp_.forget(mapping);
   pump_pcp(ctx, mapping);

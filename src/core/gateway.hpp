@@ -91,6 +91,8 @@ class gateway {
   /// none.
   bool withdraw_nat_pmp(context& ctx, mapping_id mapping);
   void forget_nat_pmp(context& ctx, mapping_id mapping);
+  /// Before it closes: the timer of a PCP request goes by the mapping's name.
+  void stop_repeating(context& ctx, mapping_id mapping);
   bool pcp_open(mapping_id mapping) const { return pcp_.is_open(mapping); }
   /// How often the mapping's last PCP request was sent.
   std::size_t pcp_tries(mapping_id mapping) const { return pcp_.tries(mapping); }

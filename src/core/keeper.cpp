@@ -106,6 +106,8 @@ void keeper::open_gateway(context& ctx) {
 }
 
 void keeper::close_gateway(context& ctx) {
+  for_each([](const mapping&) { return true; },
+           [&](mapping& each) { gateway_->stop_repeating(ctx, each.id); });
   gateway_->close(ctx);
   gateway_.reset();
   ctx.timers.cancel(timer::restart_wait);

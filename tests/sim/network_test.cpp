@@ -132,6 +132,19 @@ TEST_F(network, while_a_request_is_on_its_way_may_change) {
   EXPECT_EQ(w.last_event(id)->event.info.gateway, second_router);
 }
 
+TEST_F(network, that_changes_during_a_renewal_leaves_no_timer) {
+  world& w = begin_mapped();
+  w.add_router(profile{}, second_router, second_wan);
+  const std::size_t before = pcp_maps(w).size();
+  ASSERT_TRUE(w.run_until([&] { return pcp_maps(w).size() > before; }, 2h));
+  w.set_network(world::one_route(second_router, world::host_address));
+  w.run_for(1s);
+  w.close();
+  w.run_for(2s);
+  EXPECT_TRUE(w.closed());
+  EXPECT_FALSE(w.engine_deadline());
+}
+
 TEST_F(network, the_route_with_the_lowest_metric_is_taken) {
   world& w = begin();
   w.add_router(profile{}, second_router, second_wan);
