@@ -169,6 +169,7 @@ void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome)
     what.upnp_port = external->port;
   }
   take_terms(ctx, what, outcome);
+  what.info.gateway = gateway_->server(what.info.protocol).address;  // another device, perhaps
   arm_lease(ctx, what);
   if (std::exchange(what.info.external, *external) != *external) {
     tell(what, event_kind::changed);

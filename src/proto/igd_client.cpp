@@ -138,6 +138,9 @@ void igd_client::choose(igd_device device, time_point now) {
                                        last_control_->path != device.control.path ||
                                        last_boot_id_ != device.boot_id);
   end_search();
+  if (last_control_ && last_control_->server.address != device.control.server.address) {
+    leave_deletes_alone();
+  }
   if (moved || !last_control_) {
     habits_ = {.has_add_any =
                    device.kind == service_kind::wan_ip_connection && device.version >= 2};
@@ -150,6 +153,14 @@ void igd_client::choose(igd_device device, time_point now) {
   last_boot_id_ = device.boot_id;
   device_ = std::move(device);
   events_.emplace_back(igd_event::found{moved});
+}
+
+/// What one device has made another one cannot delete: that it knows nothing of it says nothing.
+void igd_client::leave_deletes_alone() {
+  const auto others = std::ranges::stable_partition(
+      jobs_, [](const job& each) { return each.kind != job_kind::remove; });
+  for (const job& each : others) fail(each, errc::no_answer);
+  jobs_.erase(others.begin(), others.end());
 }
 
 void igd_client::end_search() {

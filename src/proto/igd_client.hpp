@@ -211,6 +211,7 @@ class igd_client {
   void on_probe_over(time_point now);
   void choose(igd_device device, time_point now);
   void give_up_search(errc reason);
+  void leave_deletes_alone();
   void end_search();
   time_point decision_at() const noexcept;
   bool is_decided(time_point now) const noexcept;

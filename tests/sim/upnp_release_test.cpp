@@ -118,6 +118,39 @@ TEST_F(upnp_release, finds_a_device_that_has_moved) {  // Q-83, Q-199
   expect_nothing_left(w, 1);
 }
 
+/// Two routers on one link, the second of which knows nothing of the mapping.
+scene with_a_second_device() {
+  scene out = upnp_only();
+  out.devices.push_back({upnp_only_router(), neighbour, wan_side});
+  return out;
+}
+
+TEST_F(upnp_release, does_not_take_another_devices_word_for_it) {
+  world& w = begin_request(with_a_second_device());
+  expect_mapped(w, 100ms);
+  w.set_http_serving(false);
+  w.release(id_);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+  EXPECT_TRUE(w.device_at(neighbour)->rules().empty());
+}
+
+TEST_F(upnp_release, of_what_another_device_has_taken_over_is_done_there) {
+  world& w = begin_request(with_a_second_device());
+  expect_mapped(w, 100ms);
+  w.set_http_serving(false);
+  w.run_for(3h);
+  const mapping_info& info = w.last_event(id_)->event.info;
+  EXPECT_EQ(w.last_event(id_)->event.kind, event_kind::mapped);
+  EXPECT_EQ(info.gateway, neighbour);
+  EXPECT_NE(w.device_at(neighbour)->table().at_external(info.transport, info.external.port),
+            nullptr);
+  w.release(id_);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+  EXPECT_TRUE(w.device_at(neighbour)->rules().empty());
+}
+
 TEST_F(upnp_release, may_leave_the_lease) {
   world& w = begin_request(upnp_only());
   expect_mapped(w, 100ms);
