@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +18,14 @@
 #include "sim/world.hpp"
 
 namespace damson::sim {
+
+class invariant_broken : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Where a host may move to, besides `world::host_address`.
+inline constexpr ip_address other_own_address{ip_address::v4_bytes{192, 168, 1, 200}};
 
 /// Follows one world as its witness; ask it after each of its steps. The engine's contract is the
 /// world's own to watch.
@@ -30,9 +40,13 @@ class invariants : public witness {
 
   /// To be told before the thing happens.
   void on_created(mapping_id id, const map_request& wanted);
-  /// Rules of others on the first router that nobody may touch.
-  void on_bystander(const nat_rule& rule) { bystanders_.push_back(rule); }
-  void on_router_forgets() { bystanders_.clear(); }
+  /// To be told after others got or lost rules on the first router, which are not ours to touch.
+  void on_others_changed();
+  /// Somebody at that address on the link has answered a search.
+  void on_seen(const ip_address& who) { seen_.insert(who); }
+  /// To be told before the host leaves its router: what was asked for just now may be granted, and
+  /// the answer is heard by nobody.
+  void on_network_changes();
   /// To be told after the host slept or the network became another one: what came due meanwhile is
   /// late, and all at once.
   void on_world_changed();
@@ -43,11 +57,25 @@ class invariants : public witness {
 
   /// What was broken first, in words; empty: nothing.
   const std::optional<std::string>& check();
+  /// The same as an `invariant_broken`.
+  void demand();
+  /// Breaks it from outside.
+  void fail(const std::string& what);
+
+  /// Time passes; all is looked at after each thing that happens.
+  void pass(std::chrono::nanoseconds span);
+  /// The same, and it ends as soon as `done` holds.
+  void pass_until(const std::function<bool()>& done, std::chrono::nanoseconds limit);
 
   /// Whether each wanted mapping is up, and the router holds it as told. Why not, in words.
   std::optional<std::string> missing();
   /// What must hold when the engine has closed.
-  std::optional<std::string> check_closed();
+  void demand_closed();
+
+  /// How often a mapping was told as lost.
+  std::size_t lost_count() const noexcept { return lost_; }
+  /// How often a router was asked how it is (PCP ANNOUNCE, NAT-PMP's address), tries counted.
+  std::size_t check_count() const noexcept { return checks_; }
 
  private:
   /// What the requests for one port share.
@@ -74,7 +102,9 @@ class invariants : public witness {
   void check_rate(std::chrono::nanoseconds at);
   void check_renewal(const followed& what, std::chrono::nanoseconds at);
   void check_truth();
-  void check_bystanders();
+  void check_others();
+  static bool is_ours(const nat_rule& rule);
+  bool may_stay(const nat_rule& rule) const;
   bool is_known(const ip_address& address) const;
   const nat_rule* rule_of(const followed& what) const;
   void broken(std::string what);
@@ -85,7 +115,11 @@ class invariants : public witness {
   std::map<port, port_history> ports_;
   std::map<nonce_bytes, port> owner_of_;
   std::deque<std::chrono::nanoseconds> recently_sent_;
-  std::vector<nat_rule> bystanders_;
+  std::vector<nat_rule> others_;
+  std::set<ip_address> seen_;
+  std::size_t lost_ = 0;
+  std::size_t checks_ = 0;
+  bool is_damaged_ = false;        ///< a packet of ours, on its way
   std::set<port> left_to_expire_;  ///< internal ports of which the router may keep something
   /// Since when the host is awake and the router in its reach; empty: it is not.
   std::optional<std::chrono::nanoseconds> in_reach_since_{std::chrono::nanoseconds{0}};

@@ -16,7 +16,8 @@ namespace damson::sim {
 struct soak_settings {
   std::uint64_t seed = 1;
   /// Of trouble; healing takes hours more. Empty: the seed decides between an hour at most, in
-  /// which something happens every minute, and a year with something every other day.
+  /// which something happens every minute, and a year with something every other day. More than a
+  /// day is lived like a year.
   std::optional<std::chrono::seconds> trouble{};
   /// Null: the seed picks one.
   const named_profile* router = nullptr;

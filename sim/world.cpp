@@ -110,6 +110,12 @@ const gateway* world::device_at(const ip_address& lan) const {
   return index == nobody ? nullptr : routers_[index].model.get();
 }
 
+std::vector<const gateway*> world::routers() const {
+  std::vector<const gateway*> out;
+  for (const auto& node : routers_) out.push_back(node.model.get());
+  return out;
+}
+
 // -------------------------------------------------------------------------------------------------
 // The program
 
@@ -149,6 +155,13 @@ bool world::run_until(const std::function<bool()>& done, std::chrono::nanosecond
 }
 
 bool world::step(std::chrono::nanoseconds until) { return step_until(beginning + until); }
+
+bool world::is_before_deadline() const {
+  const auto due = engine_.deadline();
+  return due && next_time() == due && (queue_.empty() || queue_.front().at > *due);
+}
+
+void world::skip_to_deadline() { now_ = std::max(now_, *engine_.deadline()); }
 
 void world::suspend(std::chrono::nanoseconds span) {
   asleep_until_ = now_ + span;
@@ -309,13 +322,12 @@ void world::act(const send_datagram& what) {
 // -------------------------------------------------------------------------------------------------
 // The network
 
-bool world::is_in_reach() const {
-  const router_node& node = routers_.front();
-  const bool is_routed = std::ranges::any_of(facts_.routes, [&](const default_route& each) {
-    return each.gateway == node.model->lan_address();
-  });
-  return node.plugged && node.serving && node.http_serving && is_routed &&
-         has_address(host_address) && !asleep_until_;
+bool world::is_in_reach(const ip_address& router) const {
+  const std::size_t index = index_of(router);
+  if (index == nobody || !sockets_work || asleep_until_) return false;
+  const router_node& node = routers_[index];
+  return node.plugged && node.serving && node.http_serving && !facts_.routes.empty() &&
+         has_route_to(router) && has_address(host_address);
 }
 
 void world::reboot_router(bool keep_table) { router().reboot(now_, keep_table); }

@@ -165,6 +165,10 @@ class world {
   bool run_until(const std::function<bool()>& done, std::chrono::nanoseconds limit);
   /// One thing happens, if one is due by then; else it is then, and the answer is false.
   bool step(std::chrono::nanoseconds until);
+  /// Whether the engine's deadline is what happens next.
+  bool is_before_deadline() const;
+  /// Then it is, and the engine has not been told so yet.
+  void skip_to_deadline();
   /// The host sleeps: its packets are lost, its timers come late, all else goes on.
   void suspend(std::chrono::nanoseconds span);
 
@@ -184,6 +188,8 @@ class world {
   /// The model at an address; null when there is none.
   gateway* device_at(const ip_address& lan);
   const gateway* device_at(const ip_address& lan) const;
+  /// All of them, in the order in which they came.
+  std::vector<const gateway*> routers() const;
 
   /// Whether the router's server runs; its port refuses with ICMP while it does not.
   void set_serving(bool serving) noexcept { routers_.front().serving = serving; }
@@ -192,7 +198,7 @@ class world {
   /// Whether its web server runs; connections are refused while it does not.
   void set_http_serving(bool serving) noexcept { routers_.front().http_serving = serving; }
   /// Whether the host can reach the router in all that it speaks, as far as the network goes.
-  bool is_in_reach() const;
+  bool is_in_reach(const ip_address& router = router_address) const;
   /// Restarts the router and delivers its first announcement, if any, after the link's latency.
   void reboot_router(bool keep_table = false);
   void set_public_address(const std::optional<ip_address>& wan);
@@ -200,6 +206,8 @@ class world {
   /// The facts that `look_at_network` is answered with; a change is told at once.
   void set_network(const network_facts& facts);
   const network_facts& network() const noexcept { return facts_; }
+  /// Whether the host has it now.
+  bool has_address(const ip_address& address) const;
   /// One default route and one address; what the world begins with for the standard addresses.
   static network_facts one_route(const ip_address& gateway, const ip_address& host);
 
@@ -345,7 +353,6 @@ class world {
   static bool refuses(const router_node& node, const datagram& packet);
   static bool listens_to_group(const router_node& node);
   bool has_route_to(const ip_address& address) const;
-  bool has_address(const ip_address& address) const;
   ip_address own_address(const ip_address& wanted) const;
 
   // HTTP, in world_http.cpp

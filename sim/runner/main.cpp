@@ -21,6 +21,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "sim/exhaustive.hpp"
 #include "sim/profiles.hpp"
 #include "sim/soak.hpp"
 
@@ -113,6 +114,15 @@ int run(const arguments& what) {
   return all.broken == 0 ? 0 : 1;
 }
 
+int run_exhaustive(std::size_t longest) {
+  const auto all = damson::sim::live_all(longest);
+  std::cout << all.lives << " orders of up to " << longest << " events, " << all.broken
+            << " broken; " << static_cast<double>(std::clock()) / CLOCKS_PER_SEC
+            << " s of CPU time\n";
+  if (all.first) std::cout << "the first: " << *all.first << '\n';
+  return all.broken == 0 ? 0 : 1;
+}
+
 std::uint64_t number_of(const std::string& text) {
   std::size_t used = 0;
   const bool starts_well = !text.empty() && text.front() >= '0' && text.front() <= '9';
@@ -145,6 +155,7 @@ int main(int argc, char** argv) {
   std::string seeds = "1..1000";
   std::string router;
   bool list = false;
+  std::size_t longest = 0;
   CLI::App app{
       "Lets clients live through trouble in virtual time, one for each seed, then heals everything "
       "and demands what must hold.",
@@ -155,6 +166,9 @@ int main(int argc, char** argv) {
   app.add_option("--profile", router, "The router; else each seed picks one");
   app.add_option("--jobs", what.jobs, "Threads")->capture_default_str()->check(CLI::Range(1, 64));
   app.add_flag("--trace", what.trace, "Print every packet, exchange and event");
+  app.add_option("--exhaustive", longest,
+                 "Instead: every order of up to so many events on the smallest worlds")
+      ->check(CLI::Range(1, 8));
   app.add_flag("--list-profiles", list, "Print the routers there are");
   try {
     app.parse(argc, argv);
@@ -162,6 +176,7 @@ int main(int argc, char** argv) {
       list_profiles();
       return 0;
     }
+    if (longest > 0) return run_exhaustive(longest);
     read_seeds(seeds, what);
     if (!router.empty()) {
       what.router = find_profile(router);
