@@ -166,8 +166,12 @@ void invariants::on_request(const http_record& record) {
   }
   if (const auto of = port_added(record.request)) {
     on_asked(*of, record.at);
-    // The router chooses the port, and who does not hear its answer cannot know which.
-    const bool may_be_unheard = world_.http_courier || world_.link().loss_percent > 0;
+    // The router chooses the port, and who does not hear its answer, or finds another word for it
+    // in there, cannot know which.
+    const bool is_named_well =
+        world_.router().behaviour().upnp.reserved_port_name == "NewReservedPort";
+    const bool may_be_unheard =
+        world_.http_courier || world_.link().loss_percent > 0 || !is_named_well;
     if (may_be_unheard && soap_action_of(record.request) == "AddAnyPortMapping") {
       left_to_expire_.insert(*of);
     }
