@@ -226,18 +226,22 @@ class mapping_service {
     const nat_flow* found = state_.table.flow(what_, internal_, remote_);
     if (found != nullptr && found->nonce != nonce_) return refuse_stranger(found->expires);
     if (lifetime_ == 0) {
+      // A router need not be able to do that (RFC 6887 section 12.1); this one is.
       if (found != nullptr) state_.table.remove_flow(*found);
       return success(0, suggested_.port, suggested_.address);
     }
     if (const auto full = no_room(); full && found == nullptr) return refuse(*full);
     nat_flow flow{what_, internal_, remote_, 0, nonce_, now_};
-    if (found != nullptr) flow = *found;
-    if (found == nullptr) flow.external_port = port_for_flow();
-    // There is nothing but what was suggested (RFC 6887 section 7.4).
-    const bool other_port = suggested_.port != 0 && suggested_.port != flow.external_port;
-    const bool other_address = wants_address() && suggested_.address != *state_.wan;
-    if (flow.external_port == 0 || other_port || other_address) {
-      return refuse(pcp_result::cannot_provide_external);
+    if (found != nullptr) {
+      flow = *found;  // and what is suggested for it does not matter any more
+    } else {
+      flow.external_port = port_for_flow();
+      // There is nothing but what was suggested (RFC 6887 section 7.4).
+      const bool other_port = suggested_.port != 0 && suggested_.port != flow.external_port;
+      const bool other_address = wants_address() && suggested_.address != *state_.wan;
+      if (flow.external_port == 0 || other_port || other_address) {
+        return refuse(pcp_result::cannot_provide_external);
+      }
     }
     // A PEER does not shorten what there is (RFC 6887 section 12.3).
     const auto granted = now_ + std::chrono::seconds{state_.grant(lifetime_, rule_owner::pcp)};

@@ -167,6 +167,8 @@ TEST_F(pcp_mapping_server, refuses_flows_that_cannot_be) {
   EXPECT_EQ(result_of(map_with("")), 0);
   EXPECT_EQ(result_of(peer_with("00001c20", "0051")), 11) << "its mapping has another port";
   EXPECT_EQ(result_of(peer_with("00001c20", "0050")), 0);
+  EXPECT_EQ(result_of(peer_with("00001c20", "0051")), 0) << "it is there, whatever is suggested";
+  EXPECT_EQ(external_port_in(ask(peer_with("00001c20", "0051"))), 80);
   EXPECT_EQ(result_of(peer_with("00001c20", "0000", "ffffffffffffffffffffffff")), 2);
   EXPECT_EQ(result_of(peer_with("00000000", "0000", "ffffffffffffffffffffffff")), 2);
   EXPECT_EQ(result_of(peer_with("00001c20", "0000", "0102030405060708090a0b0c", "0000")), 3)
