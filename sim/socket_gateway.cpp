@@ -19,6 +19,7 @@
 
 #include "sim/socket_datagrams.hpp"
 #include "sim/socket_endpoint.hpp"
+#include "sim/socket_event_carrier.hpp"
 #include "sim/socket_web_server.hpp"
 
 namespace damson::sim {
@@ -43,6 +44,7 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
         settings_(std::move(settings)),
         web_(executor_, [this](const endpoint& from,
                                std::string_view request) { return visited(from, request); }),
+        events_(executor_, model_.lan_address(), settings_.event_patience),
         timer_(executor_) {
     listen();
   }
@@ -50,6 +52,7 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
   void stop() {
     for (auto* const port : {&mapping_port_, &search_port_, &group_}) port->reset();
     web_.close();
+    events_.drop();
     error_code ignored;
     timer_.cancel(ignored);
     stopped_ = true;
@@ -72,6 +75,7 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
     listen_for_searches(how.speaks_upnp && serves(socket_service::search));
     if (!how.speaks_upnp || !serves(socket_service::web)) {
       web_.close();
+      events_.drop();
       web_start_ = 0;
     } else if (web_start_ != model_.upnp().boot_id()) {
       listen_for_requests();
@@ -89,12 +93,16 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
     }
   }
 
-  void set_plugged(bool plugged) noexcept { plugged_ = plugged; }
+  void set_plugged(bool plugged) {
+    plugged_ = plugged;
+    if (!plugged) events_.drop();
+  }
   bool is_plugged() const noexcept { return plugged_; }
 
   /// Sends what is due now, and comes back when more is.
   void tell_and_wait() {
     send(model_.advance(now()));
+    tell_subscribers();
     if (settings_.on_event) settings_.on_event();
     const auto deadline = model_.deadline();
     if (!deadline) {
@@ -182,20 +190,38 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
       model_.reboot(now(), true);
     }
     web_start_ = model_.upnp().boot_id();
+    // A restart ends all subscriptions.
+    events_.drop();
   }
 
   socket_web_server::reply visited(const endpoint& from, std::string_view request) {
     ++(plugged_ ? counters_.http_requests : counters_.unheard);
     if (!plugged_) return {};
     const http_answer answer = model_.handle_http(now(), from, request);
+    ++answers_due_;
     tell_and_wait();
-    return {answer.text(), model_.behaviour().upnp.processing};
+    return {answer.text(), model_.behaviour().upnp.processing, [weak = weak_from_this()] {
+              const auto self = weak.lock();
+              if (self == nullptr) return;
+              --self->answers_due_;
+              self->tell_subscribers();
+            }};
+  }
+
+  /// Not before answers that are due: the first event of a subscription comes after the one that
+  /// names it.
+  void tell_subscribers() {
+    if (answers_due_ > 0 || stopped_) return;
+    auto events = model_.take_events(now());
+    if (!plugged_ || web_start_ == 0) return;
+    events_.carry(std::move(events));
   }
 
   void send(const std::vector<datagram>& all) {
     if (!plugged_) return;
-    counters_.datagrams_sent += all.size();
     for (const auto& one : all) {
+      if (is_ssdp_group(one.to.address) && !settings_.joins_group) continue;
+      ++counters_.datagrams_sent;
       if (one.from.port == server_port && mapping_port_)
         mapping_port_->send(one);
       else if (one.from.port == ssdp_port && search_port_)
@@ -227,6 +253,8 @@ class socket_gateway::server : public std::enable_shared_from_this<server> {
   std::unique_ptr<socket_datagrams> group_;
   socket_web_server web_;
   std::uint32_t web_start_ = 0;  ///< the start of the model whose web server's port is open
+  socket_event_carrier events_;
+  std::size_t answers_due_ = 0;  ///< of the web server
   asio::steady_timer timer_;
   bool stopped_ = false;
 };
@@ -261,7 +289,7 @@ void socket_gateway::set_serving(socket_service which, bool serving) {
   server_->set_serving(which, serving);
 }
 
-void socket_gateway::set_plugged(bool plugged) noexcept { server_->set_plugged(plugged); }
+void socket_gateway::set_plugged(bool plugged) { server_->set_plugged(plugged); }
 
 bool socket_gateway::is_plugged() const noexcept { return server_->is_plugged(); }
 

@@ -2,6 +2,7 @@
 
 /// A gateway model on real sockets, for demonstrations and for tests of the driver.
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,8 +36,11 @@ struct socket_counters {
 struct socket_settings {
   /// In place of 5351; 0: any that is free.
   std::uint16_t mapping_port = server_port;
-  /// Whether it hears searches that are sent to the group, if that can be joined.
+  /// Whether it hears searches that are sent to the group, if that can be joined, and announces
+  /// itself to that.
   bool joins_group = true;
+  /// How long a UPnP subscriber may take for an event (UDA 1.0 section 4.2.1).
+  std::chrono::milliseconds event_patience{30'000};
   /// Called on the executor after anything has happened to the router.
   std::function<void()> on_event{};
 };
@@ -44,7 +48,7 @@ struct socket_settings {
 /// Serves, at the model's LAN address, for instance one in 127.0.0.0/8: UDP port 5351, unless the
 /// profile has it closed; and where the profile speaks UPnP UDP port 1900, also for the group if it
 /// can be joined on that interface, and the model's web server. Sends the announcements from there
-/// to the hosts of that link.
+/// to the hosts of that link, and events to their subscribers.
 ///
 /// Everything happens on the executor, which must run one handler at a time; all calls come from
 /// there, or while nobody runs it. Its pending operations keep an io_context running until it is
@@ -80,8 +84,8 @@ class socket_gateway {
   void set_serving(socket_service which, bool serving);
 
   /// Without its cable the router hears nothing and says nothing; its time goes on. TCP connections
-  /// are taken, because the system takes them, and get no answer.
-  void set_plugged(bool plugged) noexcept;
+  /// are taken, because the system takes them, and get no answer. Events are lost.
+  void set_plugged(bool plugged);
   bool is_plugged() const noexcept;
 
  private:

@@ -67,7 +67,9 @@ void socket_router::start(profile how, const router_settings& settings) {
   gateway_ = std::make_unique<socket_gateway>(
       io_.get_executor(),
       gateway{how, address_, settings.public_address, socket_gateway::now() - settings.uptime},
-      socket_settings{settings.mapping_port, settings.joins_group, on_event});
+      socket_settings{.mapping_port = settings.mapping_port,
+                      .joins_group = settings.joins_group,
+                      .on_event = on_event});
 }
 
 // A router that cannot be stopped ends the program, as it should.

@@ -99,8 +99,9 @@ class connection : public std::enable_shared_from_this<connection> {
       finish();
       return;
     }
-    auto [text, after] = ask_(client_, text_);
+    auto [text, after, then] = ask_(client_, text_);
     text_ = std::move(text);
+    then_ = std::move(then);
     end_after(patience + after);
     pause_.expires_after(after);
     pause_.async_wait([self = shared_from_this()](const error_code& /*error*/) { self->send(); });
@@ -119,6 +120,7 @@ class connection : public std::enable_shared_from_this<connection> {
                       [self = shared_from_this()](const error_code& error, std::size_t /*length*/) {
                         error_code ignored;
                         std::ignore = self->socket_.shutdown(tcp::socket::shutdown_send, ignored);
+                        self->answered();
                         self->wait_for_end(error);
                       });
   }
@@ -136,8 +138,13 @@ class connection : public std::enable_shared_from_this<connection> {
         });
   }
 
+  void answered() {
+    if (const auto then = std::exchange(then_, nullptr)) then();
+  }
+
   void finish() {
     cut();
+    answered();
     const auto end = std::exchange(end_, nullptr);
     if (end) end();
   }
@@ -154,6 +161,7 @@ class connection : public std::enable_shared_from_this<connection> {
   endpoint client_;
   socket_web_server::visitor ask_;
   std::function<void()> end_;
+  std::function<void()> then_;
   std::string text_;  ///< the request, then the answer
   std::array<char, 1'024> unwanted_{};
   asio::steady_timer deadline_;

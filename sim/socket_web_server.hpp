@@ -26,6 +26,9 @@ class socket_web_server {
   struct reply {
     std::string text;                    ///< empty: nothing is answered, ever
     std::chrono::milliseconds after{0};  ///< from the request to its answer
+    /// Called once, when the answer has been sent or cannot be any more, unless the executor ends
+    /// first; never before the visitor returns.
+    std::function<void()> then{};
   };
   /// The text is a head and as much of a body as its Content-Length declares; less where the client
   /// sent less, more where it did not wait for the answer. Without an end of the head it is what

@@ -52,8 +52,9 @@ struct test_router_options {
   std::uint16_t http_port = 5000;
 
   /// Whether it hears UPnP searches that are sent to the group 239.255.255.250 on the interface
-  /// with its address, for clients that cannot be told where the router is. On loopback those of
-  /// all programs are heard; without, only those sent to the router's own address.
+  /// with its address, for clients that cannot be told where the router is, and announces itself
+  /// to that group. On loopback the searches of all programs are heard; without, only those sent
+  /// to the router's own address.
   bool multicast = false;
 
   /// Every lease that is granted, whatever was asked for, 1 s at least: a short one has the program
