@@ -185,6 +185,8 @@ class mapping_service {
         state_.pinholes.find(rule_owner::pcp, what_, internal_, {ip_address::any_v6(), 0});
     if (found != nullptr && found->nonce != nonce_) return refuse_stranger(found->expires);
     if (lifetime_ == 0) {
+      const bool stays = found != nullptr && found->renewed && state_.how.renewed_pinhole_stays;
+      if (stays) return refuse(pcp_result::not_authorized);
       const std::uint16_t id = found == nullptr ? std::uint16_t{0} : found->id;
       return remove(found != nullptr, [&] { state_.pinholes.remove(id); });
     }
@@ -199,6 +201,7 @@ class mapping_service {
     }
     pinhole hole;
     if (found != nullptr) hole = *found;
+    hole.renewed = found != nullptr;
     hole.owner = rule_owner::pcp;
     hole.transport = what_;
     hole.internal = internal_;

@@ -26,6 +26,7 @@ struct pinhole {
   nonce_bytes nonce{};
   time_point expires;
   std::uint32_t packets = 0;
+  bool renewed = false;  ///< PCP's
 
   bool lets_in(const endpoint& from) const;
 

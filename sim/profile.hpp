@@ -98,6 +98,8 @@ struct profile {
   std::uint32_t announcements = 10;
   bool address_change_resets_epoch = true;   ///< Q-39
   bool renewed_pinhole_echoes_port = false;  ///< what was suggested, 0 included (Q-27)
+  /// One that was renewed cannot be deleted any more: NOT_AUTHORIZED, to its own nonce as well.
+  bool renewed_pinhole_stays = false;
 
   upnp_profile upnp;
 };

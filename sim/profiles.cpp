@@ -57,7 +57,7 @@ std::string bomb() {
 
 std::vector<named_profile> plain_profiles() {
   return {
-      {"strict", "Q-24 Q-25 Q-33 Q-53 Q-60", "PCP and NAT-PMP as the RFCs say", {}},
+      {"strict", "Q-24 Q-25 Q-32 Q-33 Q-53 Q-60", "PCP and NAT-PMP as the RFCs say", {}},
       {"all", "Q-158", "PCP, NAT-PMP and UPnP, each with rules of its own",
        with([](profile& how) { how.speaks_upnp = true; })},
       {"all-one-table", "Q-158", "the same, with one rule for a port whoever made it",
@@ -84,7 +84,7 @@ std::vector<named_profile> plain_profiles() {
          out.closed_port_refuses = false;
          return out;
        }()},
-      {"igd2", "Q-93 Q-190", "UPnP version 2", igd2()},
+      {"igd2", "Q-93 Q-122 Q-123 Q-125 Q-126 Q-190", "UPnP version 2", igd2()},
       {"nothing", "Q-14", "speaks none of them, and its port is closed",
        with([](profile& how) { how.speaks_pcp = how.speaks_nat_pmp = false; })},
   };
@@ -128,6 +128,26 @@ std::vector<named_profile> pcp_profiles() {
        with([](profile& how) { how.max_rules = 4; })},
       {"quota", "Q-181", "four rules for each host",
        with([](profile& how) { how.rules_per_host = 4; })},
+  };
+}
+
+/// What damson does not ask for.
+std::vector<named_profile> pcp_option_profiles() {
+  return {
+      {"no-peer", "Q-33", "PEER is not served",
+       with([](profile& how) { how.serves_peer = false; })},
+      {"third-party", "Q-32", "a host may map for another one",
+       with([](profile& how) { how.allows_third_party = true; })},
+      {"prefer-failure-ignored", "Q-30", "another port all the same, with success",
+       with([](profile& how) { how.ignores_prefer_failure = true; })},
+      {"filters-ignored", "Q-31", "filters are accepted, and everybody may come",
+       with([](profile& how) { how.ignores_filters = true; })},
+      {"one-filter", "", "one filter for each mapping and no more",
+       with([](profile& how) { how.max_filters = 1; })},
+      {"renewed-pinhole-port", "Q-27", "a renewed pinhole comes back with the suggested port",
+       with([](profile& how) { how.renewed_pinhole_echoes_port = true; })},
+      {"renewed-pinhole-stays", "", "a renewed pinhole cannot be deleted any more",
+       with([](profile& how) { how.renewed_pinhole_stays = true; })},
   };
 }
 
@@ -344,11 +364,45 @@ std::vector<named_profile> lease_profiles() {
   };
 }
 
+/// The IPv6 firewall of a version 2, which damson does not use.
+std::vector<named_profile> firewall_profiles() {
+  return {
+      {"no-ipv6-firewall", "Q-128", "a version 2 without WANIPv6FirewallControl",
+       igd2([](upnp_profile& how) { how.ipv6_firewall = false; })},
+      {"ipv6-firewall-off", "Q-126", "IPv6 passes unhindered, and pinholes are refused",
+       igd2([](upnp_profile& how) { how.firewall_enabled = false; })},
+      {"pinholes-forbidden", "Q-126 Q-129", "the owner allows no pinholes",
+       igd2([](upnp_profile& how) { how.pinholes_allowed = false; })},
+      {"pinholes-want-remote-host", "Q-123", "pinholes for one remote host only",
+       igd2([](upnp_profile& how) { how.pinholes_need_remote_host = true; })},
+      {"pinholes-stay", "Q-124", "pinholes cannot be deleted, only shortened",
+       igd2([](upnp_profile& how) { how.refuses_pinhole_deletes_with = 606; })},
+  };
+}
+
+/// Events, and the connection's own settings; damson uses neither.
+std::vector<named_profile> service_profiles() {
+  return {
+      {"no-events", "", "has no events to subscribe to",
+       igd([](upnp_profile& how) { how.serves_events = false; })},
+      {"events-to-anyone", "Q-139", "events go wherever a subscriber says",
+       igd([](upnp_profile& how) { how.events_to_anyone = true; })},
+      {"few-subscriptions", "", "one subscription at a time, for a minute",
+       igd([](upnp_profile& how) {
+         how.max_subscriptions = 1;
+         how.event_timeout = 60s;
+       })},
+      {"guarded-connection", "", "nobody may change the connection itself",
+       igd([](upnp_profile& how) { how.guards_connection = true; })},
+  };
+}
+
 std::vector<named_profile> all_profiles() {
   std::vector<named_profile> out;
   for (auto&& group :
-       {plain_profiles(), pcp_profiles(), nat_pmp_profiles(), discovery_profiles(),
-        description_profiles(), soap_profiles(), refusing_profiles(), lease_profiles()}) {
+       {plain_profiles(), pcp_profiles(), pcp_option_profiles(), nat_pmp_profiles(),
+        discovery_profiles(), description_profiles(), soap_profiles(), refusing_profiles(),
+        lease_profiles(), firewall_profiles(), service_profiles()}) {
     out.insert(out.end(), group.begin(), group.end());
   }
   return out;

@@ -146,7 +146,8 @@ action_result update_pinhole(action_call& call) {
 action_result delete_pinhole(action_call& call) {
   const auto [code, found] = named(call);
   if (code != 0) return {code, {}};
-  if (call.how().refuses_deletes_with) return {*call.how().refuses_deletes_with, {}};
+  const auto& refusal = call.how().refuses_pinhole_deletes_with;
+  if (refusal) return {*refusal, {}};
   call.state.pinholes.remove(found->id);
   return {};
 }

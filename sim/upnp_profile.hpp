@@ -151,8 +151,9 @@ struct upnp_profile {
   int missing_entry_code = 714;             ///< of a query, or 501 (Q-162)
   int list_end_code = 713;                  ///< Q-164
   std::optional<int> refuses_adds_with;     ///< any code, also negative (Q-163, Q-186)
-  std::optional<std::uint32_t> refused_adds;  ///< only so many, counted down; empty: all
-  std::optional<int> refuses_deletes_with;    ///< of mappings and pinholes (Q-124)
+  std::optional<std::uint32_t> refused_adds;        ///< only so many, counted down; empty: all
+  std::optional<int> refuses_deletes_with;          ///< of mappings
+  std::optional<int> refuses_pinhole_deletes_with;  ///< while updates are taken (Q-124)
   bool guards_connection = false;  ///< 606 for all that would change the connection itself
   bool firewall_enabled = true;    ///< else nothing is blocked, and pinholes are 702 (Q-126)
   bool pinholes_allowed = true;    ///< else they are 703 (Q-126, Q-129)

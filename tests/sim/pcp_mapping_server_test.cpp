@@ -9,6 +9,7 @@
 
 #include "packets.hpp"
 #include "sim/gateway.hpp"
+#include "sim/profiles.hpp"
 
 namespace damson::sim {
 namespace {
@@ -45,6 +46,13 @@ class pcp_mapping_server : public testing::Test {
   std::optional<endpoint> pass(const endpoint& remote, const endpoint& to = outside,
                                time_point when = start + 1h) {
     return router_.pass_in(when, transport::tcp, remote, to);
+  }
+
+  /// Exactly as that one, from now on.
+  void behave_as(std::string_view name) {
+    const named_profile* found = find_profile(name);
+    ASSERT_NE(found, nullptr) << name;
+    router_.behaviour() = found->how;
   }
 
   gateway router_{profile{}, lan_side, wan_side, start};
@@ -181,7 +189,7 @@ TEST_F(pcp_mapping_server, refuses_flows_that_cannot_be) {
   EXPECT_EQ(result_of(cut), 3);
   router_.set_public_address(start + 1h, std::nullopt);
   EXPECT_EQ(result_of(peer_with()), 7);
-  router_.behaviour().serves_peer = false;
+  behave_as("no-peer");
   EXPECT_EQ(result_of(peer_with()), 4);
 }
 
@@ -205,7 +213,7 @@ TEST_F(pcp_mapping_server, complains_of_reserved_bits_in_a_peer_request) {
 
 TEST_F(pcp_mapping_server, maps_for_others_only_where_the_profile_lets_it) {
   EXPECT_EQ(result_of(map_with(third_party)), 5) << "Q-32";
-  router_.behaviour().allows_third_party = true;
+  behave_as("third-party");
   const bytes granted = ask(map_with(third_party));
   EXPECT_EQ(granted[3], std::byte{0});
   EXPECT_EQ(bytes(granted.begin() + 60, granted.end()), packet({third_party})) << "it comes back";
@@ -245,7 +253,7 @@ TEST_F(pcp_mapping_server, refuses_filters_that_cannot_be) {
       << "24 bits are not those of an IPv4 address";
   EXPECT_EQ(result_of(map_with("03 00 0014 00 81 0000 00000000 00000000 0000ffff cb007100")), 6)
       << "129 bits";
-  router_.behaviour().max_filters = 1;
+  behave_as("one-filter");
   const std::string second = "03 00 0014 00 80 0000 00000000 00000000 0000ffff cb007209";
   EXPECT_EQ(result_of(map_with(std::string{only_that_net} + second)), 13);
   EXPECT_TRUE(router_.rules().empty());
@@ -256,12 +264,12 @@ TEST_F(pcp_mapping_server, refuses_filters_that_cannot_be) {
 }
 
 TEST_F(pcp_mapping_server, ignores_options_that_it_accepts_where_the_profile_says_so) {
-  router_.behaviour().ignores_filters = true;
+  behave_as("filters-ignored");
   EXPECT_EQ(result_of(map_with(only_that_net)), 0);
   EXPECT_EQ(pass({v4(192, 0, 2, 1), 1}), (endpoint{host, 8080}));
   router_.occupy(transport::tcp, 81, {other_host, 81});
   EXPECT_EQ(result_of(map_with("02 00 0000", "00001c20", "1f91", "0051")), 11);
-  router_.behaviour().ignores_prefer_failure = true;
+  behave_as("prefer-failure-ignored");
   EXPECT_EQ(result_of(map_with("02 00 0000", "00001c20", "1f91", "0051")), 0);
   EXPECT_EQ(router_.table().at_internal(transport::tcp, {host, 8081})->external_port, 82);
 }
@@ -361,7 +369,7 @@ TEST_F(pcp_firewall, behaves_as_its_profile_says) {
   EXPECT_EQ(ask_v6("00001c20")[3], std::byte{0});
   router_.behaviour().refused_renewals = 1;
   EXPECT_EQ(ask_v6("00001c20")[3], std::byte{8});
-  router_.behaviour().renewed_pinhole_echoes_port = true;
+  behave_as("renewed-pinhole-port");
   EXPECT_EQ(external_port_in(ask_v6("00001c20")), 0);
   router_.behaviour().refuses_maps_with = pcp_result::not_authorized;
   EXPECT_EQ(ask_v6("00001c20")[3], std::byte{2});
@@ -369,6 +377,21 @@ TEST_F(pcp_firewall, behaves_as_its_profile_says) {
   router_.forget_all();
   router_.behaviour().max_rules = 0;
   EXPECT_EQ(ask_v6("00001c20")[3], std::byte{8});
+}
+
+TEST_F(pcp_firewall, keeps_what_was_renewed_where_its_profile_says_so) {
+  behave_as("renewed-pinhole-stays");
+  EXPECT_EQ(ask_v6("00001c20")[3], std::byte{0});
+  EXPECT_EQ(ask_v6("00000000")[3], std::byte{0}) << "not renewed";
+  EXPECT_EQ(router_.pinholes().size(), 0U);
+  EXPECT_EQ(ask_v6("00001c20")[3], std::byte{0});
+  EXPECT_EQ(ask_v6("00001c20")[3], std::byte{0});
+  EXPECT_EQ(ask_v6("00000000")[3], std::byte{2});
+  EXPECT_EQ(router_.pinholes().size(), 1U);
+  router_.advance(start + 3h);
+  EXPECT_EQ(router_.pinholes().size(), 0U) << "it ends by itself";
+  EXPECT_EQ(ask_v6("00000000", "0000", "0102030405060708090a0b0c", "", start + 3h)[3], std::byte{0})
+      << "and its end is the end of that";
 }
 
 TEST_F(pcp_firewall, has_no_flows_and_no_nat_pmp) {

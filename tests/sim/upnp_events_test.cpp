@@ -183,7 +183,7 @@ TEST_F(upnp_event, refuses_subscriptions_that_are_none) {
   EXPECT_EQ(request("SUBSCRIBE", callback + kind, connection_events, start, other_host).status, 412)
       << "Q-139: somebody else's address";
   EXPECT_EQ(router().upnp().subscriptions(), 0U);
-  how().events_to_anyone = true;
+  behave_as("events-to-anyone");
   EXPECT_EQ(request("SUBSCRIBE", callback + kind, connection_events, start, other_host).status,
             200);
   how().max_subscriptions = 1;
@@ -226,9 +226,18 @@ TEST_F(upnp_event, is_forgotten_by_a_restart) {
 }
 
 TEST_F(upnp_event, is_not_offered_by_all) {
-  how().serves_events = false;
+  behave_as("no-events");
   EXPECT_TRUE(ask(get("/rootDesc.xml")).message.body.contains("<eventSubURL></eventSubURL>"));
   EXPECT_EQ(subscribe().status, 404);
+}
+
+TEST_F(upnp_event, is_for_few_where_the_profile_says_so) {
+  behave_as("few-subscriptions");
+  const http_answer answer = subscribe();
+  EXPECT_EQ(field(answer, "TIMEOUT"), "Second-60") << "600 were asked for";
+  EXPECT_EQ(subscribe().status, 503);
+  EXPECT_EQ(subscribe(connection_events, start + 60s).status, 200)
+      << "the first one's time is over";
 }
 
 // Service descriptions.

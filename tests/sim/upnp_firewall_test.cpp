@@ -189,7 +189,7 @@ TEST_F(upnp_firewall, tells_its_status_and_its_patience) {
   EXPECT_EQ(code_in(timeout({.protocol = "1"})), "705");
 
   EXPECT_EQ(add_hole({}), "0");
-  how().pinholes_allowed = false;
+  behave_as("pinholes-forbidden");
   status = ask_firewall("GetFirewallStatus");
   EXPECT_EQ(element_of(status, "FirewallEnabled"), "1");
   EXPECT_EQ(element_of(status, "InboundPinholeAllowed"), "0");
@@ -197,7 +197,7 @@ TEST_F(upnp_firewall, tells_its_status_and_its_patience) {
   EXPECT_EQ(code("UpdatePinhole", longer("1", "60")), "703");
   EXPECT_EQ(code("CheckPinholeWorking", id("1")), "703");
 
-  how().firewall_enabled = false;
+  behave_as("ipv6-firewall-off");
   EXPECT_EQ(element_of(ask_firewall("GetFirewallStatus"), "FirewallEnabled"), "0");
   EXPECT_EQ(add_hole({}), "702");
   EXPECT_EQ(code_in(timeout({})), "702");
@@ -207,9 +207,9 @@ TEST_F(upnp_firewall, tells_its_status_and_its_patience) {
 TEST_F(upnp_firewall, refuses_as_its_profile_says) {
   how().refuses_low_ports = true;
   EXPECT_EQ(add_hole({.port = "80"}), "606");
-  how().pinholes_need_remote_host = true;
+  behave_as("pinholes-want-remote-host");
   EXPECT_EQ(add_hole({}), "708");
-  how().pinholes_need_remote_host = false;
+  behave_as("igd2");
   router().behaviour().rules_per_host = 1;
   EXPECT_EQ(add_hole({}), "0");
   EXPECT_EQ(add_hole({.port = "8081"}), "701");
@@ -217,7 +217,7 @@ TEST_F(upnp_firewall, refuses_as_its_profile_says) {
                   .contains("<errorDescription>PinholeSpaceExhausted</errorDescription>"))
       << "Q-127: the same number means something else elsewhere";
   EXPECT_EQ(add_hole({}), "0") << "the one that is there can be had again";
-  how().refuses_deletes_with = 606;
+  behave_as("pinholes-stay");
   EXPECT_EQ(code("DeletePinhole", id("1")), "606");
   EXPECT_EQ(code("UpdatePinhole", longer("1", "1")), "0");
   EXPECT_FALSE(gets_in({host_v6, 8080}, start + 1s));
@@ -245,10 +245,9 @@ TEST_F(upnp_firewall, is_there_in_version_2_only_and_not_in_all_of_them) {
     return ask(get("/rootDesc.xml")).message.body.contains("WANIPv6FirewallControl:1");
   };
   EXPECT_TRUE(described());
-  how().ipv6_firewall = false;
+  behave_as("no-ipv6-firewall");
   EXPECT_FALSE(described());
-  how().ipv6_firewall = true;
-  how().poses_as_v1 = true;
+  behave_as("poses-as-v1");
   EXPECT_FALSE(described());
 }
 

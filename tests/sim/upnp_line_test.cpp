@@ -77,7 +77,7 @@ TEST_F(upnp_line, changes_its_type_only_while_it_is_down) {
 }
 
 TEST_F(upnp_line, is_guarded_where_the_profile_says_so) {
-  how().guards_connection = true;
+  behave_as("guarded-connection");
   EXPECT_EQ(code_of("ForceTermination", {}), "606");
   EXPECT_EQ(code_of("RequestConnection", {}), "606");
   EXPECT_EQ(code_of("SetConnectionType", {{"NewConnectionType", "IP_Routed"}}), "606");

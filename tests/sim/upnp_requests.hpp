@@ -15,6 +15,7 @@
 
 #include "packets.hpp"
 #include "sim/gateway.hpp"
+#include "sim/profiles.hpp"
 
 namespace damson::sim {
 
@@ -111,6 +112,13 @@ class upnp_router : public testing::Test {
 
   gateway& router() { return router_; }
   upnp_profile& how() { return router_.behaviour().upnp; }
+
+  /// Exactly as that one, from now on.
+  void behave_as(std::string_view name) {
+    const named_profile* found = find_profile(name);
+    ASSERT_NE(found, nullptr) << name;
+    router_.behaviour() = found->how;
+  }
 
   http_answer ask(std::string_view request, time_point when = start,
                   const ip_address& sender = host) {

@@ -162,8 +162,8 @@ std::vector<std::string> quirk_gaps(std::span<const quirk_line> lines,
     if (std::ranges::find(culprits, each.who) == culprits.end()) {
       out.push_back(each.number + " does not say who does it");
     }
-    if (!each.reason.empty()) continue;
-    if (each.tests.empty()) out.push_back(each.number + " has no test and no reason");
+    if (each.reason.empty() && each.tests.empty())
+      out.push_back(each.number + " has no test and no reason");
     if (each.who == "router" && each.profiles.empty()) {
       out.push_back(each.number + " is a router's, and no profile has it");
     }
