@@ -107,6 +107,58 @@ TEST_F(gateway_test, upnpc_takes_another_port_from_igd2) {
   end(gateway);
 }
 
+TEST_F(gateway_test, upnpc_lists_and_deletes_a_range_of_igd2) {
+  const lab::network net;
+  lab::process gateway = router(net, "igd2");
+  EXPECT_THAT(next_line(gateway), HasSubstr(R"("event":"serving")"));
+  for (const std::string port : {"9090", "9091", "9099"}) {
+    EXPECT_THAT(upnpc(net, {"-a", "192.168.77.10", port, port, "udp", "3600"}),
+                HasSubstr("is redirected to internal 192.168.77.10:" + port));
+    EXPECT_THAT(next_line(gateway), HasSubstr(R"("transport":"udp","external_port":)" + port));
+  }
+  EXPECT_THAT(upnpc(net, {"-l"}), AllOf(HasSubstr("UDP  9090->192.168.77.10:9090 "),
+                                        HasSubstr("UDP  9091->192.168.77.10:9091 "),
+                                        HasSubstr("UDP  9099->192.168.77.10:9099 ")));
+  // It asks for everybody's entries (NewManage is 1), which a strict router shows to nobody.
+  EXPECT_THAT(upnpc(net, {"-L"}), HasSubstr("GetListOfPortMappings() returned 606"));
+  EXPECT_THAT(upnpc(net, {"-N", "9090", "9095", "udp"}),
+              HasSubstr("UPNP_DeletePortMappingRange() returned : 0"));
+  EXPECT_THAT(next_line(gateway), HasSubstr(R"("event":"closed","transport":"udp")"));
+  EXPECT_THAT(next_line(gateway), HasSubstr(R"("event":"closed","transport":"udp")"));
+  EXPECT_THAT(upnpc(net, {"-l"}), AllOf(Not(HasSubstr("9090->")), Not(HasSubstr("9091->")),
+                                        HasSubstr("UDP  9099->192.168.77.10:9099 ")));
+  end(gateway);
+}
+
+TEST_F(gateway_test, upnpc_asks_how_the_connection_is) {
+  const lab::network net;
+  lab::process gateway = router(net, "igd2");
+  EXPECT_THAT(next_line(gateway), HasSubstr(R"("event":"serving")"));
+  EXPECT_THAT(upnpc(net, {"-s"}),
+              AllOf(HasSubstr("Connection Type : IP_Routed"), HasSubstr("Status : Connected"),
+                    HasSubstr("LastConnectionError : ERROR_NONE"), HasSubstr("MaxBitRateDown : "),
+                    HasSubstr("ExternalIPAddress = 1.2.3.4"), HasSubstr("Bytes:   Sent: ")));
+  end(gateway);
+}
+
+TEST_F(gateway_test, upnpc_asks_the_ipv6_firewall) {
+  struct one {
+    std::string profile;
+    std::string status;
+  };
+  for (const one& each :
+       {one{"igd2", "FirewallEnabled: 1 & Inbound Pinhole Allowed: 1"},
+        one{"pinholes-forbidden", "FirewallEnabled: 1 & Inbound Pinhole Allowed: 0"},
+        one{"ipv6-firewall-off", "FirewallEnabled: 0 & Inbound Pinhole Allowed: 0"}}) {
+    const lab::network net;
+    lab::process gateway = router(net, each.profile);
+    EXPECT_THAT(next_line(gateway), HasSubstr(R"("event":"serving")"));
+    EXPECT_THAT(upnpc(net, {"-S"}), HasSubstr(each.status));
+    EXPECT_THAT(upnpc(net, {"-D", "1"}), HasSubstr("UPNP_DeletePinhole() returned : 704"));
+    end(gateway);
+  }
+}
+
 TEST_F(gateway_test, natpmpc_maps_and_deletes) {
   for (const std::string profile : {"nat-pmp-only", "strict", "all"}) {
     const lab::network net;
