@@ -93,7 +93,11 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   if ((was_silent || what.told_lost) && alone) gateway_->forget_what_it_speaks();
   // A UPnP device that is gone is noticed at the next action; of one with two connections
   // the dead one may have been taken, because the other did not answer then.
-  if ((was_silent || lacked_an_uplink(what)) && alone) gateway_->igd().forget_device(ctx);
+  if (may_be_deceived(what)) {
+    gateway_->igd().pass_over_stand_in(ctx);
+  } else if ((was_silent || lacked_an_uplink(what)) && alone) {
+    gateway_->igd().forget_device(ctx);
+  }
 
   const protocol_filter filter = what.request.protocols;
   table_.move_to(what, phase::asking);
@@ -115,6 +119,15 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   if (allows(filter, protocol::upnp)) begin_in_upnp(ctx, what);
   note_answers(ctx, what);
   reconsider(ctx, what);
+}
+
+/// A device that refused it, is not the router and holds nothing may only pose as one.
+bool keeper::may_be_deceived(const mapping& what) {
+  const bool was_refused = std::ranges::any_of(
+      what.refusals, [](const auto& each) { return each.why.protocol == protocol::upnp; });
+  if (!was_refused || !gateway_->igd().has_stand_in()) return false;
+  return std::ranges::none_of(
+      table_.ids(), [&](mapping_id id) { return table_.find(id)->is_held_by(protocol::upnp); });
 }
 
 /// A refusal stands for as long as the router wanted; the other protocols need not wait for that.

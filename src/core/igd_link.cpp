@@ -74,6 +74,12 @@ void igd_link::forget_device(context& ctx) {
   pump(ctx);
 }
 
+void igd_link::pass_over_stand_in(context& ctx) {
+  if (is_tidying()) return;
+  forget_device(ctx);
+  client_.welcome_rivals();
+}
+
 void igd_link::map(context& ctx, mapping_id mapping, map_purpose why,
                    const igd_map_request& request) {
   client_.ask_map(mapping, why, request);

@@ -100,6 +100,7 @@ class keeper {
   void begin_waiting(context& ctx);
   void begin(context& ctx, mapping& what);
   void begin_on_gateway(context& ctx, mapping& what);
+  bool may_be_deceived(const mapping& what);
   static bool is_refused_still(context& ctx, mapping& what, protocol which);
   void begin_in_pcp(context& ctx, mapping& what);
   void begin_in_nat_pmp(context& ctx, mapping& what);

@@ -79,8 +79,9 @@ ssdp_search::heard igd_client::on_datagram(const endpoint& from, std::span<const
 }
 
 time_point igd_client::decision_at() const noexcept {
-  return fallback_ ? std::min(search_->began() + rivals_wait, search_->ends_at())
-                   : search_->ends_at();
+  return fallback_ && !rivals_welcome_
+             ? std::min(search_->began() + rivals_wait, search_->ends_at())
+             : search_->ends_at();
 }
 
 void igd_client::pump_search(time_point now) {
@@ -165,7 +166,7 @@ void igd_client::leave_deletes_alone() {
 
 void igd_client::end_search() {
   search_.reset();
-  search_wanted_ = false;
+  search_wanted_ = rivals_welcome_ = false;
   fallback_.reset();
   if (is_for_probe()) abort();
   probe_.reset();

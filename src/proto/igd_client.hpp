@@ -115,6 +115,8 @@ class igd_client {
   void move_to(search_place where) { where_ = std::move(where); }
   /// It may be another device by now: it is searched again before the next action.
   void forget_device();
+  /// The next search takes another device than the gateway only at its end.
+  void welcome_rivals() noexcept { rivals_welcome_ = true; }
   bool is_searching() const noexcept { return search_wanted_; }
   const std::optional<igd_device>& device() const noexcept { return device_; }
   /// As the device said last: unspecified when it has none, empty while it has not said.
@@ -252,7 +254,8 @@ class igd_client {
 
   bool search_wanted_ = false;
   bool search_briefly_ = false;
-  bool probe_repeats_ = false;  ///< its question was too much for the device, and is asked again
+  bool rivals_welcome_ = false;  ///< for as long as the search lasts
+  bool probe_repeats_ = false;   ///< its question was too much for the device, and is asked again
   std::optional<ssdp_search> search_;
   std::optional<igd_probe> probe_;
   std::optional<igd_device> fallback_;  ///< of the search under way

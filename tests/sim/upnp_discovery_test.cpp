@@ -366,6 +366,31 @@ TEST_F(upnp_finding, stays_with_the_device_that_it_chose) {  // Q-81
   EXPECT_TRUE(asked_only(w, second_address));
 }
 
+/// A device that says it is a gateway answers while the router is away, and refuses everything.
+TEST_F(upnp_finding, passes_over_a_stand_in_that_refuses) {
+  for (const bool claims_an_uplink : {false, true}) {
+    for (const auto delay : {0ms, 1'900ms}) {
+      upnp_profile how;
+      how.answer_delay = delay;
+      scene what = upnp_only(how);
+      upnp_profile refusing;
+      refusing.refuses_adds_with = 501;
+      what.devices.push_back({upnp_only_router(refusing), second_address,
+                              claims_an_uplink ? std::optional{wan_side} : std::nullopt});
+      world& w = begin(what);
+      w.set_http_serving(false);
+      for (const auto port : {std::uint16_t{8080}, std::uint16_t{8081}}) w.create(request(port));
+      w.run_for(20min);
+      ASSERT_EQ(w.count_events(event_kind::mapped), 0U);
+      ASSERT_FALSE(w.device_at(second_address)->upnp().calls().empty()) << "it was chosen";
+      w.set_http_serving(true);
+      w.run_for(2 * w.recheck_period());
+      EXPECT_EQ(w.count_events(event_kind::mapped), 2U);
+      EXPECT_EQ(w.router().rules().size(), 2U);
+    }
+  }
+}
+
 TEST_F(upnp_finding, tries_the_next_device_when_the_chosen_one_is_gone) {
   scene what = upnp_only();
   what.devices.push_back({upnp_only_router(), second_address, wan_side});
