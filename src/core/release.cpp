@@ -73,9 +73,9 @@ void keeper::begin_release(context& ctx, mapping& what) {
   if (pcp_open) ask_pcp(ctx, what, map_purpose::remove);
   if (nat_pmp_open) ask_nat_pmp(ctx, what, map_purpose::remove);
   if (what.upnp_open) release_in_upnp(ctx, what);
-  // A PCP request that another protocol took over from is deleted without waiting: PCP was silent
-  // then.
-  if (owned_by_another) what.pcp_open = false;
+  // A PCP request that another protocol took over from is deleted without waiting where PCP is
+  // silent; a server that answers may have granted what could not be used.
+  if (owned_by_another && gateway_->pcp() != availability::present) what.pcp_open = false;
   if (!what.is_open()) finish(ctx, what, what.how);
 }
 

@@ -1,6 +1,7 @@
 // From the call to the mapping, and giving back what UPnP has made, at any moment of its life.
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -149,6 +150,27 @@ TEST_F(upnp_release, of_what_another_device_has_taken_over_is_done_there) {
   w.run_for(2s);
   EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
   EXPECT_TRUE(w.device_at(neighbour)->rules().empty());
+}
+
+TEST_F(upnp_release, waits_for_pcp_that_has_granted_what_cannot_be_used) {
+  scene what;
+  what.router.answers_external_port = std::uint16_t{0};
+  what.devices.push_back({upnp_only_router(), neighbour, wan_side});
+  world& w = begin_request(what);
+  ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::mapped) == 1; }, 1min));
+  EXPECT_EQ(w.last_event(id_)->event.info.protocol, protocol::upnp);
+  ASSERT_EQ(w.router().rules().size(), 1U);
+  std::size_t deletes = 0;
+  w.courier = [&](const packet_record& record) -> std::optional<nanoseconds> {
+    const auto map = read_pcp_map(record.datagram.bytes);
+    const bool is_delete = record.way == direction::to_router && map && map->lifetime == 0;
+    if (is_delete && ++deletes == 1) return std::nullopt;
+    return 1ms;
+  };
+  w.release(id_);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+  expect_nothing_left(w, 1);
 }
 
 TEST_F(upnp_release, may_leave_the_lease) {
