@@ -94,6 +94,7 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
   }
   if (*what.is_there) {
     of->info.verified = true;
+    of->info.gateway = gateway_->server(protocol::upnp).address;
     const ip_address external = gateway_->igd().external_address().value_or(ip_address::any_v4());
     const bool is_other = !external.is_unspecified() && external != of->info.external.address;
     if (is_other) of->info.external.address = external;

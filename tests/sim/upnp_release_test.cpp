@@ -11,6 +11,8 @@
 namespace damson::sim {
 namespace {
 
+using outcome = http_treatment::outcome;
+
 class upnp_release : public upnp_scenario {
  protected:
   static std::vector<packet_record> asked_of_5351(const world& w) {
@@ -171,6 +173,24 @@ TEST_F(upnp_release, waits_for_pcp_that_has_granted_what_cannot_be_used) {  // Q
   w.run_for(2s);
   EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
   expect_nothing_left(w, 1);
+}
+
+TEST_F(upnp_release, goes_to_the_first_device_again_when_that_is_back) {
+  world& w = begin_request(with_a_second_device());
+  expect_mapped(w, 100ms);
+  w.set_http_serving(false);
+  const auto is_held_by = [&](const ip_address& who) {
+    return w.last_event(id_)->event.kind == event_kind::mapped &&
+           w.last_event(id_)->event.info.gateway == who;
+  };
+  ASSERT_TRUE(w.run_until([&] { return is_held_by(neighbour); }, 1h));
+  w.set_http_serving(true);
+  w.http_courier = [](const http_record& record) {
+    const bool is_gone = record.remote.address == neighbour;
+    return http_treatment{.end = is_gone ? outcome::refused : outcome::answered};
+  };
+  // What it had is still there.
+  EXPECT_TRUE(w.run_until([&] { return is_held_by(world::router_address); }, 1h));
 }
 
 TEST_F(upnp_release, may_leave_the_lease) {
