@@ -28,13 +28,6 @@ bool belongs_to(const mapping& what, protocol which, time_point now) {
   return what.told_lost && what.info.protocol == which && lasts && !what.last_failure;
 }
 
-/// What a UPnP router is asked for: below five minutes leases are a burden to it, and more
-/// than a week is refused by some.
-std::chrono::seconds upnp_lease(std::chrono::seconds wanted) noexcept {
-  return std::clamp<std::chrono::seconds>(wanted, std::chrono::minutes{5},
-                                          std::chrono::hours{24 * 7});
-}
-
 /// As far as a UPnP device said last time.
 bool lacked_an_uplink(const mapping& what) {
   return what.last_failure &&

@@ -61,7 +61,9 @@ struct checked {
 /// The UPnP device said its external address.
 struct igd_address {};
 /// The UPnP device may have lost its state: it has moved, or its uptime has fallen.
-struct igd_doubtful {};
+struct igd_doubtful {
+  bool is_another = false;  ///< it is another device
+};
 /// The UPnP device answered the question whether it is there, or will not.
 struct igd_checked {
   bool answered = false;

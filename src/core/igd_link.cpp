@@ -238,7 +238,7 @@ void igd_link::report(context& ctx, const igd_event::found& what) {
   events_.emplace_back(gateway_event::learnt{});
   // Of one that may have lost everything the address is told with the entries that it still has.
   if (what.moved) {
-    events_.emplace_back(gateway_event::igd_doubtful{});
+    events_.emplace_back(gateway_event::igd_doubtful{.is_another = what.is_another});
   } else {
     events_.emplace_back(gateway_event::igd_address{});
   }
@@ -299,7 +299,7 @@ void igd_link::report(context& /*ctx*/, const igd_event::verified& what) {
 
 void igd_link::report(context& /*ctx*/, const igd_event::checked& what) {
   if (what.restarted) {
-    events_.emplace_back(gateway_event::igd_doubtful{});
+    events_.emplace_back(gateway_event::igd_doubtful{.is_another = false});
   } else {
     events_.emplace_back(gateway_event::igd_address{});
   }

@@ -1,8 +1,15 @@
 #include "core/keeper.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace damson::core {
+namespace {
+
+/// Servers make less than that into it (RFC 6887 section 15).
+constexpr std::chrono::seconds shortest_pcp_lease{120};
+
+}  // namespace
 
 void keeper::tell(const mapping& what, event_kind kind, mapping_event more) {
   more.kind = kind;
@@ -87,10 +94,10 @@ void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
   uplink_ = chosen;
   for_each([](const mapping& each) { return each.phase == phase::releasing; },
            [&](mapping& each) { finish(ctx, each, removal::left_to_expire); });
+  for_each([](const mapping&) { return true; }, [&](mapping& each) { leave_behind(ctx, each); });
   if (gateway_) close_gateway(ctx);
   for_each([](const mapping&) { return true; },
            [&](mapping& each) {
-             leave_behind(each);
              each.last_failure.reset();
              each.refusals.clear();
              if (is_news && each.is_held()) lose(ctx, each, {errc::network_changed, {}});
@@ -238,7 +245,7 @@ void keeper::on_channel_gone(context& ctx) {
         return each.phase != phase::pausing && !direct;
       },
       [&](mapping& each) {
-        leave_behind(each);
+        leave_behind(ctx, each);
         if (each.is_held()) lose(ctx, each, {errc::network_down, {}});
         for (const protocol which : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
           if (allows(each.request.protocols, which)) {
@@ -250,12 +257,51 @@ void keeper::on_channel_gone(context& ctx) {
   if (gateway_) close_gateway(ctx);
 }
 
-void keeper::leave_behind(mapping& what) {
-  if (what.is_open()) {
-    if (what.lease) what.left_behind_until = what.lease->lease_end();
-    if (what.info.permanent) what.left_behind_until = time_point::max();
+/// The router cannot be asked any more.
+void keeper::leave_behind(const context& ctx, mapping& what) {
+  for (const protocol which : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
+    if (what.open(which)) note_leftover(ctx, what, which);
+    what.open(which) = false;
   }
-  what.pcp_open = what.nat_pmp_open = what.upnp_open = false;
+}
+
+/// What was asked for and not answered may be there as well, for as long as was asked for.
+void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
+  const bool is_owner = what.is_held_by(which);
+  // Where another protocol took over from PCP, that was silent.
+  const bool is_silent = which == protocol::pcp && gateway_->pcp() != availability::present;
+  if (what.is_held() && !is_owner && is_silent) return;
+  const std::chrono::seconds wished =
+      which == protocol::upnp
+          ? upnp_lease(what.request.lifetime)
+          : std::max({what.request.lifetime, what.info.lifetime, shortest_pcp_lease});
+  time_point until = ctx.now + wished;
+  if (is_owner && what.lease && !what.unconfirmed && !is_asking(what.id, which)) {
+    // Of a long lease only the first day is counted on.
+    const std::chrono::seconds granted = what.info.lifetime;
+    until = what.lease->lease_end() + (granted - scheduled_lifetime(granted));
+  }
+  const bool may_be_permanent = which == protocol::upnp && what.request.allow_permanent;
+  if (is_owner ? what.info.permanent : may_be_permanent) until = time_point::max();
+
+  std::optional<mapping_info> rule;
+  if (is_owner || which != protocol::upnp) {
+    rule = what.info;
+    rule->protocol = which;
+    if (!is_owner) rule->gateway = gateway_->server(which).address;
+  }
+  auto& before = what.left_behind;
+  if (before && ctx.now < before->until) {
+    until = std::max(until, before->until);
+    if (!rule || !before->rule || !is_same_rule(*rule, *before->rule)) rule.reset();
+  }
+  before = {std::move(rule), until};
+}
+
+bool keeper::is_asking(mapping_id id, protocol which) const {
+  if (which == protocol::pcp) return gateway_->pcp_open(id);
+  if (which == protocol::nat_pmp) return gateway_->nat_pmp_open(id);
+  return gateway_->igd().is_mapping(id);
 }
 
 /// On a mapping that is held this is only a retry; in an attempt it ends both protocols of the

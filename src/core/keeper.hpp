@@ -81,7 +81,9 @@ class keeper {
   void on_event(context& ctx, const gateway_event::address_asked& what);
   void on_event(context& ctx, const gateway_event::restarted&);
   void on_channel_gone(context& ctx);
-  static void leave_behind(mapping& what);
+  void leave_behind(const context& ctx, mapping& what);
+  void note_leftover(const context& ctx, mapping& what, protocol which);
+  bool is_asking(mapping_id id, protocol which) const;
   void end_releases_in_pcp(context& ctx, bool (*is_sure)(const mapping&));
   void note_answers(context& ctx, mapping& what);
   void revive(context& ctx);
@@ -139,7 +141,7 @@ class keeper {
   void on_recheck(context& ctx);
   void on_event(context& ctx, const gateway_event::checked& what);
   void on_event(context& ctx, const gateway_event::igd_address&);
-  void on_event(context& ctx, const gateway_event::igd_doubtful&);
+  void on_event(context& ctx, const gateway_event::igd_doubtful& what);
   void on_event(context& ctx, const gateway_event::igd_checked& what);
   void on_event(context& ctx, const gateway_event::igd_verified& what);
   void on_out_of_reach(protocol which);

@@ -58,6 +58,8 @@ void keeper::hold(context& ctx, mapping& what) {
   cancel_attempt_timers(ctx, what.id);
   withdraw_others(ctx, what);
   table_.move_to(what, phase::mapped);
+  const auto& before = what.left_behind;
+  if (before && before->rule && is_same_rule(*before->rule, what.info)) what.left_behind.reset();
   what.unconfirmed = false;
   what.last_failure.reset();
   what.refusals.clear();

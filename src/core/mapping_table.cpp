@@ -6,6 +6,12 @@
 
 namespace damson::core {
 
+bool is_same_rule(const mapping_info& one, const mapping_info& other) noexcept {
+  return one.protocol == other.protocol && one.gateway == other.gateway &&
+         one.internal == other.internal &&
+         (one.protocol != protocol::upnp || one.external.port == other.external.port);
+}
+
 mapping_table::port_key mapping_table::key_of(const map_request& request) noexcept {
   return static_cast<port_key>(request.internal_port) << 8 |
          static_cast<port_key>(request.transport);

@@ -91,8 +91,13 @@ struct mapping {
   bool grant_may_come = false;
   /// Releasing: PCP was asked once at most, so a closed port says that nobody made anything.
   bool first_try = false;
-  /// A router that is out of reach now may keep a lease until then.
-  std::optional<time_point> left_behind_until;
+  /// What a router may keep that cannot be asked to delete it any more. As long as that may be
+  /// there, nothing better is told in the end.
+  struct leftover {
+    std::optional<mapping_info> rule;  ///< empty: not known, or several
+    time_point until;
+  };
+  std::optional<leftover> left_behind;
 
   /// The router was out of reach, so the next confirmation is told even if nothing changed.
   bool unconfirmed = false;
@@ -111,6 +116,10 @@ struct mapping {
     return which == protocol::nat_pmp ? nat_pmp_open : upnp_open;
   }
 };
+
+/// Whether one grant stands for the same rule on the same router as another one of the same
+/// mapping. In PCP and NAT-PMP a host's port has one rule, wherever it leads out.
+bool is_same_rule(const mapping_info& one, const mapping_info& other) noexcept;
 
 /// The mappings by id and by transport and internal port.
 class mapping_table {

@@ -43,10 +43,7 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
   mapping* found = table_.find(id);
   if (found == nullptr || found->phase == phase::releasing) return;
   mapping& what = *found;
-  if (!what.is_open()) {
-    const bool left_behind = what.left_behind_until && ctx.now < *what.left_behind_until;
-    return finish(ctx, what, left_behind ? removal::left_to_expire : removal::already_gone);
-  }
+  if (!what.is_open()) return finish(ctx, what, removal::already_gone);
   if (keep_lease && gateway_) gateway_->forget(ctx, id, what.upnp_port);
   if (keep_lease || !gateway_ || !gateway_->is_ready()) {
     return finish(ctx, what, removal::left_to_expire);
@@ -118,6 +115,7 @@ void keeper::finish(context& ctx, mapping& what, removal how) {
   table_.move_to(what, phase::releasing);
   cancel_timers(ctx, id);
   if (gateway_) gateway_->forget(ctx, id);
+  if (what.left_behind && ctx.now < what.left_behind->until) how = removal::left_to_expire;
   ctx.log.log(log_level::debug, what.request.transport, ' ', what.request.internal_port,
               " is removed: ", to_string(how));
   tell(what, event_kind::removed, {.how = how});

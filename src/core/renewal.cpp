@@ -14,6 +14,11 @@ std::chrono::seconds scheduled_lifetime(std::chrono::seconds granted) noexcept {
   return std::clamp(granted, std::chrono::seconds{1}, longest_lifetime);
 }
 
+std::chrono::seconds upnp_lease(std::chrono::seconds wanted) noexcept {
+  return std::clamp<std::chrono::seconds>(wanted, std::chrono::minutes{5},
+                                          std::chrono::hours{24 * 7});
+}
+
 renewal::renewal(time_point granted_at, std::chrono::seconds lifetime) noexcept
     : granted_at_(granted_at), lifetime_(scheduled_lifetime(lifetime)) {}
 

@@ -14,6 +14,10 @@ namespace damson::core {
 /// Grants are believed up to a day; what the router said stays in `mapping_info::lifetime`.
 std::chrono::seconds scheduled_lifetime(std::chrono::seconds granted) noexcept;
 
+/// What a UPnP router is asked for: below five minutes leases are a burden to it, and more
+/// than a week is refused by some.
+std::chrono::seconds upnp_lease(std::chrono::seconds wanted) noexcept;
+
 /// The renewal points of one grant: the first at random between 1/2 and 5/8 of the lifetime, then
 /// about 3/4, 7/8, 15/16 and so on, each at random within the first quarter of what is left after
 /// it, until they would be closer than 4 s together or past the end. No point is closer than 4 s to

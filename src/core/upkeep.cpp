@@ -72,7 +72,16 @@ void keeper::on_event(context& /*ctx*/, const gateway_event::igd_address&) {
       });
 }
 
-void keeper::on_event(context& ctx, const gateway_event::igd_doubtful&) {
+void keeper::on_event(context& ctx, const gateway_event::igd_doubtful& what) {
+  if (what.is_another) {
+    for_each([](const mapping& each) { return each.upnp_open && each.phase != phase::releasing; },
+             [&](mapping& each) {
+               note_leftover(ctx, each, protocol::upnp);
+               if (each.is_held_by(protocol::upnp)) return;
+               each.upnp_port = 0;
+               each.upnp_open = gateway_->igd().is_mapping(each.id);
+             });
+  }
   on_out_of_reach(protocol::upnp);
   on_within_reach(ctx, protocol::upnp);
 }

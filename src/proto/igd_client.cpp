@@ -139,9 +139,9 @@ void igd_client::choose(igd_device device, time_point now) {
                                        last_control_->path != device.control.path ||
                                        last_boot_id_ != device.boot_id);
   end_search();
-  if (last_control_ && last_control_->server.address != device.control.server.address) {
-    leave_deletes_alone();
-  }
+  const bool is_another =
+      last_control_ && last_control_->server.address != device.control.server.address;
+  if (is_another) leave_alone_what_was_made();
   if (moved || !last_control_) {
     habits_ = {.has_add_any =
                    device.kind == service_kind::wan_ip_connection && device.version >= 2};
@@ -153,15 +153,19 @@ void igd_client::choose(igd_device device, time_point now) {
   last_control_ = device.control;
   last_boot_id_ = device.boot_id;
   device_ = std::move(device);
-  events_.emplace_back(igd_event::found{moved});
+  events_.emplace_back(igd_event::found{moved, is_another});
 }
 
 /// What one device has made another one cannot delete: that it knows nothing of it says nothing.
-void igd_client::leave_deletes_alone() {
+/// Nor has it a port that is to be made sure of.
+void igd_client::leave_alone_what_was_made() {
   const auto others = std::ranges::stable_partition(
       jobs_, [](const job& each) { return each.kind != job_kind::remove; });
   for (const job& each : others) fail(each, errc::no_answer);
   jobs_.erase(others.begin(), others.end());
+  for (job& each : jobs_) {
+    if (each.kind == job_kind::map && each.asked == map_purpose::create) each.forget_ports();
+  }
 }
 
 void igd_client::end_search() {

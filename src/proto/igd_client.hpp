@@ -31,6 +31,7 @@ namespace igd_event {
 /// A device was found; `moved` when it is not where it was, which a restart may be behind.
 struct found {
   bool moved = false;
+  bool is_another = false;  ///< at another address; what the one before has made stays there
 };
 struct not_found {
   errc reason{};  ///< nobody answered, or nobody of use
@@ -196,6 +197,7 @@ class igd_client {
     /// map: whether the action that is due does more than ask.
     bool may_change_something() const noexcept;
     void begin_anew();
+    void forget_ports() noexcept;
   };
 
   /// The one that is open.
@@ -213,7 +215,7 @@ class igd_client {
   void on_probe_over(time_point now);
   void choose(igd_device device, time_point now);
   void give_up_search(errc reason);
-  void leave_deletes_alone();
+  void leave_alone_what_was_made();
   void end_search();
   time_point decision_at() const noexcept;
   bool is_decided(time_point now) const noexcept;

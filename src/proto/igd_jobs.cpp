@@ -151,6 +151,14 @@ void igd_client::job::begin_anew() {
   address_due = address_asked = false;
 }
 
+/// Of another device.
+void igd_client::job::forget_ports() noexcept {
+  held_port = wish.also_held = 0;
+  wish.renewal = false;
+  wish.external_port = key.external_port;
+  ladder.reset();
+}
+
 bool igd_client::withdraw(mapping_id mapping, std::uint16_t keep_port) {
   bool is_ending = false;
   for (job& each : jobs_) {

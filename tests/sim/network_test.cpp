@@ -1,5 +1,8 @@
 // The network under the host becomes another one.
 
+#include <optional>
+#include <utility>
+
 #include "scenario.hpp"
 
 namespace damson::sim {
@@ -130,6 +133,78 @@ TEST_F(network, while_a_request_is_on_its_way_may_change) {
   ASSERT_NE(w.last_event(id), nullptr);
   EXPECT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
   EXPECT_EQ(w.last_event(id)->event.info.gateway, second_router);
+}
+
+TEST_F(network, that_goes_while_a_request_is_on_its_way_leaves_to_expire_what_it_asked_for) {
+  for (const bool pcp : {true, false}) {
+    for (const auto& [later, how] : {std::pair{nanoseconds{1min}, removal::left_to_expire},
+                                     std::pair{nanoseconds{3h}, removal::already_gone}}) {
+      scene what;
+      what.router.speaks_pcp = pcp;
+      world& w = begin(what);
+      const mapping_id id = w.create(request());
+      ASSERT_TRUE(w.run_until([&] { return router_holds(w, 8080); }, 5s));
+      w.set_network({});
+      w.run_for(later);
+      EXPECT_EQ(w.count_events(event_kind::mapped), 0U);
+      w.release(id);
+      w.run_for(2s);
+      EXPECT_EQ(w.last_event(id)->event.how, how);
+    }
+  }
+}
+
+TEST_F(network, that_changed_leaves_to_expire_what_the_one_before_may_keep) {
+  for (const auto& [goes_back, how] :
+       {std::pair{false, removal::left_to_expire}, std::pair{true, removal::deleted}}) {
+    world& w = begin_mapped();
+    w.add_router(profile{}, second_router, second_wan);
+    const network_facts before = w.network();
+    w.set_network(world::one_route(second_router, world::host_address));
+    w.run_for(10s);
+    EXPECT_EQ(w.last_event(id_)->event.info.gateway, second_router);
+    if (goes_back) {
+      w.run_for(3h);
+      w.set_network(before);
+      w.run_for(10s);
+      EXPECT_EQ(w.last_event(id_)->event.info.gateway, world::router_address);
+      w.run_for(3h);
+    }
+    w.release(id_);
+    w.run_for(2s);
+    EXPECT_EQ(w.last_event(id_)->event.how, how);
+    EXPECT_EQ(router_holds(w, 8080), !goes_back);
+  }
+}
+
+TEST_F(network, that_goes_after_an_unheard_renewal_leaves_to_expire_what_that_made) {
+  world& w = begin_mapped();
+  w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+    if (record.way == direction::to_host) return std::nullopt;
+    return 1ms;
+  };
+  w.run_for(115min);
+  w.set_network({});
+  w.run_for(30min);
+  // That is later than the end of the only grant that was heard, which was for two hours.
+  ASSERT_TRUE(router_holds(w, 8080));
+  w.release(id_);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+}
+
+TEST_F(network, that_comes_back_leaves_nothing_to_expire) {
+  world& w = begin_mapped();
+  const network_facts facts = w.network();
+  w.set_network({});
+  w.run_for(1min);
+  w.set_network(facts);
+  w.run_for(1min);
+  ASSERT_EQ(w.last_event(id_)->event.kind, event_kind::mapped);
+  w.release(id_);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+  EXPECT_TRUE(w.router().rules().empty());
 }
 
 TEST_F(network, that_changes_during_a_renewal_leaves_no_timer) {

@@ -154,6 +154,31 @@ TEST_F(upnp_release, of_what_another_device_has_taken_over_is_done_there) {
   EXPECT_TRUE(w.device_at(neighbour)->rules().empty());
 }
 
+TEST_F(upnp_release, tells_what_a_device_may_keep_that_another_one_stands_in_for) {
+  world& w = begin(with_a_second_device());
+  // The first one does what it is asked to do, and is not heard of again.
+  bool has_added = false;
+  w.http_courier = [&](const http_record& record) {
+    const bool is_first_one = record.remote.address == world::router_address;
+    const bool adds = is_first_one && asked_for(record) == "AddPortMapping";
+    const bool is_gone = is_first_one && has_added;
+    has_added = has_added || adds;
+    return http_treatment{.end = is_gone ? outcome::refused
+                                 : adds  ? outcome::breaks_after
+                                         : outcome::answered};
+  };
+  map_request wanted = request();
+  wanted.allow_permanent = false;
+  const mapping_id id = w.create(wanted);
+  ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::mapped) == 1; }, 1min));
+  EXPECT_EQ(w.last_event(id)->event.info.gateway, neighbour);
+  ASSERT_TRUE(router_holds(w, 8080));
+  w.release(id);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id)->event.how, removal::left_to_expire);
+  EXPECT_TRUE(w.device_at(neighbour)->rules().empty());
+}
+
 TEST_F(upnp_release, waits_for_pcp_that_has_granted_what_cannot_be_used) {
   scene what;
   what.router.answers_external_port = std::uint16_t{0};
@@ -191,6 +216,11 @@ TEST_F(upnp_release, goes_to_the_first_device_again_when_that_is_back) {
   };
   // What it had is still there.
   EXPECT_TRUE(w.run_until([&] { return is_held_by(world::router_address); }, 1h));
+  w.release(id_);
+  w.run_for(2s);
+  // The second one keeps its entry until its lease ends.
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+  EXPECT_TRUE(w.router().rules().empty());
 }
 
 TEST_F(upnp_release, may_leave_the_lease) {
