@@ -87,7 +87,7 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   // A UPnP device that is gone is noticed at the next action; of one with two connections
   // the dead one may have been taken, because the other did not answer then.
   if (may_be_deceived(what)) {
-    gateway_->igd().pass_over_stand_in(ctx);
+    gateway_->igd().search_past_device(ctx);
   } else if ((was_silent || lacked_an_uplink(what)) && alone) {
     gateway_->igd().forget_device(ctx);
   }
@@ -114,11 +114,12 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   reconsider(ctx, what);
 }
 
-/// A device that refused it, is not the router and holds nothing may only pose as one.
+/// A second choice that refused it and holds nothing: a device that only poses as the router
+/// or its dead connection.
 bool keeper::may_be_deceived(const mapping& what) {
   const bool was_refused = std::ranges::any_of(
       what.refusals, [](const auto& each) { return each.why.protocol == protocol::upnp; });
-  if (!was_refused || !gateway_->igd().has_stand_in()) return false;
+  if (!was_refused || !gateway_->igd().has_second_choice()) return false;
   return std::ranges::none_of(
       table_.ids(), [&](mapping_id id) { return table_.find(id)->is_held_by(protocol::upnp); });
 }

@@ -74,7 +74,7 @@ void igd_link::forget_device(context& ctx) {
   pump(ctx);
 }
 
-void igd_link::pass_over_stand_in(context& ctx) {
+void igd_link::search_past_device(context& ctx) {
   if (is_tidying()) return;
   forget_device(ctx);
   client_.welcome_rivals();

@@ -39,10 +39,14 @@ class igd_link {
   void find(context& ctx, bool brief);
   void stop_search(context& ctx);
   void forget_device(context& ctx);
-  /// Whether the device is another one than the gateway itself.
-  bool has_stand_in() const noexcept { return client_.device() && !client_.device()->is_gateway; }
+  /// Whether the device was taken for want of a better one: it is not the gateway itself, or was
+  /// not seen to have an uplink.
+  bool has_second_choice() const noexcept {
+    const auto& device = client_.device();
+    return device && !(device->is_gateway && device->is_live());
+  }
   /// Forgets it, unless requests are open; the next search waits to its end for a better one.
-  void pass_over_stand_in(context& ctx);
+  void search_past_device(context& ctx);
   void map(context& ctx, mapping_id mapping, map_purpose why, const igd_map_request& request);
   void remove(context& ctx, mapping_id mapping, const port_mapping_key& key);
   void verify(context& ctx, mapping_id mapping, const port_mapping_key& key,

@@ -38,7 +38,10 @@ void keeper::on_event(context& ctx, const gateway_event::checked& what) {
   // Not every PCP server answers ANNOUNCE; a renewal asks the same, and only MAP is a must.
   for (const mapping_id id : table_.ids()) {
     mapping& each = *table_.find(id);
-    if (each.is_held_by(protocol::pcp)) return renew(ctx, each);
+    if (!each.is_held_by(protocol::pcp)) continue;
+    // One that is under way has to come to its end: who began anew each time would never know.
+    if (!gateway_->pcp_open(id)) renew(ctx, each);
+    return;
   }
 }
 

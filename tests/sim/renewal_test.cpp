@@ -48,6 +48,24 @@ TEST_F(renewal, of_nat_pmp_suggests_the_assigned_port) {
   }
 }
 
+TEST_F(renewal, tells_that_a_silent_router_is_back_however_often_it_was_looked_for) {
+  for (const auto recheck : {1s, 5s, 10s, 13s, 60s}) {
+    for (const profile& router : {profile{}, nat_pmp_only_router()}) {
+      SCOPED_TRACE(recheck.count());
+      scene what = with(router);
+      what.client.recheck_period = recheck;
+      world& w = begin_mapped(what);
+      w.run_for(100s);
+      w.set_plugged(false);
+      w.run_for(2 * recheck + 45s);
+      w.set_plugged(true);
+      w.run_for(2 * recheck + 15s);
+      EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::mapped}));
+      EXPECT_TRUE(w.events().back().event.regained);
+    }
+  }
+}
+
 TEST_F(renewal, follows_the_granted_lifetime_not_the_asked_one) {
   scene what;
   what.router.max_lifetime = 600s;

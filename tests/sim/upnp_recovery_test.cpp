@@ -310,25 +310,31 @@ TEST_F(upnp_recovery, reads_back_one_entry_a_second_at_most) {  // Q-196
 /// The live one of two connections does not answer while they are compared, so the dead one is
 /// taken: looked at again at the next try.
 TEST_F(upnp_recovery, from_having_taken_the_dead_one_of_two_connections) {
-  upnp_profile how;
-  wan_connection dead;
-  dead.kind = wan_service::ppp;
-  dead.up = false;
-  how.connections.insert(how.connections.begin(), dead);
-  world& w = begin(upnp_only(how));
-  w.http_courier = [&w](const http_record& record) {
-    const bool is_broken = w.now() < 60s && record.request.contains("/ctl/WANIPConn2");
-    return http_treatment{.end = is_broken ? http_treatment::outcome::breaks_before
-                                           : http_treatment::outcome::answered};
-  };
-  const mapping_id id = w.create(request());
-  w.run_for(50s);
-  ASSERT_NE(w.last_event(id), nullptr);
-  const auto* const why = reason_for(w.last_event(id)->event.why, protocol::upnp);
-  ASSERT_NE(why, nullptr);
-  ASSERT_EQ(why->reason, errc::network_failure);
-  w.run_for(300s);
-  EXPECT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+  for (const bool tells_its_address : {true, false}) {
+    SCOPED_TRACE(tells_its_address);
+    upnp_profile how;
+    wan_connection dead;
+    dead.kind = wan_service::ppp;
+    dead.up = false;
+    how.connections.insert(how.connections.begin(), dead);
+    world& w = begin(upnp_only(how));
+    w.http_courier = [&w, tells_its_address](const http_record& record) {
+      const bool is_broken =
+          record.request.contains("/ctl/WANIPConn2") ||
+          (record.request.contains("GetExternalIPAddress") && !tells_its_address);
+      return http_treatment{.end = w.now() < 60s && is_broken
+                                       ? http_treatment::outcome::breaks_before
+                                       : http_treatment::outcome::answered};
+    };
+    const mapping_id id = w.create(request());
+    w.run_for(50s);
+    ASSERT_NE(w.last_event(id), nullptr);
+    const auto* const why = reason_for(w.last_event(id)->event.why, protocol::upnp);
+    ASSERT_NE(why, nullptr);
+    ASSERT_EQ(why->reason, tells_its_address ? errc::network_failure : errc::unusable_answer);
+    w.run_for(300s);
+    EXPECT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+  }
 }
 
 }  // namespace
