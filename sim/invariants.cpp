@@ -20,6 +20,9 @@ nanoseconds detection_bound(const mapping_info& told, nanoseconds recheck_period
   return std::max<nanoseconds>(told.lifetime, 4 * recheck_period) + recheck_period + 60s;
 }
 
+/// From the request whose answer makes a lease begin to that answer.
+constexpr nanoseconds slowest_answer = 2s;
+
 /// In ten seconds: the tries of a first contact in two protocols for each mapping, and what is
 /// asked of the router as such.
 std::size_t most_sent_in_ten_seconds(std::size_t mappings) { return 40 + 24 * mappings; }
@@ -103,6 +106,7 @@ void invariants::on_created(mapping_id id, const map_request& wanted) {
 
 void invariants::on_network_changes() {
   constexpr nanoseconds longest_attempt = 30s;
+  in_reach_since_.reset();
   for (const auto& [of, history] : ports_) {
     const bool may_be_under_way =
         history.asked_at && world_.now() - *history.asked_at < longest_attempt;
@@ -111,8 +115,11 @@ void invariants::on_network_changes() {
 }
 
 void invariants::on_world_changed() {
-  in_reach_since_.reset();
-  if (world_.is_in_reach()) in_reach_since_ = world_.now();
+  if (!world_.is_in_reach()) {
+    in_reach_since_.reset();
+  } else if (!in_reach_since_) {
+    in_reach_since_ = world_.now();
+  }
   look_again_ = true;
 }
 
@@ -123,8 +130,10 @@ const std::optional<std::string>& invariants::check() {
   }
   if (look_again_ || world_.now() > next_bound_) {
     look_again_ = false;
+    next_bound_ = nanoseconds::max();
     check_others();
     check_truth();
+    check_leases();
   }
   return broken_;
 }
@@ -141,6 +150,7 @@ bool invariants::is_known(const ip_address& address) const {
 }
 
 void invariants::on_packet(const packet_record& record) {
+  is_grant_damaged_ = is_grant_damaged_ || record.damaged;
   if (record.way != direction::to_router) return;
   is_damaged_ = is_damaged_ || record.damaged;
   if (!is_known(record.datagram.to.address)) {
@@ -203,23 +213,8 @@ void invariants::check_rate(nanoseconds at) {
 }
 
 void invariants::on_asked(const port& of, nanoseconds at) {
-  for (const auto& [id, each] : mappings_) {
-    const port own{each.wanted.transport, each.wanted.internal_port};
-    if (own == of && each.is_up) check_renewal(each, at);
-  }
-  ports_[of].asked_at = at;
-}
-
-/// A lease is renewed before it ends: who is told as open was asked for less than a lifetime ago.
-void invariants::check_renewal(const followed& what, nanoseconds at) {
-  const auto& asked = ports_[{what.wanted.transport, what.wanted.internal_port}].asked_at;
-  if (what.told.lifetime == 0s || !asked || !in_reach_since_) return;
-  // UPnP routers are asked one thing at a time, and some have to be asked for several.
-  if (what.told.protocol == protocol::upnp) return;
-  const nanoseconds since = std::max(*asked, *in_reach_since_);
-  if (at - since <= what.told.lifetime) return;
-  broken("port " + std::to_string(what.wanted.internal_port) + " with a lease of " +
-         seconds_text(what.told.lifetime) + " was last asked for at " + seconds_text(*asked));
+  port_history& history = ports_[of];
+  if (history.asked_at != at) history.asked_before = std::exchange(history.asked_at, at);
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -236,8 +231,11 @@ void invariants::on_event(const event_record& record) {
     --ports_[{event.info.transport, event.info.internal.port}].alive;
     return;
   }
-  if (event.kind == event_kind::lost) ++lost_;
   followed& of = mappings_[event.info.id];
+  if (event.kind == event_kind::lost) {
+    ++lost_;
+    if (event.why.reason == errc::lease_expired) check_was_renewed(event.info, record.at);
+  }
   of.missing_since.reset();
   of.is_up = event.kind == event_kind::mapped || event.kind == event_kind::changed;
   of.why = event.why;
@@ -258,7 +256,6 @@ const nat_rule* invariants::rule_of(const followed& what) const {
 
 /// What is told as up is held by the router, but for as long as it takes to find out.
 void invariants::check_truth() {
-  next_bound_ = nanoseconds::max();
   for (auto& [id, each] : mappings_) {
     if (!each.is_up || each.told.protocol == protocol::direct) continue;
     if (!world_.is_in_reach(each.told.gateway) || rule_of(each) != nullptr) {
@@ -274,6 +271,39 @@ void invariants::check_truth() {
     }
     next_bound_ = std::min(next_bound_, bound);
   }
+}
+
+/// Nothing is told as open for longer than the router gave it when it was last asked. Through UPnP
+/// the lease is what was read back, and another one is not told.
+void invariants::check_leases() {
+  if (is_grant_damaged_) return;
+  for (const auto& [id, each] : mappings_) {
+    const bool has_lease =
+        each.told.protocol == protocol::pcp || each.told.protocol == protocol::nat_pmp;
+    if (!each.is_up || !has_lease) continue;
+    const auto& asked = ports_[{each.wanted.transport, each.wanted.internal_port}].asked_at;
+    if (!asked) continue;
+    const nanoseconds bound = *asked + each.told.lifetime + slowest_answer;
+    if (world_.now() > bound) {
+      broken(name_of(id) + " with a lease of " + seconds_text(each.told.lifetime) +
+             " was last asked for at " + seconds_text(*asked));
+    }
+    next_bound_ = std::min(next_bound_, bound);
+  }
+}
+
+/// A lease ends only when the router was asked to extend it and did not.
+void invariants::check_was_renewed(const mapping_info& what, nanoseconds lost_at) {
+  const port_history& of = ports_[{what.transport, what.internal.port}];
+  // A UPnP router is asked one thing at a time, so whoever does not answer holds up all others.
+  if (!in_reach_since_ || (what.protocol == protocol::upnp && world_.http_courier)) return;
+  // What is asked for anew goes out before it is told that the lease has ended.
+  const auto& asked = of.asked_at == lost_at ? of.asked_before : of.asked_at;
+  const nanoseconds since = std::max(asked.value_or(0s), *in_reach_since_);
+  if (lost_at - since < what.lifetime * 3 / 4) return;
+  broken("port " + std::to_string(what.internal.port) + " with a lease of " +
+         seconds_text(what.lifetime) + " was not renewed; it was last asked for at " +
+         seconds_text(since));
 }
 
 /// What others have ends with its lease, when they say so, or when the router forgets it.

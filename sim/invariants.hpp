@@ -93,14 +93,16 @@ class invariants : public witness {
     std::set<nonce_bytes> nonces;
     std::size_t created = 0;
     std::size_t alive = 0;
-    /// When the router was last asked for it, not counting deletes.
+    /// When a router was last asked for it, not counting deletes, and when before that.
     std::optional<std::chrono::nanoseconds> asked_at;
+    std::optional<std::chrono::nanoseconds> asked_before;
   };
 
   void on_asked(const port& of, std::chrono::nanoseconds at);
   void check_nonce(const port& of, const nonce_bytes& nonce);
   void check_rate(std::chrono::nanoseconds at);
-  void check_renewal(const followed& what, std::chrono::nanoseconds at);
+  void check_leases();
+  void check_was_renewed(const mapping_info& what, std::chrono::nanoseconds lost_at);
   void check_truth();
   void check_others();
   static bool is_ours(const nat_rule& rule);
@@ -120,6 +122,7 @@ class invariants : public witness {
   std::size_t lost_ = 0;
   std::size_t checks_ = 0;
   bool is_damaged_ = false;        ///< a packet of ours, on its way
+  bool is_grant_damaged_ = false;  ///< that, or an answer: the lease may be another one
   std::set<port> left_to_expire_;  ///< internal ports of which the router may keep something
   /// Since when the host is awake and the router in its reach; empty: it is not.
   std::optional<std::chrono::nanoseconds> in_reach_since_{std::chrono::nanoseconds{0}};

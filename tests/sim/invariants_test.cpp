@@ -1,0 +1,241 @@
+// Each of the invariants can be broken: the world lives as it should, and its witness is told, or
+// finds, something else.
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "sim/inspect.hpp"
+#include "sim/invariants.hpp"
+#include "sim/soak_neighbours.hpp"
+#include "upnp_scenario.hpp"
+
+namespace damson::sim {
+namespace {
+
+class an_invariant : public upnp_scenario {
+ protected:
+  /// Something that is watched, and holds TCP 8080.
+  world& watch(const scene& what = {}) {
+    world& w = begin(what);
+    holds_.emplace(w);
+    holds_->on_created(mapping_id{1}, request());
+    id_ = w.create(request());
+    holds_->pass(10s);
+    EXPECT_EQ(w.count_events(event_kind::mapped), 1U);
+    EXPECT_FALSE(holds_->missing());
+    return w;
+  }
+
+  void TearDown() override {
+    holds_.reset();
+    upnp_scenario::TearDown();
+  }
+
+  void expect_broken(std::string_view how) {
+    const auto& what = holds_->check();
+    ASSERT_TRUE(what);
+    EXPECT_TRUE(what->contains(how)) << *what;
+  }
+
+  void expect_failure(const std::function<void()>& what, std::string_view how) {
+    try {
+      what();
+      ADD_FAILURE() << "nothing broke";
+    } catch (const invariant_broken& seen) {
+      EXPECT_TRUE(std::string_view{seen.what()}.contains(how)) << seen.what();
+    }
+  }
+
+  /// The first MAP that the host sent.
+  static packet_record first_map(const world& w) {
+    for (const auto& each : w.packets()) {
+      if (each.way == direction::to_router && read_pcp_map(each.datagram.bytes)) return each;
+    }
+    ADD_FAILURE() << "no MAP";
+    return {};
+  }
+
+  static http_record request_to(const ip_address& whom) {
+    http_record out;
+    out.remote = {whom, 80};
+    out.request = "GET / HTTP/1.1\r\n\r\n";
+    return out;
+  }
+
+  /// The first event, as another one.
+  static event_record first_event_as(const world& w, event_kind kind) {
+    event_record out = w.events().at(0);
+    out.at = w.now();
+    out.event.kind = kind;
+    return out;
+  }
+
+  /// The router gets one more port of this host, of which the engine knows nothing.
+  static void add_port(world& w, std::uint16_t port) {
+    neighbours_wish wish;
+    wish.protocol = protocol::pcp;
+    wish.transport = transport::tcp;
+    wish.external_port = port;
+    wish.internal = {world::host_address, port};
+    ask_as_neighbour(w.router(), w.clock(), wish);
+    ASSERT_TRUE(router_holds(w, port));
+  }
+
+  static constexpr std::size_t nonce_at = 24;
+  static constexpr std::size_t internal_port_at = 40;
+
+  std::optional<invariants> holds_;
+};
+
+TEST_F(an_invariant, holds_for_a_quiet_day) {
+  watch();
+  holds_->pass(24h);
+  EXPECT_FALSE(holds_->check());
+}
+
+TEST_F(an_invariant, nothing_is_sent_to_nobody) {
+  packet_record astray = first_map(watch());
+  astray.datagram.to.address = v4(192, 168, 1, 77);
+  holds_->on_packet(astray);
+  expect_broken("a packet to 192.168.1.77:5351, which is nobody");
+}
+
+TEST_F(an_invariant, nothing_is_asked_by_http_of_nobody) {
+  watch();
+  holds_->on_request(request_to(v4(192, 168, 1, 77)));
+  expect_broken("an HTTP request to 192.168.1.77:80, which is nobody");
+}
+
+TEST_F(an_invariant, who_has_answered_a_search_may_be_asked) {
+  watch();
+  holds_->on_seen(v4(192, 168, 1, 77));
+  holds_->on_request(request_to(v4(192, 168, 1, 77)));
+  EXPECT_FALSE(holds_->check());
+}
+
+TEST_F(an_invariant, a_mapping_keeps_its_nonce) {
+  packet_record other = first_map(watch());
+  other.datagram.bytes.at(nonce_at) ^= std::byte{1};
+  holds_->on_packet(other);
+  expect_broken("more nonces for port 8080 than there were mappings of it");
+}
+
+TEST_F(an_invariant, two_mappings_have_two_nonces) {
+  packet_record other = first_map(watch());
+  other.datagram.bytes.at(internal_port_at) ^= std::byte{1};
+  holds_->on_packet(other);
+  expect_broken("one nonce for two ports");
+}
+
+TEST_F(an_invariant, little_is_sent_in_ten_seconds) {
+  const world& w = watch();
+  packet_record again = first_map(w);
+  again.at = w.now();
+  for (int i = 0; i < 1'000 && !holds_->check(); ++i) holds_->on_packet(again);
+  expect_broken("sent in ten seconds for 1 mappings");
+}
+
+TEST_F(an_invariant, what_is_told_as_open_the_router_holds) {
+  const world& w = watch();
+  // One that the engine knows nothing of.
+  holds_->on_created(mapping_id{2}, request(8082));
+  event_record told = first_event_as(w, event_kind::mapped);
+  told.event.info.id = mapping_id{2};
+  told.event.info.protocol = protocol::upnp;
+  told.event.info.internal.port = told.event.info.external.port = 8082;
+  holds_->on_event(told);
+  holds_->pass(told.event.info.lifetime);
+  expect_failure([&] { holds_->pass(told.event.info.lifetime); },
+                 "mapping 2 is told as open, and the router does not hold it since");
+}
+
+TEST_F(an_invariant, a_lease_is_no_longer_than_it_was_given) {
+  world& w = watch();
+  // Told as granted for a minute, and asked for an hour later.
+  event_record told = first_event_as(w, event_kind::mapped);
+  told.event.info.lifetime = 60s;
+  holds_->on_event(told);
+  expect_failure([&] { holds_->pass(10min); }, "with a lease of 60 s was last asked for at 0 s");
+}
+
+TEST_F(an_invariant, a_lease_ends_only_after_it_was_to_be_renewed) {
+  world& w = watch();
+  holds_->pass(50min);
+  event_record told = first_event_as(w, event_kind::lost);
+  told.event.info.lifetime = 3'000s;
+  told.event.why.reason = errc::lease_expired;
+  holds_->on_event(told);
+  expect_broken("port 8080 with a lease of 3000 s was not renewed");
+}
+
+TEST_F(an_invariant, what_others_have_is_left_alone) {
+  world& w = begin();
+  w.router().occupy(transport::tcp, 8080, {other_host, 8080});
+  invariants& holds = holds_.emplace(w);
+  holds.on_others_changed();
+  holds.pass(1s);
+  w.router().forget(transport::tcp, std::uint16_t{8080});
+  expect_broken("somebody else's rule was touched: tcp 8080 to 192.168.1.101:8080");
+}
+
+TEST_F(an_invariant, all_that_is_wanted_is_up_in_the_end) {
+  world& w = watch();
+  event_record told = first_event_as(w, event_kind::failed);
+  told.event.why.reason = errc::no_answer;
+  holds_->on_event(told);
+  ASSERT_TRUE(holds_->missing());
+  EXPECT_TRUE(holds_->missing()->contains("mapping 1 is not up")) << *holds_->missing();
+  holds_->on_event(first_event_as(w, event_kind::mapped));
+  EXPECT_FALSE(holds_->missing());
+  w.router().forget(transport::tcp, {world::host_address, 8080});
+  ASSERT_TRUE(holds_->missing());
+  EXPECT_TRUE(holds_->missing()->contains("and the router does not hold it"));
+}
+
+TEST_F(an_invariant, the_engine_closes) {
+  watch();
+  expect_failure([&] { holds_->demand_closed(); }, "has not closed");
+}
+
+TEST_F(an_invariant, every_mapping_ends_in_an_event) {
+  world& w = watch();
+  const event_record again = first_event_as(w, event_kind::mapped);
+  w.close();
+  holds_->pass(2s);
+  holds_->on_event(again);
+  expect_failure([&] { holds_->demand_closed(); }, "mapping 1 was never told as removed");
+}
+
+TEST_F(an_invariant, nothing_is_left_behind) {
+  world& w = watch();
+  w.close();
+  holds_->pass(2s);
+  holds_->demand_closed();
+  w.router().occupy(transport::tcp, 8081, {world::host_address, 8081});
+  holds_->demand_closed();  // the household's own
+  add_port(w, 8082);
+  expect_failure([&] { holds_->demand_closed(); }, "left behind at 192.168.1.1: tcp 8082");
+}
+
+TEST_F(an_invariant, what_is_told_as_left_to_expire_may_stay) {
+  world& w = watch();
+  event_record told = first_event_as(w, event_kind::removed);
+  told.event.how = removal::left_to_expire;
+  told.event.info.internal.port = 8082;
+  w.close();
+  holds_->pass(2s);
+  add_port(w, 8082);
+  holds_->on_event(told);
+  holds_->demand_closed();
+}
+
+TEST_F(an_invariant, broken_from_outside_stays_broken) {
+  watch();
+  expect_failure([&] { holds_->fail("this"); }, "this");
+  expect_failure([&] { holds_->pass(1s); }, "this");
+}
+
+}  // namespace
+}  // namespace damson::sim
