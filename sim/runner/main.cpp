@@ -59,6 +59,7 @@ struct totals {
   std::uint64_t seeds = 0;
   std::uint64_t broken = 0;
   std::uint64_t happenings = 0;
+  std::uint64_t traces = 0;  ///< the hash of each seed, in whatever order they end
   std::chrono::nanoseconds simulated{};
 };
 
@@ -81,6 +82,7 @@ void work(const arguments& what, std::atomic<std::uint64_t>& next, totals& all) 
     const std::lock_guard lock{all.mutex};
     ++all.seeds;
     all.happenings += life.happenings;
+    all.traces += life.trace_hash * (2 * seed + 1);
     all.simulated += life.simulated;
     if (what.trace) std::cout << life.transcript;
     if (life.broken) {
@@ -109,7 +111,8 @@ int run(const arguments& what) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   std::cout << std::fixed << std::setprecision(1) << all.seeds << " seeds, " << all.broken
             << " broken; " << hours(all.simulated) / 8'766 << " simulated years, " << all.happenings
-            << " happenings; " << static_cast<double>(all.seeds) / wall << " seeds a second, "
+            << " happenings, traces " << hexadecimal(all.traces) << "; "
+            << static_cast<double>(all.seeds) / wall << " seeds a second, "
             << hours(all.simulated) / cpu << " simulated hours a CPU second\n";
   return all.broken == 0 ? 0 : 1;
 }

@@ -1,7 +1,10 @@
 // Lives made of seeds: whatever the router and the network do, what must hold holds.
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <future>
 #include <set>
 #include <string>
 #include <string_view>
@@ -40,6 +43,20 @@ TEST(soak_trace, is_the_same_for_the_same_seed_and_another_for_another) {
     hashes.insert(life.trace_hash);
   }
   EXPECT_EQ(hashes.size(), 20U);
+}
+
+TEST(soak_trace, is_the_same_while_others_live_beside) {
+  constexpr std::size_t lives = 20;
+  const auto live_all = [] {
+    std::array<std::uint64_t, lives> hashes{};
+    for (std::size_t i = 0; i < lives; ++i) {
+      hashes.at(i) = live({.seed = i + 1, .trouble = std::chrono::minutes{10}}).trace_hash;
+    }
+    return hashes;
+  };
+  auto beside = std::async(std::launch::async, live_all);
+  const auto here = live_all();
+  EXPECT_EQ(here, beside.get());
 }
 
 TEST(soak_year, holds) {
