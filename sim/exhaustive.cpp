@@ -40,7 +40,6 @@ class small_life {
   }
   void unplug() { plug(!plugged_); }
   void leave() {
-    holds_.on_network_changes();
     is_away_ = !is_away_;
     world_.set_network(is_away_ ? network_facts{} : home());
     holds_.on_world_changed();

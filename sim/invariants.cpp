@@ -16,12 +16,16 @@ using std::chrono::nanoseconds;
 
 /// How long an engine may not know that a mapping is gone: until its lease has ended, or it was its
 /// turn to be read back; and where what it asks is lost, at the next rechecks.
-nanoseconds detection_bound(const mapping_info& told, nanoseconds recheck_period) {
-  return std::max<nanoseconds>(told.lifetime, 4 * recheck_period) + recheck_period + 60s;
+nanoseconds detection_bound(nanoseconds lease, nanoseconds recheck_period) {
+  return std::max(lease, 4 * recheck_period) + recheck_period + 60s;
 }
 
 /// From the request whose answer makes a lease begin to that answer.
 constexpr nanoseconds slowest_answer = 2s;
+
+/// A flipped bit in a renewal's answer makes a lease of as long as any is believed, and that alone
+/// is not told.
+constexpr nanoseconds longest_believed_lease = 24h;
 
 /// In ten seconds: the tries of a first contact in two protocols for each mapping, and what is
 /// asked of the router as such.
@@ -48,20 +52,43 @@ std::string_view argument_of(std::string_view request, std::string_view name) {
   return request.substr(begin, request.find('<', begin) - begin);
 }
 
+constexpr nanoseconds for_ever = nanoseconds::max();
+
+/// How long a router keeps what is asked of it for the mapping.
+nanoseconds longest_lease(const map_request& wanted) {
+  constexpr nanoseconds shortest_in_upnp = 300s;
+  return wanted.allow_permanent ? for_ever
+                                : std::max<nanoseconds>(wanted.lifetime, shortest_in_upnp);
+}
+
+template <class Number>
+std::optional<Number> number_in(std::string_view request, std::string_view name) {
+  const std::string_view text = argument_of(request, name);
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} ? std::optional{number} : std::nullopt;
+}
+
+nanoseconds lease_asked_for(std::string_view request) {
+  const auto lease = number_in<std::uint32_t>(request, "<NewLeaseDuration>");
+  return lease.value_or(0) == 0 ? for_ever : std::chrono::seconds{*lease};
+}
+
 /// The port that an action which makes a mapping is about.
 std::optional<std::pair<transport, std::uint16_t>> port_added(std::string_view request) {
   if (!soap_action_of(request).starts_with("Add")) return std::nullopt;
-  const std::string_view text = argument_of(request, "<NewInternalPort>");
-  std::uint16_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return std::nullopt;
+  const auto number = number_in<std::uint16_t>(request, "<NewInternalPort>");
+  if (!number) return std::nullopt;
   const bool is_tcp = argument_of(request, "<NewProtocol>") == "TCP";
-  return std::pair{is_tcp ? transport::tcp : transport::udp, number};
+  return std::pair{is_tcp ? transport::tcp : transport::udp, *number};
 }
 
 }  // namespace
 
-invariants::invariants(world& watched) : world_(watched) { world_.set_witness(this); }
+invariants::invariants(world& watched)
+    : world_(watched), router_upnp_(watched.router().behaviour().upnp) {
+  world_.set_witness(this);
+}
 
 invariants::~invariants() { world_.set_witness(nullptr); }
 
@@ -101,24 +128,24 @@ void invariants::on_created(mapping_id id, const map_request& wanted) {
   mappings_[id].wanted = wanted;
   port_history& of = ports_[{wanted.transport, wanted.internal_port}];
   ++of.created;
+  of.longest_lease = std::max(of.longest_lease, longest_lease(wanted));
   ++of.alive;
 }
 
-void invariants::on_network_changes() {
-  constexpr nanoseconds longest_attempt = 30s;
-  in_reach_since_.reset();
-  for (const auto& [of, history] : ports_) {
-    const bool may_be_under_way =
-        history.asked_at && world_.now() - *history.asked_at < longest_attempt;
-    if (may_be_under_way) left_to_expire_.insert(of);
-  }
-}
+void invariants::on_network_changes() { in_reach_since_.reset(); }
 
 void invariants::on_world_changed() {
   if (!world_.is_in_reach()) {
     in_reach_since_.reset();
   } else if (!in_reach_since_) {
     in_reach_since_ = world_.now();
+  }
+  look_again_ = true;
+}
+
+void invariants::on_slept(nanoseconds span) {
+  for (auto& [id, each] : mappings_) {
+    if (each.missing_since) *each.missing_since += span;
   }
   look_again_ = true;
 }
@@ -150,18 +177,21 @@ bool invariants::is_known(const ip_address& address) const {
 }
 
 void invariants::on_packet(const packet_record& record) {
-  is_grant_damaged_ = is_grant_damaged_ || record.damaged;
-  if (record.way != direction::to_router) return;
-  is_damaged_ = is_damaged_ || record.damaged;
+  if (record.way != direction::to_router) {
+    is_answer_damaged_ = is_answer_damaged_ || record.damaged;
+    return;
+  }
   if (!is_known(record.datagram.to.address)) {
     broken("a packet to " + to_string(record.datagram.to) + ", which is nobody");
   }
   if (const auto map = read_pcp_map(record.datagram.bytes)) {
+    is_damaged_ = is_damaged_ || record.damaged;
     constexpr std::uint8_t iana_tcp = 6;
     const port of{map->protocol == iana_tcp ? transport::tcp : transport::udp, map->internal_port};
     check_nonce(of, map->nonce);
     if (map->lifetime != 0) on_asked(of, record.at);
   } else if (const auto asked = read_nat_pmp_map(record.datagram.bytes)) {
+    is_damaged_ = is_damaged_ || record.damaged;
     if (asked->lifetime != 0) on_asked({asked->transport, asked->internal_port}, record.at);
   }
   const bool is_question =
@@ -178,12 +208,11 @@ void invariants::on_request(const http_record& record) {
     on_asked(*of, record.at);
     // The router chooses the port, and who does not hear its answer, or finds another word for it
     // in there, cannot know which.
-    const bool is_named_well =
-        world_.router().behaviour().upnp.reserved_port_name == "NewReservedPort";
+    const bool is_named_well = router_upnp_.reserved_port_name == "NewReservedPort";
     const bool may_be_unheard =
         world_.http_courier || world_.link().loss_percent > 0 || !is_named_well;
     if (may_be_unheard && soap_action_of(record.request) == "AddAnyPortMapping") {
-      left_to_expire_.insert(*of);
+      may_keep(*of, lease_asked_for(record.request));
     }
   }
   check_rate(record.at);
@@ -223,27 +252,26 @@ void invariants::on_asked(const port& of, nanoseconds at) {
 void invariants::on_event(const event_record& record) {
   const mapping_event& event = record.event;
   look_again_ = true;
-  const bool may_stay = event.kind == event_kind::removed ? event.how == removal::left_to_expire
-                                                          : event.kind == event_kind::lost;
-  if (may_stay) left_to_expire_.insert({event.info.transport, event.info.internal.port});
+  followed& of = mappings_[event.info.id];
   if (event.kind == event_kind::removed) {
+    const port which{event.info.transport, event.info.internal.port};
+    // Who makes other leases than those asked for leaves nobody to know when they end.
+    const bool may_stay = event.how == removal::left_to_expire || router_upnp_.forced_lease;
+    if (may_stay) may_keep(which, lease_of(which, of.told));
     mappings_.erase(event.info.id);
-    --ports_[{event.info.transport, event.info.internal.port}].alive;
+    --ports_[which].alive;
     return;
   }
-  followed& of = mappings_[event.info.id];
   if (event.kind == event_kind::lost) {
     ++lost_;
     if (event.why.reason == errc::lease_expired) check_was_renewed(event.info, record.at);
+    if (router_upnp_.forced_lease) {
+      may_keep({event.info.transport, event.info.internal.port}, for_ever);
+    }
   }
   of.missing_since.reset();
   of.is_up = event.kind == event_kind::mapped || event.kind == event_kind::changed;
   of.why = event.why;
-  // Another device has taken over, and the program is told which: what the first one holds ends
-  // with its lease.
-  if (of.is_up && of.told.id == event.info.id && of.told.gateway != event.info.gateway) {
-    left_to_expire_.insert({event.info.transport, event.info.internal.port});
-  }
   if (of.is_up) of.told = event.info;
 }
 
@@ -263,8 +291,9 @@ void invariants::check_truth() {
       continue;
     }
     if (!each.missing_since) each.missing_since = world_.now();
-    const nanoseconds bound =
-        *each.missing_since + detection_bound(each.told, world_.recheck_period());
+    const bool may_be_longer = is_answer_damaged_ && each.told.protocol != protocol::upnp;
+    const nanoseconds lease = may_be_longer ? longest_believed_lease : each.told.lifetime;
+    const nanoseconds bound = *each.missing_since + detection_bound(lease, world_.recheck_period());
     if (world_.now() > bound) {
       broken(name_of(id) + " is told as open, and the router does not hold it since " +
              seconds_text(*each.missing_since));
@@ -276,7 +305,7 @@ void invariants::check_truth() {
 /// Nothing is told as open for longer than the router gave it when it was last asked. Through UPnP
 /// the lease is what was read back, and another one is not told.
 void invariants::check_leases() {
-  if (is_grant_damaged_) return;
+  if (is_damaged_ || is_answer_damaged_) return;
   for (const auto& [id, each] : mappings_) {
     const bool has_lease =
         each.told.protocol == protocol::pcp || each.told.protocol == protocol::nat_pmp;
@@ -325,7 +354,9 @@ std::optional<std::string> invariants::missing() {
   for (const auto& [id, each] : mappings_) {
     if (each.why.reason == errc::already_mapped) continue;
     if (!each.is_up) return name_of(id) + " is not up: " + to_string(each.why);
-    if (each.told.protocol != protocol::direct && rule_of(each) == nullptr) {
+    // Who does not extend leases has to be made to by a delete, which is a gap of a moment.
+    const bool is_gap = each.missing_since && world_.now() - *each.missing_since < 10s;
+    if (each.told.protocol != protocol::direct && rule_of(each) == nullptr && !is_gap) {
       return name_of(id) + " is told as open as " + to_string(each.told.external) +
              ", and the router does not hold it";
     }
@@ -341,12 +372,7 @@ void invariants::demand_closed() {
   if (world_.engine_deadline()) fail("a timer is left");
   for (const gateway* router : world_.routers()) {
     for (const nat_rule& rule : router->rules()) {
-      // What another address of the host has made is not for this one to delete; and what a
-      // device holds that is not the router any more, it holds until the lease ends.
-      const bool is_out_of_reach =
-          !world_.has_address(rule.internal.address) ||
-          (router != &std::as_const(world_).router() && rule.expires.has_value());
-      if (is_ours(rule) && !is_out_of_reach && !may_stay(rule)) {
+      if (is_ours(rule) && !may_stay(rule)) {
         fail("left behind at " + to_string(router->lan_address()) + ": " + name_of(rule));
       }
     }
@@ -359,11 +385,28 @@ bool invariants::is_ours(const nat_rule& rule) {
   return is_hosts && rule.owner != rule_owner::household;
 }
 
+/// How long a router may keep what was made of the port; the mapping may have been made for another
+/// one who shared it.
+nanoseconds invariants::lease_of(const port& which, const mapping_info& told) {
+  if (router_upnp_.forced_lease) return for_ever;
+  return std::max<nanoseconds>(ports_[which].longest_lease, told.lifetime);
+}
+
+/// What was told as left to expire stays no longer than its lease.
+void invariants::may_keep(const port& of, nanoseconds lease) {
+  // What is on its way comes a little later.
+  nanoseconds& until = kept_until_[of];
+  until = std::max(until, lease == for_ever ? for_ever : world_.now() + lease + 30s);
+}
+
 /// Reported as left to expire; or the child of a packet that a flipped bit has made another one,
 /// of which nobody knows.
 bool invariants::may_stay(const nat_rule& rule) const {
-  return left_to_expire_.contains({rule.transport, rule.internal.port}) ||
-         (is_damaged_ && rule.expires);
+  if (is_damaged_ && rule.expires && rule.owner != rule_owner::upnp) return true;
+  const auto kept = kept_until_.find({rule.transport, rule.internal.port});
+  if (kept == kept_until_.end()) return false;
+  const nanoseconds ends = rule.expires ? *rule.expires - world_.clock() + world_.now() : for_ever;
+  return ends <= kept->second;
 }
 
 }  // namespace damson::sim

@@ -44,12 +44,13 @@ class invariants : public witness {
   void on_others_changed();
   /// Somebody at that address on the link has answered a search.
   void on_seen(const ip_address& who) { seen_.insert(who); }
-  /// To be told before the host leaves its router: what was asked for just now may be granted, and
-  /// the answer is heard by nobody.
+  /// To be told before the host sleeps, or its way to the router may end.
   void on_network_changes();
   /// To be told after the host slept or the network became another one: what came due meanwhile is
   /// late, and all at once.
   void on_world_changed();
+  /// To be told after the host slept for so long: nothing can be found out meanwhile.
+  void on_slept(std::chrono::nanoseconds span);
 
   void on_packet(const packet_record& record) override;
   void on_request(const http_record& record) override;
@@ -93,6 +94,7 @@ class invariants : public witness {
     std::set<nonce_bytes> nonces;
     std::size_t created = 0;
     std::size_t alive = 0;
+    std::chrono::nanoseconds longest_lease{0};
     /// When a router was last asked for it, not counting deletes, and when before that.
     std::optional<std::chrono::nanoseconds> asked_at;
     std::optional<std::chrono::nanoseconds> asked_before;
@@ -105,6 +107,8 @@ class invariants : public witness {
   void check_was_renewed(const mapping_info& what, std::chrono::nanoseconds lost_at);
   void check_truth();
   void check_others();
+  std::chrono::nanoseconds lease_of(const port& which, const mapping_info& told);
+  void may_keep(const port& of, std::chrono::nanoseconds lease);
   static bool is_ours(const nat_rule& rule);
   bool may_stay(const nat_rule& rule) const;
   bool is_known(const ip_address& address) const;
@@ -112,6 +116,7 @@ class invariants : public witness {
   void broken(std::string what);
 
   world& world_;
+  upnp_profile router_upnp_;
   std::optional<std::string> broken_;
   std::map<mapping_id, followed> mappings_;  ///< those that are not removed
   std::map<port, port_history> ports_;
@@ -121,9 +126,10 @@ class invariants : public witness {
   std::set<ip_address> seen_;
   std::size_t lost_ = 0;
   std::size_t checks_ = 0;
-  bool is_damaged_ = false;        ///< a packet of ours, on its way
-  bool is_grant_damaged_ = false;  ///< that, or an answer: the lease may be another one
-  std::set<port> left_to_expire_;  ///< internal ports of which the router may keep something
+  bool is_damaged_ = false;         ///< a MAP request, on its way
+  bool is_answer_damaged_ = false;  ///< or any packet on the way back
+  /// The end of the leases of what routers may keep, by internal port.
+  std::map<port, std::chrono::nanoseconds> kept_until_;
   /// Since when the host is awake and the router in its reach; empty: it is not.
   std::optional<std::chrono::nanoseconds> in_reach_since_{std::chrono::nanoseconds{0}};
   std::uint64_t router_changes_seen_ = 0;

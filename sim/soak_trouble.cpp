@@ -255,8 +255,10 @@ void troublemaker::move() {
 }
 
 void troublemaker::doze() {
+  const std::chrono::seconds span = seconds(1, 20'000);
   holds_.on_network_changes();
-  world_.suspend(seconds(1, 20'000));
+  world_.suspend(span);
+  holds_.on_slept(span);
   router_changed_at_ = world_.now();
 }
 
