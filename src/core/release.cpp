@@ -59,7 +59,7 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
 void keeper::begin_release(context& ctx, mapping& what) {
   cancel_timers(ctx, what.id);
   ctx.timers.set({timer::release_end, what.id}, ctx.now + release_bound);
-  const bool owned_by_another = what.told_mapped && what.info.protocol != protocol::pcp;
+  const bool held_by_another = what.is_held() && what.info.protocol != protocol::pcp;
   const bool pcp_open = what.pcp_open;
   const bool nat_pmp_open = what.nat_pmp_open;
   what.grant_may_come = what.phase == phase::asking && gateway_->pcp_open(what.id);
@@ -72,7 +72,7 @@ void keeper::begin_release(context& ctx, mapping& what) {
   if (what.upnp_open) release_in_upnp(ctx, what);
   // A PCP request that another protocol took over from is deleted without waiting where PCP is
   // silent; a server that answers may have granted what could not be used.
-  if (owned_by_another && gateway_->pcp() != availability::present) what.pcp_open = false;
+  if (held_by_another && gateway_->pcp() != availability::present) what.pcp_open = false;
   if (!what.is_open()) finish(ctx, what, what.how);
 }
 

@@ -223,7 +223,9 @@ TEST_F(an_invariant, what_is_told_as_left_to_expire_may_stay) {
   world& w = watch();
   event_record told = first_event_as(w, event_kind::removed);
   told.event.how = removal::left_to_expire;
+  told.event.info.id = mapping_id{2};
   told.event.info.internal.port = 8082;
+  holds_->on_created(told.event.info.id, request(8082));
   w.close();
   holds_->pass(2s);
   add_port(w, 8082);

@@ -1,6 +1,7 @@
 // Giving ports back.
 
 #include <algorithm>
+#include <utility>
 
 #include "scenario.hpp"
 
@@ -367,6 +368,37 @@ TEST_F(release, a_request_while_closing_is_refused) {
     }
   }
   EXPECT_EQ(of_late, (std::vector{event_kind::failed, event_kind::removed}));
+}
+
+TEST_F(release, of_a_mapping_that_another_protocol_lost_waits_for_the_request_under_way) {
+  profile upnp;
+  upnp.speaks_pcp = upnp.speaks_nat_pmp = false;
+  upnp.speaks_upnp = true;
+  world& w = begin(with(upnp));
+  const mapping_id id = w.create(request());
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id)->event.info.protocol, protocol::upnp);
+  w.set_plugged(false);
+  w.run_for(3h);
+  ASSERT_EQ(w.last_event(id)->event.kind, event_kind::lost);
+  w.router().behaviour() = profile{};
+  w.set_plugged(true);
+  const std::size_t before = pcp_maps(w).size();
+  ASSERT_TRUE(w.run_until([&] { return pcp_maps(w).size() > before; }, 10min));
+  bool is_lost = false;
+  w.courier = [&](const packet_record& record) -> std::optional<nanoseconds> {
+    const auto map = read_pcp_map(record.datagram.bytes);
+    if (record.way == direction::to_router && map && map->lifetime == 0 &&
+        !std::exchange(is_lost, true)) {
+      return std::nullopt;
+    }
+    return 1ms;
+  };
+  w.release(id);
+  w.run_for(4s);
+  EXPECT_TRUE(is_lost);
+  EXPECT_EQ(w.last_event(id)->event.kind, event_kind::removed);
+  EXPECT_TRUE(w.router().rules().empty());
 }
 
 }  // namespace
