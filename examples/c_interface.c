@@ -3,6 +3,8 @@
  * back at Ctrl-C, or at once with --once.
  */
 
+#define _POSIX_C_SOURCE 200809L
+
 #include <plum/plum.h>
 
 #include <signal.h>

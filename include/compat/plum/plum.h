@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* PLUM_STATIC is for programs that link the code into themselves. */
+/* Programs that define PLUM_STATIC, as libplum's static library wants it, may go on doing so. */
 #ifndef PLUM_EXPORT
 #if defined(PLUM_STATIC)
 #define PLUM_EXPORT
