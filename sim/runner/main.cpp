@@ -63,9 +63,12 @@ struct totals {
   std::chrono::nanoseconds simulated{};
 };
 
-void report_broken(std::uint64_t seed, const soak_outcome& life) {
+void report_broken(const arguments& what, std::uint64_t seed, const soak_outcome& life) {
   std::cout << "seed " << seed << " (" << life.router << ") is broken: " << *life.broken << '\n'
-            << life.last_lines << "again: damson-sim --seed " << seed << " --trace\n";
+            << life.last_lines << "again: damson-sim --seed " << seed;
+  if (what.hours) std::cout << " --hours " << *what.hours;
+  if (what.router != nullptr) std::cout << " --profile " << what.router->name;
+  std::cout << " --trace\n";
 }
 
 void show_progress(const totals& so_far, std::uint64_t all) {
@@ -87,7 +90,7 @@ void work(const arguments& what, std::atomic<std::uint64_t>& next, totals& all) 
     if (what.trace) std::cout << life.transcript;
     if (life.broken) {
       ++all.broken;
-      report_broken(seed, life);
+      report_broken(what, seed, life);
     } else if (what.first == what.last) {
       std::cout << "seed " << seed << " (" << life.router << "): " << hours(life.simulated)
                 << " h, " << life.happenings << " happenings, trace "
