@@ -27,7 +27,19 @@ using testing::Field;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class capi_mapping : public capi_network {};
+class capi_mapping : public capi_network {
+ protected:
+  /// A start with that filter, one mapping, and the stop.
+  void expect_made_by(plum_protocol_t filter, plum_mapping_protocol_t expected) {
+    plum_config_t config = quiet_config();
+    config.protocol = filter;
+    start(config);
+    plum_listener listener;
+    ASSERT_GT(listener.create(8080), 0);
+    EXPECT_EQ(listener.next().mapping.mapping_protocol, expected);
+    ASSERT_EQ(plum_cleanup(), PLUM_ERR_SUCCESS);
+  }
+};
 
 profile speaking(plum_mapping_protocol_t what) {
   profile out;
@@ -101,17 +113,8 @@ TEST_F(capi_mapping, is_never_direct_where_the_filter_names_a_protocol) {
   profile both;
   both.speaks_upnp = true;
   const lan net{{.router = both, .host_address = "1.2.3.10", .router_address = "1.2.3.1"}};
-  for (const auto& [filter, expected] :
-       {std::pair{PLUM_PROTOCOL_PCP, PLUM_MAPPING_PROTOCOL_PCP},
-        std::pair{PLUM_PROTOCOL_UPNP, PLUM_MAPPING_PROTOCOL_UPNP}}) {
-    plum_config_t config = quiet_config();
-    config.protocol = filter;
-    start(config);
-    plum_listener listener;
-    ASSERT_GT(listener.create(8080), 0);
-    EXPECT_EQ(listener.next().mapping.mapping_protocol, expected);
-    ASSERT_EQ(plum_cleanup(), PLUM_ERR_SUCCESS);
-  }
+  expect_made_by(PLUM_PROTOCOL_PCP, PLUM_MAPPING_PROTOCOL_PCP);
+  expect_made_by(PLUM_PROTOCOL_UPNP, PLUM_MAPPING_PROTOCOL_UPNP);
 }
 
 TEST_F(capi_mapping, is_made_whatever_protocol_the_request_names) {
@@ -506,18 +509,9 @@ TEST_F(capi_mapping, is_made_by_a_protocol_that_the_filter_allows) {
   profile both;
   both.speaks_upnp = true;
   const lan net{{.router = both}};
-  for (const auto& [filter, expected] :
-       {std::pair{PLUM_PROTOCOL_ANY, PLUM_MAPPING_PROTOCOL_PCP},
-        std::pair{PLUM_PROTOCOL_PCP, PLUM_MAPPING_PROTOCOL_PCP},
-        std::pair{PLUM_PROTOCOL_UPNP, PLUM_MAPPING_PROTOCOL_UPNP}}) {
-    plum_config_t config = quiet_config();
-    config.protocol = filter;
-    start(config);
-    plum_listener listener;
-    ASSERT_GT(listener.create(8080), 0);
-    EXPECT_EQ(listener.next().mapping.mapping_protocol, expected);
-    ASSERT_EQ(plum_cleanup(), PLUM_ERR_SUCCESS);
-  }
+  expect_made_by(PLUM_PROTOCOL_ANY, PLUM_MAPPING_PROTOCOL_PCP);
+  expect_made_by(PLUM_PROTOCOL_PCP, PLUM_MAPPING_PROTOCOL_PCP);
+  expect_made_by(PLUM_PROTOCOL_UPNP, PLUM_MAPPING_PROTOCOL_UPNP);
 }
 
 TEST_F(capi_mapping, may_be_made_by_nat_pmp_where_the_filter_says_pcp_but_not_by_upnp) {
