@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "sim/inspect.hpp"
@@ -30,6 +31,13 @@ constexpr nanoseconds longest_believed_lease = 24h;
 /// In ten seconds: the tries of a first contact in two protocols for each mapping, and what is
 /// asked of the router as such.
 std::size_t most_sent_in_ten_seconds(std::size_t mappings) { return 40 + 24 * mappings; }
+
+/// So many different renewals within a thousandth of the span that they are spread over do not come
+/// by chance.
+constexpr std::size_t lockstep = 6;
+
+/// The engine with its mappings, the world around it, and what is remembered here.
+constexpr std::int64_t most_memory = 1 << 20;
 
 std::string name_of(mapping_id id) {
   return "mapping " + std::to_string(static_cast<std::uint64_t>(id));
@@ -162,6 +170,9 @@ const std::optional<std::string>& invariants::check() {
     check_truth();
     check_leases();
   }
+  if (live_bytes_ != nullptr && live_bytes_() - live_at_first_ > most_memory) {
+    broken(std::to_string(live_bytes_() - live_at_first_) + " bytes are held");
+  }
   return broken_;
 }
 
@@ -243,7 +254,32 @@ void invariants::check_rate(nanoseconds at) {
 
 void invariants::on_asked(const port& of, nanoseconds at) {
   port_history& history = ports_[of];
-  if (history.asked_at != at) history.asked_before = std::exchange(history.asked_at, at);
+  if (history.asked_at == at) return;
+  history.asked_before = std::exchange(history.asked_at, at);
+  if (history.asked_before) check_spread(of, *history.asked_before, at);
+}
+
+/// Renewals are spread over an eighth of the lease (RFC 6887 section 11.2.1), lest those of
+/// mappings that were made together come together. After trouble they may: what was lost is
+/// restored as soon as that is found out.
+void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseconds at) {
+  const auto renewed = std::ranges::find_if(mappings_, [&](const auto& each) {
+    const map_request& wanted = each.second.wanted;
+    return each.second.is_up && port{wanted.transport, wanted.internal_port} == of;
+  });
+  if (renewed == mappings_.end()) return;
+  const auto lease = std::min<nanoseconds>(renewed->second.told.lifetime, 24h);
+  const nanoseconds age = at - asked_before;
+  const bool is_scheduled = lease >= 15min && age > lease * 2 / 5 && age < lease * 7 / 10;
+  const nanoseconds calm_since = std::max(disturbed_at_, in_reach_since_.value_or(for_ever));
+  if (!is_scheduled || calm_since + 4 * world_.recheck_period() > asked_before) return;
+  recently_renewed_.emplace_back(at, of);
+  while (recently_renewed_.front().first < at - lease / 8 / 1'000) recently_renewed_.pop_front();
+  std::set<port> together;
+  for (const auto& each : recently_renewed_) together.insert(each.second);
+  if (together.size() >= lockstep) {
+    broken(std::to_string(together.size()) + " mappings were renewed in lockstep");
+  }
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -349,6 +385,27 @@ void invariants::check_others() {
 
 // -------------------------------------------------------------------------------------------------
 // After all
+
+void invariants::watch_memory(std::int64_t (*live_bytes)()) {
+  live_bytes_ = live_bytes;
+  live_at_first_ = live_bytes();
+}
+
+void invariants::demand_no_effect(const std::function<void()>& what, const char* name) {
+  const auto seen = [this] {
+    return std::tuple{world_.happenings(), world_.engine_deadline(), world_.mapping_count(),
+                      world_.open_channels()};
+  };
+  const auto before = seen();
+  what();
+  if (before != seen()) fail(std::string{name} + " changed something");
+}
+
+void invariants::demand_silence(nanoseconds span) {
+  const std::uint64_t sent = world_.sent_count();
+  pass(span);
+  if (world_.sent_count() != sent) fail("something was sent after the end");
+}
 
 std::optional<std::string> invariants::missing() {
   for (const auto& [id, each] : mappings_) {

@@ -42,6 +42,9 @@ class invariants : public witness {
   void on_created(mapping_id id, const map_request& wanted);
   /// To be told after others got or lost rules on the first router, which are not ours to touch.
   void on_others_changed();
+  /// The router, or the way to it, has just done what a question may rightly find out.
+  void on_disturbed() { disturbed_at_ = world_.now(); }
+  std::chrono::nanoseconds disturbed_at() const noexcept { return disturbed_at_; }
   /// Somebody at that address on the link has answered a search.
   void on_seen(const ip_address& who) { seen_.insert(who); }
   /// To be told before the host sleeps, or its way to the router may end.
@@ -68,6 +71,12 @@ class invariants : public witness {
   /// The same, and it ends as soon as `done` holds.
   void pass_until(const std::function<bool()>& done, std::chrono::nanoseconds limit);
 
+  /// From now on what this thread has allocated is bounded, as `live_bytes` counts it.
+  void watch_memory(std::int64_t (*live_bytes)());
+  /// `what` may change nothing but counters.
+  void demand_no_effect(const std::function<void()>& what, const char* name);
+  /// Nothing is sent any more.
+  void demand_silence(std::chrono::nanoseconds span);
   /// Whether each wanted mapping is up, and the router holds it as told. Why not, in words.
   std::optional<std::string> missing();
   /// What must hold when the engine has closed.
@@ -101,6 +110,8 @@ class invariants : public witness {
   };
 
   void on_asked(const port& of, std::chrono::nanoseconds at);
+  void check_spread(const port& of, std::chrono::nanoseconds asked_before,
+                    std::chrono::nanoseconds at);
   void check_nonce(const port& of, const nonce_bytes& nonce);
   void check_rate(std::chrono::nanoseconds at);
   void check_leases();
@@ -122,8 +133,12 @@ class invariants : public witness {
   std::map<port, port_history> ports_;
   std::map<nonce_bytes, port> owner_of_;
   std::deque<std::chrono::nanoseconds> recently_sent_;
+  std::deque<std::pair<std::chrono::nanoseconds, port>> recently_renewed_;
   std::vector<nat_rule> others_;
   std::set<ip_address> seen_;
+  std::int64_t (*live_bytes_)() = nullptr;
+  std::int64_t live_at_first_ = 0;
+  std::chrono::nanoseconds disturbed_at_{0};
   std::size_t lost_ = 0;
   std::size_t checks_ = 0;
   bool is_damaged_ = false;         ///< a MAP request, on its way

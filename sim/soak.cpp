@@ -60,7 +60,9 @@ class life {
         dice_(std::array<std::uint64_t, 4>{how.seed, 0x736f616b, 1, 1}),
         world_(scene_of()),
         holds_(world_),
-        trouble_(world_, holds_, dice_, plan_) {}
+        trouble_(world_, holds_, dice_, plan_) {
+    if (how_.live_bytes != nullptr && !how_.keeps_transcript) holds_.watch_memory(how_.live_bytes);
+  }
 
   soak_outcome run() {
     soak_outcome out;
@@ -172,9 +174,7 @@ class life {
   }
 
   void say_nothing_more() {
-    const std::uint64_t sent = world_.sent_count();
-    holds_.pass(1h);
-    if (world_.sent_count() != sent) holds_.fail("something was sent after the end");
+    holds_.demand_silence(1h);
     const auto& complaints = std::as_const(world_).router().complaints();
     if (!complaints.empty() && !is_damaged_) {
       holds_.fail("the router complains: " + complaints.front().what);
@@ -200,6 +200,7 @@ soak_outcome live(const soak_settings& how) {
   soak_settings again = how;
   again.keeps_transcript = true;
   soak_outcome shown = std::make_unique<life>(again)->run();
+  if (!shown.broken) shown.broken = out.broken;  // the memory, which a transcript has no bound for
   shown.last_lines = last_lines(shown.transcript, 50);
   if (!how.keeps_transcript) shown.transcript.clear();
   return shown;

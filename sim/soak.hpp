@@ -22,6 +22,9 @@ struct soak_settings {
   /// Null: the seed picks one.
   const named_profile* router = nullptr;
   bool keeps_transcript = false;
+  /// What this thread has allocated and not freed; null: nobody watches it. A transcript takes as
+  /// much as it takes, so it is not watched then.
+  std::int64_t (*live_bytes)() = nullptr;
 };
 
 struct soak_outcome {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "sim/soak_neighbours.hpp"
@@ -210,25 +209,26 @@ void troublemaker::call_at_the_deadline() {
 
 void troublemaker::reboot() {
   world_.reboot_router(one_in(4));
-  router_changed_at_ = world_.now();
+  holds_.on_disturbed();
   holds_.on_others_changed();
   // Whoever comes first after a restart takes what the others had.
   if (one_in(3)) compete();
 }
 
 void troublemaker::serve() {
+  holds_.on_disturbed();
   coin() ? world_.set_serving(coin()) : world_.set_http_serving(coin());
 }
 
 void troublemaker::change_address() {
   world_.set_public_address(v4(198, 51, 100, static_cast<std::uint8_t>(dice_.uniform(1, 250))));
-  router_changed_at_ = world_.now();
+  holds_.on_disturbed();
 }
 
 /// Somebody deletes what we have, and tells nobody.
 void troublemaker::sweep() {
   world_.router().forget(any_transport(), {world::host_address, any_port()});
-  router_changed_at_ = world_.now();
+  holds_.on_disturbed();
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -238,20 +238,20 @@ void troublemaker::change_route() {
   holds_.on_network_changes();
   world_.set_network(coin() ? world::one_route(world::router_address, world::host_address)
                             : network_facts{});
-  router_changed_at_ = world_.now();
+  holds_.on_disturbed();
 }
 
 void troublemaker::change_gateway() {
   if (plan_.who != topology::two_routers) return change_route();
   holds_.on_network_changes();
   world_.set_network(world::one_route(second_router, world::host_address));
-  router_changed_at_ = world_.now();
+  holds_.on_disturbed();
 }
 
 void troublemaker::move() {
   holds_.on_network_changes();
   world_.set_network(world::one_route(world::router_address, other_own_address));
-  router_changed_at_ = world_.now();
+  holds_.on_disturbed();
 }
 
 void troublemaker::doze() {
@@ -259,7 +259,7 @@ void troublemaker::doze() {
   holds_.on_network_changes();
   world_.suspend(span);
   holds_.on_slept(span);
-  router_changed_at_ = world_.now();
+  holds_.on_disturbed();
 }
 
 void troublemaker::slow_down() {
@@ -294,17 +294,6 @@ void troublemaker::compete() {
   holds_.on_others_changed();
 }
 
-/// What a forged packet that matches nothing asked for may change: counters.
-void troublemaker::expect_no_effect(const std::function<void()>& what, const char* name) {
-  const auto seen = [this] {
-    return std::tuple{world_.happenings(), world_.engine_deadline(), world_.mapping_count(),
-                      world_.open_channels()};
-  };
-  const auto before = seen();
-  what();
-  if (before != seen()) holds_.fail(std::string{name} + " changed something");
-}
-
 /// Nothing is expected soon, so nothing is under way.
 bool troublemaker::is_idle() const {
   const auto next = world_.engine_deadline();
@@ -319,7 +308,7 @@ void troublemaker::forge_replies() {
   const endpoint router{world::router_address, server_port};
   const endpoint stranger{attacker, server_port};
   const auto send = [&](const endpoint& from, bytes content, const char* name) {
-    expect_no_effect([&] { world_.inject({from, host, std::move(content)}); }, name);
+    holds_.demand_no_effect([&] { world_.inject({from, host, std::move(content)}); }, name);
   };
   for (int i = 0; i < 4; ++i) {
     send(stranger, forged_noise(dice_), "noise from a stranger");
@@ -334,7 +323,7 @@ void troublemaker::forge_replies() {
 
 /// Nothing has happened lately that a question could rightly find out.
 bool troublemaker::is_steady() const {
-  const nanoseconds quiet = world_.now() - router_changed_at_;
+  const nanoseconds quiet = world_.now() - holds_.disturbed_at();
   return plan_.is_good_network && world_.is_in_reach() && quiet > 2 * world_.recheck_period() &&
          world_.link().latency < 50ms;
 }

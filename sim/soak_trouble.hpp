@@ -88,7 +88,6 @@ class troublemaker {
   void forge_devices();
 
   bool is_steady() const;
-  void expect_no_effect(const std::function<void()>& what, const char* name);
   bool is_idle() const;
 
   world& world_;
@@ -98,8 +97,6 @@ class troublemaker {
   std::uint64_t created_ = 0;
   std::vector<mapping_id> wanted_;
   std::optional<discovery_id> last_discovery_;
-  /// When the router last did what a question may rightly find out.
-  std::chrono::nanoseconds router_changed_at_{0};
 };
 
 }  // namespace damson::sim

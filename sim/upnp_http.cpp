@@ -85,7 +85,7 @@ std::string upnp_call::argument(std::string_view name) const {
 }
 
 web_visit::web_visit(gateway_state& state, const upnp_site& where, time_point booted,
-                     time_point now, const endpoint& from, std::vector<upnp_call>& calls,
+                     time_point now, const endpoint& from, std::deque<upnp_call>& calls,
                      upnp_events& events)
     : state_(state),
       how_(state.how.upnp),
@@ -186,6 +186,7 @@ http_answer web_visit::control(const text_message& request, const upnp_service& 
   const action_context context{now_, booted_, from_.address, service, connection_names(root_)};
   const action_outcome result = perform(state_, context, call);
   calls_.push_back({now_, from_, call.action, call.arguments, result.code});
+  if (calls_.size() > upnp_call::most_kept) calls_.pop_front();
   if (result.code != 0) return fault(service, result.code);
   return with_body(200, xml_type, soap_answer(how_, type, action, result.out));
 }

@@ -2,7 +2,9 @@
 
 /// The web server of a UPnP gateway model: descriptions, control and subscriptions.
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,8 @@ struct http_answer {
 
 /// One action that a client called, whatever came of it.
 struct upnp_call {
+  static constexpr std::size_t most_kept = 1'000;
+
   time_point when;
   endpoint from;
   std::string action;
@@ -46,7 +50,7 @@ std::vector<std::string> connection_names(const upnp_device& root);
 class web_visit {
  public:
   web_visit(gateway_state& state, const upnp_site& where, time_point booted, time_point now,
-            const endpoint& from, std::vector<upnp_call>& calls, upnp_events& events);
+            const endpoint& from, std::deque<upnp_call>& calls, upnp_events& events);
 
   http_answer answer(std::string_view request);
   /// A 500 that says nothing.
@@ -69,7 +73,7 @@ class web_visit {
   time_point booted_;
   time_point now_;
   endpoint from_;
-  std::vector<upnp_call>& calls_;
+  std::deque<upnp_call>& calls_;
   upnp_events& events_;
   upnp_device root_;
 };

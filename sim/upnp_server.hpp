@@ -8,6 +8,7 @@
 /// (segments, chunks, slow drips) is not the model's.
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -56,8 +57,8 @@ class upnp_server {
   std::vector<event_message> take_events(const gateway_state& state, time_point now);
   std::size_t subscriptions() const noexcept { return events_.size(); }
 
-  /// Actions called so far, oldest first.
-  const std::vector<upnp_call>& calls() const noexcept { return calls_; }
+  /// The last actions called, `upnp_call::most_kept` at most, oldest first.
+  const std::deque<upnp_call>& calls() const noexcept { return calls_; }
 
  private:
   void settle(const gateway_state& state, time_point now);
@@ -73,7 +74,7 @@ class upnp_server {
   std::optional<time_point> next_notify_;
   std::optional<time_point> last_search_;
   std::optional<time_point> last_request_;
-  std::vector<upnp_call> calls_;
+  std::deque<upnp_call> calls_;
   upnp_events events_;
 };
 

@@ -23,12 +23,14 @@
 
 #include "sim/exhaustive.hpp"
 #include "sim/profiles.hpp"
+#include "sim/runner/live_bytes.hpp"
 #include "sim/soak.hpp"
 
 namespace {
 
 using damson::sim::find_profile;
 using damson::sim::live;
+using damson::sim::live_bytes;
 using damson::sim::named_profile;
 using damson::sim::profiles;
 using damson::sim::soak_outcome;
@@ -49,9 +51,9 @@ std::string hexadecimal(std::uint64_t value) {
   return out.str();
 }
 
-double hours(std::chrono::nanoseconds span) {
-  return std::chrono::duration<double, std::ratio<3600>>(span).count();
-}
+/// So many lives are longer than nanoseconds can count.
+using hours = std::chrono::duration<double, std::ratio<3'600>>;
+constexpr double hours_in_a_year = 8'766;
 
 /// What all threads add to.
 struct totals {
@@ -60,7 +62,7 @@ struct totals {
   std::uint64_t broken = 0;
   std::uint64_t happenings = 0;
   std::uint64_t traces = 0;  ///< the hash of each seed, in whatever order they end
-  std::chrono::nanoseconds simulated{};
+  hours simulated{};
 };
 
 void report_broken(const arguments& what, std::uint64_t seed, const soak_outcome& life) {
@@ -80,8 +82,11 @@ void work(const arguments& what, std::atomic<std::uint64_t>& next, totals& all) 
   std::optional<std::chrono::seconds> trouble;
   if (what.hours) trouble = std::chrono::seconds{static_cast<std::int64_t>(*what.hours * 3'600)};
   for (std::uint64_t seed = next++; seed <= what.last; seed = next++) {
-    const soak_outcome life = live(
-        {.seed = seed, .trouble = trouble, .router = what.router, .keeps_transcript = what.trace});
+    const soak_outcome life = live({.seed = seed,
+                                    .trouble = trouble,
+                                    .router = what.router,
+                                    .keeps_transcript = what.trace,
+                                    .live_bytes = live_bytes});
     const std::lock_guard lock{all.mutex};
     ++all.seeds;
     all.happenings += life.happenings;
@@ -92,7 +97,7 @@ void work(const arguments& what, std::atomic<std::uint64_t>& next, totals& all) 
       ++all.broken;
       report_broken(what, seed, life);
     } else if (what.first == what.last) {
-      std::cout << "seed " << seed << " (" << life.router << "): " << hours(life.simulated)
+      std::cout << "seed " << seed << " (" << life.router << "): " << hours{life.simulated}.count()
                 << " h, " << life.happenings << " happenings, trace "
                 << hexadecimal(life.trace_hash) << '\n';
     }
@@ -113,10 +118,10 @@ int run(const arguments& what) {
   const double wall =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   std::cout << std::fixed << std::setprecision(1) << all.seeds << " seeds, " << all.broken
-            << " broken; " << hours(all.simulated) / 8'766 << " simulated years, " << all.happenings
-            << " happenings, traces " << hexadecimal(all.traces) << "; "
+            << " broken; " << all.simulated.count() / hours_in_a_year << " simulated years, "
+            << all.happenings << " happenings, traces " << hexadecimal(all.traces) << "; "
             << static_cast<double>(all.seeds) / wall << " seeds a second, "
-            << hours(all.simulated) / cpu << " simulated hours a CPU second\n";
+            << all.simulated.count() / cpu << " simulated hours a CPU second\n";
   return all.broken == 0 ? 0 : 1;
 }
 

@@ -8,6 +8,7 @@
 
 #include "sim/inspect.hpp"
 #include "sim/invariants.hpp"
+#include "sim/runner/live_bytes.hpp"
 #include "sim/soak_neighbours.hpp"
 #include "upnp_scenario.hpp"
 
@@ -48,14 +49,16 @@ class an_invariant : public upnp_scenario {
     }
   }
 
-  /// The first MAP that the host sent.
-  static packet_record first_map(const world& w) {
+  /// The first MAP that the host sent for the port.
+  static packet_record map_of(const world& w, std::uint16_t port) {
     for (const auto& each : w.packets()) {
-      if (each.way == direction::to_router && read_pcp_map(each.datagram.bytes)) return each;
+      const auto map = read_pcp_map(each.datagram.bytes);
+      if (each.way == direction::to_router && map && map->internal_port == port) return each;
     }
     ADD_FAILURE() << "no MAP";
     return {};
   }
+  static packet_record first_map(const world& w) { return map_of(w, 8080); }
 
   static http_record request_to(const ip_address& whom) {
     http_record out;
@@ -168,6 +171,50 @@ TEST_F(an_invariant, a_lease_ends_only_after_it_was_to_be_renewed) {
   told.event.why.reason = errc::lease_expired;
   holds_->on_event(told);
   expect_broken("port 8080 with a lease of 3000 s was not renewed");
+}
+
+TEST_F(an_invariant, renewals_are_not_in_lockstep) {
+  scene what;
+  what.client.recheck_period = 60s;
+  world& w = watch(what);
+  for (std::uint16_t i = 1; i < 6; ++i) {
+    const map_request wanted = request(static_cast<std::uint16_t>(8080 + i));
+    holds_->on_created(mapping_id{1U + i}, wanted);
+    w.create(wanted);
+  }
+  holds_->pass(10min);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 6U);
+  // All asked for at one moment, and again when half of their leases is over.
+  for (const auto at : {w.now(), w.now() + 3'650s}) {
+    for (std::uint16_t i = 0; i < 6; ++i) {
+      EXPECT_FALSE(holds_->check()) << i;
+      packet_record asked = map_of(w, static_cast<std::uint16_t>(8080 + i));
+      asked.at = at + std::chrono::milliseconds{i};
+      holds_->on_packet(asked);
+    }
+  }
+  expect_broken("6 mappings were renewed in lockstep");
+}
+
+TEST_F(an_invariant, memory_is_bounded) {
+  watch();
+  holds_->watch_memory(live_bytes);
+  holds_->pass(1h);
+  const std::string much(2 << 20, ' ');
+  expect_failure([&] { holds_->pass(1h); }, "bytes are held");
+}
+
+TEST_F(an_invariant, what_answers_nothing_changes_nothing) {
+  world& w = watch();
+  holds_->demand_no_effect([&] { w.inject({{other_host, 1}, {world::host_address, 1}, {}}); },
+                           "a stranger's packet");
+  expect_failure([&] { holds_->demand_no_effect([&] { w.create(request(8083)); }, "a wish"); },
+                 "a wish changed something");
+}
+
+TEST_F(an_invariant, nothing_is_sent_after_the_end) {
+  watch();
+  expect_failure([&] { holds_->demand_silence(1h); }, "something was sent after the end");
 }
 
 TEST_F(an_invariant, what_others_have_is_left_alone) {

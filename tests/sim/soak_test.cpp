@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/profiles.hpp"
+#include "sim/runner/live_bytes.hpp"
 #include "sim/soak.hpp"
 
 namespace damson::sim {
@@ -26,7 +27,7 @@ constexpr std::chrono::minutes trouble{30};
 TEST_P(soak, holds) {
   const std::uint64_t first = GetParam() * seeds_a_test + 1;
   for (std::uint64_t seed = first; seed < first + seeds_a_test; ++seed) {
-    const soak_outcome life = live({.seed = seed, .trouble = trouble});
+    const soak_outcome life = live({.seed = seed, .trouble = trouble, .live_bytes = live_bytes});
     ASSERT_FALSE(life.broken) << "seed " << seed << " (" << life.router << "): " << *life.broken
                               << '\n'
                               << life.last_lines;
@@ -60,7 +61,8 @@ TEST(soak_trace, is_the_same_while_others_live_beside) {
 }
 
 TEST(soak_year, holds) {
-  const soak_outcome life = live({.seed = 1, .trouble = std::chrono::hours{8'766}});
+  const soak_outcome life =
+      live({.seed = 1, .trouble = std::chrono::hours{8'766}, .live_bytes = live_bytes});
   EXPECT_FALSE(life.broken) << *life.broken << '\n' << life.last_lines;
   EXPECT_GT(life.simulated, std::chrono::hours{8'766});
 }
