@@ -237,7 +237,7 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
   const std::uint16_t held = what.upnp_port;
   what.upnp.begun = what.upnp.under_way = true;
   what.upnp_open = true;
-  what.upnp_wanted = port_to_want(ctx, what);
+  what.upnp_wanted = held != 0 ? held : port_to_want(ctx, what);
   gateway_->igd().map(
       ctx, what.id, why,
       {.transport = what.request.transport,
@@ -260,7 +260,7 @@ std::uint16_t keeper::port_to_want(context& ctx, const mapping& what) {
         [&](const mapping& each) {
           return each.id != what.id && each.upnp_open &&
                  each.request.transport == what.request.transport &&
-                 (each.upnp_port == port || (each.upnp.under_way && each.upnp_wanted == port));
+                 (each.upnp_port != 0 ? each.upnp_port : each.upnp_wanted) == port;
         },
         [&](const mapping&) { found = true; });
     return found;

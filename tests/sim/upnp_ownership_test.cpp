@@ -122,6 +122,22 @@ TEST_F(upnp_ownership, of_one_port_is_not_fought_over_by_two_mappings) {  // Q-1
   }
 }
 
+TEST_F(upnp_ownership, of_a_port_is_not_given_up_because_another_mapping_wanted_it) {
+  upnp_profile how;
+  how.version = 2;
+  how.any_port_moves = true;
+  world& w = begin(upnp_only(how));
+  w.router().occupy(transport::tcp, 8080, {other_host, 8080});
+  const mapping_id first = w.create(request(8080));
+  const mapping_id second = w.create(request(8081));
+  w.run_for(1s);
+  ASSERT_EQ(w.last_event(first)->event.info.external.port, 8081);
+  ASSERT_EQ(w.last_event(second)->event.info.external.port, 8082);
+  w.run_for(3h);  // renewals
+  EXPECT_EQ(w.count_events(event_kind::changed), 0U);
+  EXPECT_EQ(w.router().rules().size(), 3U);
+}
+
 TEST_F(upnp_ownership, is_told_even_if_the_address_cannot_be_had) {
   world& w = begin(upnp_only());
   w.http_courier = [](const http_record& record) {
