@@ -79,6 +79,7 @@ void igd_client::ask_map(mapping_id mapping, map_purpose why, const igd_map_requ
   }
   const bool is_renewal = why == map_purpose::renew;
   const std::uint16_t held = is_renewal ? request.external_port : request.held_port;
+  const bool is_unheard = held != 0 && !is_renewal;
   jobs_.push_back({.kind = job_kind::map,
                    .mapping = mapping,
                    .asked = why,
@@ -89,7 +90,8 @@ void igd_client::ask_map(mapping_id mapping, map_purpose why, const igd_map_requ
                             .lease = request.lease,
                             .allow_permanent = request.allow_permanent,
                             .renewal = held != 0,
-                            .held_lease = request.held_lease},
+                            .held_lease = request.held_lease,
+                            .may_be_permanent = is_unheard && request.allow_permanent},
                    .held_port = held,
                    .first_port = is_renewal ? held : std::uint16_t{0}});
 }
@@ -144,6 +146,7 @@ void igd_client::job::begin_anew() {
   if (ladder) {
     held_port = ladder->may_hold();
     wish.also_held = ladder->may_also_hold();
+    wish.may_be_permanent = ladder->may_be_permanent();
     ladder.reset();
   }
   wish.renewal = held_port != 0;
@@ -154,7 +157,7 @@ void igd_client::job::begin_anew() {
 /// Of another device.
 void igd_client::job::forget_ports() noexcept {
   held_port = wish.also_held = 0;
-  wish.renewal = false;
+  wish.renewal = wish.may_be_permanent = false;
   wish.external_port = key.external_port;
   ladder.reset();
 }

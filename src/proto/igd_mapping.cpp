@@ -37,7 +37,11 @@ seconds told_lease(const igd_result::entry& found) noexcept {
 }  // namespace
 
 igd_mapping::igd_mapping(const igd_wish& wish, const igd_habits& habits)
-    : wish_(wish), habits_(habits), port_(wish.external_port), lease_(wish.lease) {
+    : wish_(wish),
+      habits_(habits),
+      port_(wish.external_port),
+      lease_(wish.lease),
+      was_endless_(wish.may_be_permanent) {
   DAMSON_ASSERT(wish.external_port != 0 && wish.internal_port != 0);
   DAMSON_ASSERT(wish.lease.count() > 0);
   if (habits.only_permanent && wish.allow_permanent) {
@@ -226,6 +230,7 @@ void igd_mapping::climb(const any_igd_result& result, random_source& random) {
 void igd_mapping::on_look_before(const any_igd_result& result, random_source& random) {
   learn_from_query(result);
   const auto* const found = std::get_if<igd_result::entry>(&result);
+  was_endless_ = found != nullptr && is_right(*found) && told_lease(*found).count() == 0;
   if (found == nullptr || is_ours(*found)) return add();
   leave_port(to_errc(upnp_refusal::conflict), random);
 }
@@ -383,7 +388,10 @@ void igd_mapping::on_right_entry(const igd_result::entry& found) {
   // Who refuses to extend a lease and does not tell what is left of it lets it run out.
   const bool is_untold = left.count() == 0 && lease_.count() > 0;
   const bool runs_out = is_held_port() && step_ == step::look_at_conflict && is_untold;
-  if (!was_there || replaced_ || !(runs_out || was_not_extended(left))) return grant(seen);
+  // Who drops leases leaves a permanent entry as it is, and tells success.
+  const bool stays = was_endless_ && is_untold;
+  const bool is_stale = stays || (was_there && (runs_out || was_not_extended(left)));
+  if (replaced_ || !is_stale) return grant(seen);
   if_kept_ = seen;
   replace();
 }

@@ -94,6 +94,8 @@ struct igd_wish {
   /// renewal: a second port that may be held, left over from a climb that was broken off (its
   /// `may_also_hold`), to be given back once a port is granted; 0: none.
   std::uint16_t also_held = 0;
+  /// renewal: what is held may be permanent, made by a request whose answer never came.
+  bool may_be_permanent = false;
 };
 
 /// A port that is open.
@@ -132,6 +134,9 @@ class igd_mapping {
   /// The external port whose entry we may have made and not deleted, so that it can be deleted; 0:
   /// none. For a renewal the port held so far counts as made, also after a refusal.
   std::uint16_t may_hold() const noexcept { return held_here_ != 0 ? held_here_ : held_before_; }
+
+  /// Whether what it may hold was perhaps made without an end.
+  bool may_be_permanent() const noexcept { return permanent_tried_ || was_endless_; }
 
   /// A second such port: the one that a renewal was to extend, from when another one is tried until
   /// that one works and the old one is deleted; 0: none. Left after a grant only when the
@@ -216,6 +221,8 @@ class igd_mapping {
   unsigned other_ports_ = 0;   ///< Q-168
   unsigned other_leases_ = 0;  ///< Q-161
   bool permanent_tried_ = false;
+  /// An entry that tells no end, or may have none, was there before the lease was asked for.
+  bool was_endless_ = false;
   bool wished_lease_refused_ = false;
   bool finite_dropped_ = false;
   bool failed_port_tried_ = false;

@@ -170,6 +170,41 @@ TEST_F(upnp_lease, without_an_end_is_remembered_of_the_device) {  // Q-170
   EXPECT_EQ(element_of(adds.back().request, "NewLeaseDuration"), "0");
 }
 
+TEST_F(upnp_lease, without_an_end_is_not_taken_for_one_that_ends) {
+  upnp_profile how;
+  how.leases = lease_policy::finite_is_dropped;
+  world& w = begin_request(upnp_only(how));
+  expect_mapped(w, 200ms);
+  const network_facts facts = w.network();
+  w.set_network({});
+  w.run_for(1min);
+  w.set_network(facts);  // to a router of which nothing is remembered
+  w.run_for(10s);
+  EXPECT_EQ(w.last_event(id_)->event.kind, event_kind::mapped);
+  EXPECT_TRUE(w.last_event(id_)->event.info.permanent);
+  w.release(id_);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+  EXPECT_TRUE(w.router().rules().empty());
+}
+
+TEST_F(upnp_lease, without_an_end_is_known_although_the_answer_was_lost) {
+  upnp_profile how;
+  how.leases = lease_policy::finite_is_dropped;
+  for (const unsigned lost : {1U, 4U}) {  // that often in a row: in one attempt, or for all of it
+    world& w = begin(upnp_only(how));
+    w.http_courier = [left = lost](const http_record& record) mutable {
+      const bool is_permanent = element_of(record.request, "NewLeaseDuration") == "0";
+      if (!is_permanent || left == 0) return http_treatment{};
+      --left;
+      return http_treatment{.end = http_treatment::outcome::hangs};
+    };
+    const mapping_id id = w.create(request());
+    ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::mapped) == 1; }, 10min));
+    EXPECT_TRUE(w.last_event(id)->event.info.permanent) << lost << " lost";
+  }
+}
+
 TEST_F(upnp_lease, without_an_end_can_be_forbidden) {
   for (const lease_policy policy :
        {lease_policy::only_permanent_725, lease_policy::only_permanent_402,

@@ -106,6 +106,7 @@ struct dialogue {
   bool renewal = false;
   std::chrono::seconds held_lease = {};
   std::uint16_t also_held = 0;
+  bool may_be_permanent = false;
 };
 
 inline std::string refused(errc reason, std::optional<std::int32_t> code = {}) {
@@ -144,7 +145,8 @@ inline void play(const dialogue& d) {
                       .allow_permanent = d.allow_permanent,
                       .renewal = d.renewal,
                       .held_lease = d.held_lease,
-                      .also_held = d.also_held};
+                      .also_held = d.also_held,
+                      .may_be_permanent = d.may_be_permanent};
   igd_mapping ladder(wish, habits_of(d.device));
   action_text names;
   for (const exchange& each : d.script) {

@@ -473,6 +473,49 @@ TEST(igd_mapping, q_192_q_210_success_without_an_entry) {
   });
 }
 
+TEST(igd_mapping, q_192_a_permanent_entry_that_a_lease_does_not_replace) {
+  play({
+      {.name = "of an earlier run: deleted, and then the lease is seen to be dropped",
+       .device = {query},
+       .script = {{"query 8080", ours(0s)},
+                  {"add 8080 3600", done()},
+                  {"query 8080", ours(0s)},
+                  {"remove 8080", done()},
+                  {"add 8080 3600", done()},
+                  {"query 8080", fault(714)},
+                  {"add 8080 0", done()},
+                  {"query 8080", ours(0s)}},
+       .ending = "8080 0 verified",
+       .learnt = traits{query, permanent}},
+      {.name = "it does: nothing is deleted",
+       .device = {query},
+       .script = {{"query 8080", ours(0s)}, {"add 8080 3600", done()}, {"query 8080", ours(3600s)}},
+       .ending = "8080 3600 verified"},
+      {.name = "Q-184: who shows 0 for each lease is believed after the delete",
+       .device = {query},
+       .script = {{"query 8080", ours(0s)},
+                  {"add 8080 3600", done()},
+                  {"query 8080", ours(0s)},
+                  {"remove 8080", done()},
+                  {"add 8080 3600", done()},
+                  {"query 8080", ours(0s)}},
+       .ending = "8080 3600 verified"},
+      {.name = "made by a request that was not answered",
+       .device = {query},
+       .script = {{"add 8080 3600", done()},
+                  {"query 8080", ours(0s)},
+                  {"remove 8080", done()},
+                  {"add 8080 3600", done()},
+                  {"query 8080", fault(714)},
+                  {"add 8080 0", done()},
+                  {"query 8080", ours(0s)}},
+       .ending = "8080 0 verified",
+       .learnt = traits{query, permanent},
+       .renewal = true,
+       .may_be_permanent = true},
+  });
+}
+
 TEST(igd_mapping, q_168_another_port_is_another_one) {
   random_source foreseen(seed);
   const auto first = static_cast<std::uint16_t>(foreseen.uniform(10'000, 65'535));
