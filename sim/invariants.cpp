@@ -24,6 +24,9 @@ nanoseconds detection_bound(nanoseconds lease, nanoseconds recheck_period) {
 /// From the request whose answer makes a lease begin to that answer.
 constexpr nanoseconds slowest_answer = 2s;
 
+/// How long after it was sent a request may arrive, at most.
+constexpr nanoseconds on_its_way = 30s;
+
 /// A flipped bit in a renewal's answer makes a lease of as long as any is believed, and that alone
 /// is not told.
 constexpr nanoseconds longest_believed_lease = 24h;
@@ -154,6 +157,13 @@ void invariants::on_world_changed() {
 void invariants::on_slept(nanoseconds span) {
   for (auto& [id, each] : mappings_) {
     if (each.missing_since) *each.missing_since += span;
+  }
+  // A request that the host could not finish before arrives after the sleep, and its lease begins
+  // then.
+  for (auto& [of, until] : kept_until_) {
+    const auto& asked = ports_[of].asked_at;
+    const bool may_be_under_way = asked && *asked + on_its_way >= world_.now() - span;
+    if (may_be_under_way && until != for_ever) until += span;
   }
   look_again_ = true;
 }
@@ -451,9 +461,8 @@ nanoseconds invariants::lease_of(const port& which, const mapping_info& told) {
 
 /// What was told as left to expire stays no longer than its lease.
 void invariants::may_keep(const port& of, nanoseconds lease) {
-  // What is on its way comes a little later.
   nanoseconds& until = kept_until_[of];
-  until = std::max(until, lease == for_ever ? for_ever : world_.now() + lease + 30s);
+  until = std::max(until, lease == for_ever ? for_ever : world_.now() + lease + on_its_way);
 }
 
 /// Reported as left to expire; or the child of a packet that a flipped bit has made another one,

@@ -280,6 +280,39 @@ TEST_F(an_invariant, what_is_told_as_left_to_expire_may_stay) {
   holds_->demand_closed();
 }
 
+TEST_F(an_invariant, what_was_on_its_way_when_the_host_fell_asleep_comes_later) {
+  for (const bool sleeps : {true, false}) {
+    world& w = watch();
+    map_request wanted = request(8082);
+    wanted.lifetime = 2h;
+    wanted.allow_permanent = false;
+    holds_->on_created(mapping_id{2}, wanted);
+    http_record asked = request_to(world::router_address);
+    asked.at = w.now();
+    asked.request =
+        "POST / HTTP/1.1\r\nSOAPAction: "
+        "\"urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping\"\r\n\r\n"
+        "<NewInternalPort>8082</NewInternalPort><NewProtocol>TCP</NewProtocol>";
+    holds_->on_request(asked);
+    event_record told = first_event_as(w, event_kind::removed);
+    told.event.how = removal::left_to_expire;
+    told.event.info.id = mapping_id{2};
+    told.event.info.internal.port = 8082;
+    holds_->on_event(told);
+    w.release(id_);
+    w.close();
+    holds_->pass(1h);
+    if (sleeps) holds_->on_slept(1h);
+    add_port(w, 8082);
+    if (sleeps) {
+      holds_->demand_closed();
+    } else {
+      expect_failure([&] { holds_->demand_closed(); }, "left behind at 192.168.1.1: tcp 8082");
+    }
+    holds_.reset();
+  }
+}
+
 TEST_F(an_invariant, broken_from_outside_stays_broken) {
   watch();
   expect_failure([&] { holds_->fail("this"); }, "this");
