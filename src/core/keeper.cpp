@@ -265,21 +265,24 @@ void keeper::leave_behind(const context& ctx, mapping& what) {
   }
 }
 
+/// For how long the router holds at most what it is asked for now.
+std::chrono::seconds keeper::wished_lease(const mapping& what, protocol which) {
+  if (which == protocol::upnp) return upnp_lease(what.request.lifetime);
+  return std::max({what.request.lifetime, what.info.lifetime, shortest_pcp_lease});
+}
+
 /// What was asked for and not answered may be there as well, for as long as was asked for.
 void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
   const bool is_owner = what.is_held_by(which);
   // Where another protocol took over from PCP, that was silent.
   const bool is_silent = which == protocol::pcp && gateway_->pcp() != availability::present;
   if (what.is_held() && !is_owner && is_silent) return;
-  const std::chrono::seconds wished =
-      which == protocol::upnp
-          ? upnp_lease(what.request.lifetime)
-          : std::max({what.request.lifetime, what.info.lifetime, shortest_pcp_lease});
-  time_point until = ctx.now + wished;
-  if (is_owner && what.lease && !what.unconfirmed && !is_asking(what.id, which)) {
+  time_point until = ctx.now + wished_lease(what, which);
+  if (is_owner && what.lease && !is_asking(what.id, which)) {
     // Of a long lease only the first day is counted on.
     const std::chrono::seconds granted = what.info.lifetime;
-    until = what.lease->lease_end() + (granted - scheduled_lifetime(granted));
+    until = std::max(what.lease->lease_end() + (granted - scheduled_lifetime(granted)),
+                     what.perhaps_until);
   }
   const bool may_be_permanent = which == protocol::upnp && what.request.allow_permanent;
   if (is_owner ? what.info.permanent : may_be_permanent) until = time_point::max();

@@ -83,6 +83,7 @@ class keeper {
   void on_channel_gone(context& ctx);
   void leave_behind(const context& ctx, mapping& what);
   void note_leftover(const context& ctx, mapping& what, protocol which);
+  static std::chrono::seconds wished_lease(const mapping& what, protocol which);
   bool is_asking(mapping_id id, protocol which) const;
   void end_releases_in_pcp(context& ctx, bool (*is_sure)(const mapping&));
   void note_answers(context& ctx, mapping& what);

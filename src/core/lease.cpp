@@ -94,6 +94,7 @@ void keeper::take_terms(context& ctx, mapping& what, const map_outcome& outcome)
   what.info.lifetime = outcome.lifetime;
   what.info.permanent = outcome.permanent;
   what.info.verified = outcome.verified;
+  what.perhaps_until = time_point::min();
   if (outcome.permanent) {
     what.lease.reset();
     ctx.log.log(log_level::warning, what.request.transport, ' ', what.request.internal_port,
@@ -153,8 +154,9 @@ void keeper::on_lease_answer(context& ctx, mapping& what,
       if (owner) on_renewal_refused(ctx, what, answer.protocol, answer.outcome);
       return;
     case map_outcome::kind::silent:  // the next renewal point asks again
-      if (owner) on_out_of_reach(answer.protocol);
-      return;
+      if (!owner) return;
+      what.perhaps_until = ctx.now + wished_lease(what, answer.protocol);
+      return on_out_of_reach(answer.protocol);
     case map_outcome::kind::deleted:  // of an earlier delete
     case map_outcome::kind::already_gone:
       return;
@@ -240,6 +242,7 @@ void keeper::on_lease_end(context& ctx, mapping& what) {
   if (what.renewal_refused) {
     why = {what.renewal_refused->reason, {*what.renewal_refused}};
   }
+  if (what.is_held_by(protocol::upnp)) note_leftover(ctx, what, protocol::upnp);
   gateway_->forget(ctx, what.id, what.upnp_port);
   what.upnp_open = false;  // the port may be somebody else's now
   lose(ctx, what, std::move(why));

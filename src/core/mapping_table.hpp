@@ -83,6 +83,8 @@ struct mapping {
   /// The grant, also the last one while the mapping is lost: what to suggest again.
   mapping_info info;
   std::optional<renewal> lease;
+  /// When the lease would end that renewals may have made since then which were not answered.
+  time_point perhaps_until = time_point::min();
   /// The last answer to a renewal, when it was a refusal.
   std::optional<protocol_failure> renewal_refused;
 

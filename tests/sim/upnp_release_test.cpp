@@ -232,6 +232,35 @@ TEST_F(upnp_release, may_leave_the_lease) {
   EXPECT_TRUE(router_holds(w, 8080));
 }
 
+TEST_F(upnp_release, tells_of_the_lease_that_an_unheard_renewal_made) {
+  for (const bool network_goes : {true, false}) {
+    world& w = begin(upnp_only());
+    map_request wanted = request();
+    wanted.lifetime = 900s;
+    wanted.allow_permanent = false;
+    id_ = w.create(wanted);
+    expect_mapped(w, 100ms);
+    w.http_courier = [](const http_record& record) {
+      const bool is_add = soap_action_of(record.request) == "AddPortMapping";
+      return http_treatment{.end = is_add ? outcome::hangs : outcome::answered};
+    };
+    // It was asked for, and read back later; until when it is there nobody has said.
+    w.run_for(650s);
+    EXPECT_EQ(kinds(w).back(), event_kind::mapped);
+    EXPECT_TRUE(w.events().back().event.regained);
+    if (network_goes) {
+      w.set_network({});
+    } else {
+      w.set_http_serving(false);
+    }
+    w.run_for(300s);
+    ASSERT_TRUE(router_holds(w, 8080)) << "for longer than the lease that was heard";
+    w.release(id_);
+    w.run_for(2s);
+    EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+  }
+}
+
 TEST_F(upnp_release, leaves_what_others_made) {
   world& w = begin_request(upnp_only());
   expect_mapped(w, 100ms);
