@@ -274,9 +274,11 @@ std::chrono::seconds keeper::wished_lease(const mapping& what, protocol which) {
 /// What was asked for and not answered may be there as well, for as long as was asked for.
 void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
   const bool is_owner = what.is_held_by(which);
-  // Where another protocol took over from PCP, that was silent.
+  // Where the router serves in another protocol, it was silent in PCP for not speaking it. Another
+  // device that serves in its place says nothing of the router.
   const bool is_silent = which == protocol::pcp && gateway_->pcp() != availability::present;
-  if (what.is_held() && !is_owner && is_silent) return;
+  const bool is_of_router = what.info.gateway == gateway_->server().address;
+  if (what.is_held() && !is_owner && is_silent && is_of_router) return;
   time_point until = ctx.now + wished_lease(what, which);
   if (is_owner && what.lease && !is_asking(what.id, which)) {
     // Of a long lease only the first day is counted on.

@@ -193,6 +193,30 @@ TEST_F(network, that_goes_after_an_unheard_renewal_leaves_to_expire_what_that_ma
   EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
 }
 
+TEST_F(network,
+       that_changed_leaves_to_expire_what_was_asked_of_a_router_that_another_device_stood_in_for) {
+  scene what;
+  what.router.speaks_pcp = what.router.speaks_nat_pmp = false;
+  what.router.speaks_upnp = true;
+  world& w = begin(what);
+  const gateway& silent = w.add_router(profile{}, second_router, second_wan);
+  w.set_network(world::one_route(second_router, world::host_address));
+  w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+    if (record.datagram.from.address == second_router) return std::nullopt;
+    return 1ms;
+  };
+  const mapping_id id = w.create(request());
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id)->event.info.gateway, world::router_address);
+  w.set_network(world::one_route(world::router_address, world::host_address));
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+  w.release(id);
+  w.run_for(2s);
+  EXPECT_EQ(silent.rules().size(), 1U);
+  EXPECT_EQ(w.last_event(id)->event.how, removal::left_to_expire);
+}
+
 TEST_F(network, that_comes_back_leaves_nothing_to_expire) {
   world& w = begin_mapped();
   const network_facts facts = w.network();
