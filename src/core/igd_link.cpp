@@ -63,9 +63,7 @@ void igd_link::find(context& ctx, bool brief) {
 }
 
 void igd_link::stop_search(context& ctx) {
-  if (!client_.is_searching()) return;
-  client_.stop_search();
-  pump(ctx);
+  if (client_.stop_search()) pump(ctx);
 }
 
 void igd_link::forget_device(context& ctx) {

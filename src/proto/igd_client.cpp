@@ -177,8 +177,10 @@ void igd_client::end_search() {
   messages_.clear();
 }
 
-void igd_client::stop_search() {
-  if (search_wanted_ && jobs_.empty()) end_search();
+bool igd_client::stop_search() {
+  if (!search_wanted_ || !jobs_.empty()) return false;
+  end_search();
+  return true;
 }
 
 void igd_client::give_up_search(errc reason) {

@@ -110,8 +110,8 @@ class igd_client {
   void begin_search(time_point now);
   /// There cannot be one.
   void on_no_channel();
-  /// Nobody is waiting for the device any more; goes on if an action is.
-  void stop_search();
+  /// Nobody is waiting for the device any more; goes on if an action is. Whether it was ended.
+  bool stop_search();
   /// The network looks different now; a search under way goes on with what it knew.
   void move_to(search_place where) { where_ = std::move(where); }
   /// It may be another device by now: it is searched again before the next action.

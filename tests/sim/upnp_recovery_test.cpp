@@ -123,6 +123,20 @@ TEST_F(upnp_recovery, of_an_entry_that_somebody_else_took) {  // Q-168
             (endpoint{world::host_address, 8080}));
 }
 
+TEST_F(upnp_recovery, by_another_device_begins_as_soon_as_that_is_found) {
+  scene what = upnp_only();
+  what.devices.push_back({upnp_only_router(), second_address, wan_side});
+  world& w = begin_upnp(what);
+  const mapping_id other = w.create(request(8081));
+  w.run_for(1s);
+  ASSERT_EQ(w.last_event(other)->event.kind, event_kind::mapped);
+  w.set_plugged(false);
+  w.release(other);  // the delete is not answered, nor waited for
+  w.run_for(10s);
+  EXPECT_EQ(w.last_event(id_)->event.kind, event_kind::mapped);
+  EXPECT_EQ(w.last_event(id_)->event.info.gateway, second_address);
+}
+
 TEST_F(upnp_recovery, tells_another_external_address) {
   world& w = begin_upnp();
   w.run_for(100s);
