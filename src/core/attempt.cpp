@@ -265,10 +265,8 @@ std::uint16_t keeper::port_to_want(context& ctx, const mapping& what) {
         [&](const mapping&) { found = true; });
     return found;
   };
-  constexpr std::uint16_t lowest = 10'000;
-  constexpr std::uint16_t highest = 65'535;
   for (int i = 0; i < 8 && is_anothers(wanted); ++i) {
-    wanted = static_cast<std::uint16_t>(ctx.random.uniform(lowest, highest));
+    wanted = random_external_port(ctx.random);
   }
   return wanted;
 }

@@ -233,6 +233,7 @@ class igd_client {
   bool is_trouble(const soap_error& error, time_point now);
   void on_job_failed(bool stale, errc reason, time_point now);
   void settle(job& what, time_point now);
+  void leave_to(const job& owner, std::uint16_t port, random_source& random);
   void clean_up(const job& what);
   job take_job();
   void insert_remove(mapping_id mapping, const port_mapping_key& key, bool muted);

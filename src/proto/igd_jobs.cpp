@@ -328,7 +328,21 @@ void igd_client::on_map_answer(job& what, const http_answer& answer, time_point 
   what.failures = 0;
   what.ladder->on_result(result, random);
   habits_ = what.ladder->habits();
+  if (const auto& grant = what.ladder->granted()) leave_to(what, grant->external_port, random);
   settle(what, now);
+}
+
+/// The router may have chosen the very port that another mapping of ours waits to ask for, and
+/// would give it to that one, too: to the router both are this host's.
+void igd_client::leave_to(const job& owner, std::uint16_t port, random_source& random) {
+  for (job& each : jobs_) {
+    const bool wants_it = each.kind == job_kind::map && each.wish.external_port == port &&
+                          each.key.transport == owner.key.transport;
+    if (&each == &owner || !wants_it) continue;
+    each.wish.external_port = random_external_port(random);
+    each.wish.renewal = false;
+    each.held_port = 0;  // what may have been made there is not there any more
+  }
 }
 
 /// Goes on after an action, if there is nothing more to do.

@@ -36,6 +36,10 @@ seconds told_lease(const igd_result::entry& found) noexcept {
 
 }  // namespace
 
+std::uint16_t random_external_port(random_source& random) {
+  return static_cast<std::uint16_t>(random.uniform(lowest_random_port, highest_port));
+}
+
 igd_mapping::igd_mapping(const igd_wish& wish, const igd_habits& habits)
     : wish_(wish),
       habits_(habits),
@@ -135,11 +139,9 @@ void igd_mapping::learn_from_query(const any_igd_result& result) noexcept {
   if (fault != nullptr && fault->what == upnp_refusal::action_missing) habits_.has_query = false;
 }
 
-std::uint16_t igd_mapping::random_port(random_source& random) const {
+std::uint16_t igd_mapping::another_port(random_source& random) const {
   std::uint16_t drawn = port_;
-  while (drawn == port_) {
-    drawn = static_cast<std::uint16_t>(random.uniform(lowest_random_port, highest_port));
-  }
+  while (drawn == port_) drawn = random_external_port(random);
   return drawn;
 }
 
@@ -148,7 +150,7 @@ void igd_mapping::leave_port(errc reason, random_source& random) {
   if (equal_ports_) return refuse(errc::external_not_available);
   if (other_ports_ == most_other_ports) return refuse(reason);
   ++other_ports_;
-  move_to(random_port(random));
+  move_to(another_port(random));
 }
 
 /// Nothing of ours is left behind but what a renewal holds, which is still good.

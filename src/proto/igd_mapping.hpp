@@ -113,6 +113,9 @@ struct igd_refusal {
   std::string text{};                ///< and the device's own words
 };
 
+/// Of those that hardly anybody asks for.
+std::uint16_t random_external_port(random_source& random);
+
 /// Climbs the ladder for one mapping. A value: whoever owns it sends `next()` and hands in the
 /// result until there is a grant or a refusal. Bounded: at most 24 actions.
 class igd_mapping {
@@ -169,7 +172,7 @@ class igd_mapping {
   void refuse(errc reason);
   bool retry_permanently();
   bool retry_with_finite_lease();
-  std::uint16_t random_port(random_source& random) const;
+  std::uint16_t another_port(random_source& random) const;
 
   bool is_ours(const igd_result::entry&) const noexcept;
   bool is_right(const igd_result::entry&) const noexcept;

@@ -160,6 +160,21 @@ TEST_F(upnp_ownership, of_the_search_is_not_with_those_who_do_not_answer) {  // 
   world& w = begin(what);
   w.http_courier = [](const http_record& record) {
     const bool answers = record.remote.address == second_address;
+TEST_F(upnp_ownership, of_a_port_that_the_router_chose_is_not_taken_by_the_next) {
+  upnp_profile how;
+  how.version = 2;
+  world& w = begin(upnp_only(how));
+  w.router().occupy(transport::tcp, 8080, {other_host, 8080});
+  const mapping_id first = w.create(request(8080));
+  const mapping_id second = w.create(request(8081));
+  w.run_for(1h);
+  EXPECT_EQ(w.count_events(event_kind::lost), 0U);
+  EXPECT_EQ(w.last_event(first)->event.info.external.port, 8081);
+  EXPECT_NE(w.last_event(second)->event.info.external.port, 8081);
+  EXPECT_TRUE(router_holds(w, 8080));
+  EXPECT_TRUE(router_holds(w, 8081));
+}
+
     return http_treatment{.end = answers ? outcome::answered : outcome::unanswered};
   };
   w.create(request());
