@@ -151,6 +151,7 @@ class keeper {
   void verify(context& ctx, mapping& what);
   void verify_next(context& ctx);
   void verify_all(context& ctx);
+  std::vector<mapping_id> held_by_upnp();
 
   // release.cpp
   void begin_release(context& ctx, mapping& what);

@@ -95,6 +95,7 @@ void keeper::take_terms(context& ctx, mapping& what, const map_outcome& outcome)
   what.info.permanent = outcome.permanent;
   what.info.verified = outcome.verified;
   what.perhaps_until = time_point::min();
+  what.upnp_seen_at = ctx.now;
   if (outcome.permanent) {
     what.lease.reset();
     ctx.log.log(log_level::warning, what.request.transport, ' ', what.request.internal_port,

@@ -78,6 +78,7 @@ struct mapping {
   bool upnp_open = false;
   std::uint16_t upnp_port = 0;    ///< the external port of what UPnP made; 0: not known
   std::uint16_t upnp_wanted = 0;  ///< what it was asked for last
+  time_point upnp_seen_at{};      ///< when the entry was made or last looked at
   bool pcp_open_before = false;   ///< before the attempt under way
 
   /// The grant, also the last one while the mapping is lost: what to suggest again.

@@ -1,5 +1,6 @@
 /// Looking after what is held: is the router still there, and does it still have the mappings?
 
+#include <algorithm>
 #include <utility>
 
 #include "core/keeper.hpp"
@@ -17,17 +18,14 @@ void keeper::on_recheck(context& ctx) {
   ctx.timers.set(timer::recheck, ctx.now + ctx.opts.recheck_period);
   look(ctx);
   if (!gateway_ || !gateway_->is_ready()) return;
-  std::size_t of_upnp = 0;
-  for_each([](const mapping& each) { return each.is_held_by(protocol::upnp); },
-           [&](const mapping& each) {
-             ++of_upnp;
-             if (!ctx.timers.is_set(timer::verify)) to_verify_.push_back(each.id);
-           });
-  if (of_upnp < table_.count(phase::mapped)) gateway_->check(ctx);
-  if (of_upnp == 0) return;
+  const std::vector<mapping_id> of_upnp = held_by_upnp();
+  if (of_upnp.size() < table_.count(phase::mapped)) gateway_->check(ctx);
+  if (of_upnp.empty()) return;
   all_verified_early_ = false;
   gateway_->igd().check(ctx);
-  if (!ctx.timers.is_set(timer::verify)) ctx.timers.set(timer::verify, ctx.now + verify_gap);
+  if (ctx.timers.is_set(timer::verify)) return;
+  to_verify_.assign(of_upnp.begin(), of_upnp.end());
+  ctx.timers.set(timer::verify, ctx.now + verify_gap);
 }
 
 void keeper::on_event(context& ctx, const gateway_event::checked& what) {
@@ -55,8 +53,14 @@ void keeper::on_out_of_reach(protocol which) {
 
 /// The router answers again: whether it still has the mappings is asked, and the answer told.
 void keeper::on_within_reach(context& ctx, protocol which) {
+  if (which == protocol::upnp) {
+    for (const mapping_id id : held_by_upnp()) {
+      if (mapping& each = *table_.find(id); each.unconfirmed) verify(ctx, each);
+    }
+    return;
+  }
   for_each([&](const mapping& each) { return each.is_held_by(which) && each.unconfirmed; },
-           [&](mapping& each) { which == protocol::upnp ? verify(ctx, each) : renew(ctx, each); });
+           [&](mapping& each) { renew(ctx, each); });
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -98,6 +102,7 @@ void keeper::on_event(context& ctx, const gateway_event::igd_checked& what) {
 void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
   mapping* of = table_.find(what.mapping);
   if (of == nullptr || !of->is_held_by(protocol::upnp)) return;
+  of->upnp_seen_at = ctx.now;
   if (!what.is_there) {
     of->info.verified = false;
     // Adding it again is the only way to know.
@@ -124,8 +129,16 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
 void keeper::verify_all(context& ctx) {
   to_verify_.clear();
   ctx.timers.cancel(timer::verify);
-  for_each([](const mapping& each) { return each.is_held_by(protocol::upnp); },
-           [&](mapping& each) { verify(ctx, each); });
+  for (const mapping_id id : held_by_upnp()) verify(ctx, *table_.find(id));
+}
+
+/// Those that were seen longest ago come first: where exchanges fail, a round of looking may not
+/// come to its end, and must not see the same ones each time.
+std::vector<mapping_id> keeper::held_by_upnp() {
+  std::vector<mapping_id> out = table_.ids();
+  std::erase_if(out, [&](mapping_id id) { return !table_.find(id)->is_held_by(protocol::upnp); });
+  std::ranges::stable_sort(out, {}, [&](mapping_id id) { return table_.find(id)->upnp_seen_at; });
+  return out;
 }
 
 void keeper::verify(context& ctx, mapping& what) {

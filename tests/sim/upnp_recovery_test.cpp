@@ -123,6 +123,28 @@ TEST_F(upnp_recovery, of_an_entry_that_somebody_else_took) {  // Q-168
             (endpoint{world::host_address, 8080}));
 }
 
+/// Each round of looking ends at the third exchange, and nobody answers the search that follows.
+TEST_F(upnp_recovery, of_any_entry_does_not_wait_for_a_round_without_trouble) {
+  world& w = begin(upnp_only());
+  for (std::uint16_t port = 8000; port < 8008; ++port) w.create(request(port));
+  w.run_for(recheck - 10s);
+  ASSERT_EQ(w.count_events(event_kind::mapped), 8U);
+  unsigned looks = 0;
+  w.courier = [&](const packet_record&) {
+    return looks < 3 ? std::optional<nanoseconds>{1ms} : std::nullopt;
+  };
+  w.http_courier = [&](const http_record& record) {
+    if (asked_for(record) == "GetSpecificPortMappingEntry") ++looks;
+    return http_treatment{.end = looks < 3 ? outcome::answered : outcome::refused};
+  };
+  w.router().forget(transport::tcp, {world::host_address, 8007});
+  for (int round = 0; round < 4; ++round) {
+    looks = 0;
+    w.run_for(recheck);
+  }
+  EXPECT_EQ(w.count_events(event_kind::lost), 1U);
+}
+
 TEST_F(upnp_recovery, by_another_device_begins_as_soon_as_that_is_found) {
   scene what = upnp_only();
   what.devices.push_back({upnp_only_router(), second_address, wan_side});
