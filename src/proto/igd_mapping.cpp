@@ -55,10 +55,9 @@ igd_mapping::igd_mapping(const igd_wish& wish, const igd_habits& habits)
   if (wish.renewal) {
     held_here_ = port_;
     held_before_ = wish.also_held == port_ ? std::uint16_t{0} : wish.also_held;
-    add_here();
-  } else {
-    start_adding();
+    keeps_port_ = true;
   }
+  start_adding();
 }
 
 void igd_mapping::ask(step why, const any_igd_action& what) {
@@ -66,8 +65,9 @@ void igd_mapping::ask(step why, const any_igd_action& what) {
   next_ = what;
 }
 
-/// Version 2 finds a free port by itself. Version 1 may overwrite another host's entry, so the
-/// entry is looked at first.
+/// Version 2 refuses a port that is another host's. Version 1 may overwrite the entry, so that is
+/// looked at first; for a renewal as well, because what it is to extend may have been lost
+/// and the port taken since.
 void igd_mapping::start_adding() {
   if (habits_.has_add_any || !habits_.has_query) return add();
   ask(step::look_before, igd_action::query{port_});
@@ -234,6 +234,7 @@ void igd_mapping::on_look_before(const any_igd_result& result, random_source& ra
   const auto* const found = std::get_if<igd_result::entry>(&result);
   was_endless_ = found != nullptr && is_right(*found) && told_lease(*found).count() == 0;
   if (found == nullptr || is_ours(*found)) return add();
+  held_here_ = 0;  // whatever was made here, this is another
   leave_port(to_errc(upnp_refusal::conflict), random);
 }
 

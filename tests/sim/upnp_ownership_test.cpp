@@ -29,6 +29,12 @@ class upnp_ownership : public upnp_scenario {
     w.run_for(10ms);
   }
 
+  static void expect_with_another(const world& w) {
+    const nat_rule* const rule = w.router().table().at_external(transport::tcp, 8080);
+    ASSERT_NE(rule, nullptr);
+    EXPECT_EQ(rule->internal.address, other_host);
+  }
+
   static upnp_profile open_to_all() {
     upnp_profile how;
     how.secure_mode = false;
@@ -58,24 +64,40 @@ TEST_F(upnp_ownership, of_a_port_is_not_taken_from_another_host) {  // Q-182
   id_ = w.create(request());
   expect_mapped(w, 2s);
   EXPECT_NE(w.events()[0].event.info.external.port, 8080);
-  const nat_rule* const rule = w.router().table().at_external(transport::tcp, 8080);
-  ASSERT_NE(rule, nullptr);
-  EXPECT_EQ(rule->internal.address, other_host);
+  expect_with_another(w);
 }
 
-TEST_F(upnp_ownership, that_a_renewal_finds_with_another_host_stays_there) {
-  scene what = upnp_only(open_to_all());
-  what.client.recheck_period = 12h;  // so that nothing looks before the renewal
-  world& w = begin_request(what);
-  expect_mapped(w, 2s);
-  w.router().forget_all();
-  taken_by_another(w, w.router(), "86400");
-  w.run_for(2h);
-  const nat_rule* const rule = w.router().table().at_external(transport::tcp, 8080);
-  ASSERT_NE(rule, nullptr);
-  EXPECT_EQ(rule->internal.address, other_host);
-  EXPECT_NE(w.last_event(id_)->event.info.external.port, 8080);
-  EXPECT_TRUE(requests_for(w, "DeletePortMapping").empty());
+TEST_F(upnp_ownership, that_a_renewal_finds_with_another_host_stays_there) {
+  for (const bool overwrites : {false, true}) {
+    SCOPED_TRACE(overwrites);
+    upnp_profile how = open_to_all();
+    how.overwrites_anybody = overwrites;
+    scene what = upnp_only(how);
+    what.client.recheck_period = 12h;  // so that nothing looks before the renewal
+    world& w = begin_request(what);
+    expect_mapped(w, 2s);
+    w.router().forget_all();
+    taken_by_another(w, w.router(), "86400");
+    w.run_for(2h);
+    expect_with_another(w);
+    EXPECT_NE(w.last_event(id_)->event.info.external.port, 8080);
+    EXPECT_TRUE(requests_for(w, "DeletePortMapping").empty());
+  }
+}
+
+TEST_F(upnp_ownership, that_another_host_got_before_a_second_try_stays_there) {
+  upnp_profile how = open_to_all();
+  how.overwrites_anybody = true;
+  world& w = begin_request(upnp_only(how));
+  w.http_courier = [](const http_record& record) {
+    const bool adds = asked_for(record) == "AddPortMapping";
+    return http_treatment{.end = adds ? outcome::breaks_before : outcome::answered};
+  };
+  ASSERT_TRUE(w.run_until([&] { return !requests_for(w, "AddPortMapping").empty(); }, 2s));
+  taken_by_another(w, w.router());
+  w.http_courier = nullptr;
+  expect_mapped(w, 5s);
+  expect_with_another(w);
 }
 
 TEST_F(upnp_ownership, does_not_follow_to_another_router) {
@@ -138,6 +160,21 @@ TEST_F(upnp_ownership, of_a_port_is_not_given_up_because_another_mapping_wanted_
   EXPECT_EQ(w.router().rules().size(), 3U);
 }
 
+TEST_F(upnp_ownership, of_a_port_that_the_router_chose_is_not_taken_by_the_next) {
+  upnp_profile how;
+  how.version = 2;
+  world& w = begin(upnp_only(how));
+  w.router().occupy(transport::tcp, 8080, {other_host, 8080});
+  const mapping_id first = w.create(request(8080));
+  const mapping_id second = w.create(request(8081));
+  w.run_for(1h);
+  EXPECT_EQ(w.count_events(event_kind::lost), 0U);
+  EXPECT_EQ(w.last_event(first)->event.info.external.port, 8081);
+  EXPECT_NE(w.last_event(second)->event.info.external.port, 8081);
+  EXPECT_TRUE(router_holds(w, 8080));
+  EXPECT_TRUE(router_holds(w, 8081));
+}
+
 TEST_F(upnp_ownership, is_told_even_if_the_address_cannot_be_had) {
   world& w = begin(upnp_only());
   w.http_courier = [](const http_record& record) {
@@ -160,21 +197,6 @@ TEST_F(upnp_ownership, of_the_search_is_not_with_those_who_do_not_answer) {  // 
   world& w = begin(what);
   w.http_courier = [](const http_record& record) {
     const bool answers = record.remote.address == second_address;
-TEST_F(upnp_ownership, of_a_port_that_the_router_chose_is_not_taken_by_the_next) {
-  upnp_profile how;
-  how.version = 2;
-  world& w = begin(upnp_only(how));
-  w.router().occupy(transport::tcp, 8080, {other_host, 8080});
-  const mapping_id first = w.create(request(8080));
-  const mapping_id second = w.create(request(8081));
-  w.run_for(1h);
-  EXPECT_EQ(w.count_events(event_kind::lost), 0U);
-  EXPECT_EQ(w.last_event(first)->event.info.external.port, 8081);
-  EXPECT_NE(w.last_event(second)->event.info.external.port, 8081);
-  EXPECT_TRUE(router_holds(w, 8080));
-  EXPECT_TRUE(router_holds(w, 8081));
-}
-
     return http_treatment{.end = answers ? outcome::answered : outcome::unanswered};
   };
   w.create(request());

@@ -191,6 +191,7 @@ TEST_F(igd_client_test, gives_back_a_renewal_that_is_called_off) {
   obey_all();
   client().ask_map(first, map_purpose::renew, request());
   pump();
+  obey();  // which only looks
   EXPECT_EQ(asked(), "AddPortMapping 8080");
   EXPECT_TRUE(client().withdraw(first, 0));
   obey_all();

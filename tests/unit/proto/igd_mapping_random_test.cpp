@@ -247,8 +247,9 @@ TEST(igd_mapping_by_chance, q_143_q_168_q_182_harms_no_other_host_where_it_can_l
     SCOPED_TRACE(i);
     climb c = any_climb(random);
     c.habits.has_query = true;
-    // A renewal of a port that another host has taken since is refused by gateways that protect it.
-    const bool overwrites = !c.wish.renewal && random.uniform(0, 1) == 1;
+    // Version 2 is trusted to refuse a renewal of a port that another host has taken since.
+    const bool is_trusted = c.wish.renewal && c.habits.has_add_any;
+    const bool overwrites = !is_trusted && random.uniform(0, 1) == 1;
     gateway_by_chance gateway(
         {.drops = random.uniform(0, 1) == 1 ? 50U : 0U, .taken = 60, .overwrites = overwrites},
         random);
