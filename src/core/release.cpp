@@ -99,6 +99,9 @@ void keeper::on_release_answer(context& ctx, mapping& what,
   if (is_refusal && answer.outcome.reason != errc::no_resources) what.grant_may_come = false;
   bool& open = what.open(answer.protocol);
   const bool counts = !what.told_mapped || answer.protocol == what.info.protocol;
+  // What another protocol took over from may be there still when its delete is not answered.
+  const bool is_silent = answer.outcome.what == map_outcome::kind::silent;
+  if (open && !counts && is_silent) note_leftover(ctx, what, answer.protocol);
   open = false;
   if (counts) what.how = removal_by(answer.outcome);
   if (what.is_open() || what.grant_may_come) return;

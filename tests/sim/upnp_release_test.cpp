@@ -261,6 +261,36 @@ TEST_F(upnp_release, tells_of_the_lease_that_an_unheard_renewal_made) {
   }
 }
 
+TEST_F(upnp_release, tells_of_what_pcp_made_before_when_its_delete_is_not_answered) {
+  scene what;
+  what.router.speaks_nat_pmp = false;
+  what.router.speaks_upnp = true;
+  world& w = begin(what);
+  w.router().occupy(transport::tcp, 8080, {other_host, 8080});  // so each takes another port
+  bool pcp_is_heard = false;
+  w.courier = [&](const packet_record& record) -> std::optional<nanoseconds> {
+    const bool is_answer = record.way == direction::to_host && is_pcp(record.datagram.bytes);
+    if (is_answer && !pcp_is_heard) return std::nullopt;
+    return 1ms;
+  };
+  id_ = w.create(request());
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id_)->event.info.protocol, protocol::upnp);
+  ASSERT_EQ(w.router().rules().size(), 3U);
+  pcp_is_heard = true;  // it speaks PCP after all
+  const mapping_id other = w.create(request(9000));
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(other)->event.info.protocol, protocol::pcp);
+  w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+    if (is_pcp(record.datagram.bytes)) return std::nullopt;
+    return 1ms;
+  };
+  w.release(id_);
+  w.run_for(2s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
 TEST_F(upnp_release, leaves_what_others_made) {
   world& w = begin_request(upnp_only());
   expect_mapped(w, 100ms);
