@@ -421,8 +421,7 @@ std::optional<std::string> invariants::missing() {
   for (const auto& [id, each] : mappings_) {
     if (each.why.reason == errc::already_mapped) continue;
     if (!each.is_up) return name_of(id) + " is not up: " + to_string(each.why);
-    // Who does not extend leases has to be made to by a delete, which is a gap of a moment.
-    const bool is_gap = each.missing_since && world_.now() - *each.missing_since < 10s;
+    const bool is_gap = each.missing_since && world_.now() - *each.missing_since < longest_gap;
     if (each.told.protocol != protocol::direct && rule_of(each) == nullptr && !is_gap) {
       return name_of(id) + " is told as open as " + to_string(each.told.external) +
              ", and the router does not hold it";

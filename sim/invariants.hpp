@@ -77,7 +77,10 @@ class invariants : public witness {
   void demand_no_effect(const std::function<void()>& what, const char* name);
   /// Nothing is sent any more.
   void demand_silence(std::chrono::nanoseconds span);
-  /// Whether each wanted mapping is up, and the router holds it as told. Why not, in words.
+  /// Who does not extend leases has to be made to by a delete, which is a gap of a moment.
+  static constexpr std::chrono::seconds longest_gap{10};
+  /// Whether each wanted mapping is up, and the router holds it as told but for such a gap. Why
+  /// not, in words.
   std::optional<std::string> missing();
   /// What must hold when the engine has closed.
   void demand_closed();

@@ -155,9 +155,15 @@ class life {
     // port for as long as that.
     const nanoseconds lease = is_damaged_ || plan_.is_long ? nanoseconds{24h} : nanoseconds{2h};
     const nanoseconds bound = healing_bound(lease, world_.recheck_period());
-    holds_.pass_until([this] { return !holds_.missing(); }, bound);
+    const nanoseconds until = world_.now() + bound;
+    // What somebody deleted just before looks like a gap of a moment, and is none.
+    holds_.demand();
+    holds_.pass(invariants::longest_gap);
+    holds_.pass_until([this] { return !holds_.missing(); }, until - world_.now());
     demand_served();
     holds_.pass(10min);
+    // A lease that damage made longer ends at the router while it is told as open.
+    if (is_damaged_) holds_.pass_until([this] { return !holds_.missing(); }, until - world_.now());
     demand_served();
   }
 
