@@ -243,9 +243,11 @@ void keeper::on_lease_end(context& ctx, mapping& what) {
   if (what.renewal_refused) {
     why = {what.renewal_refused->reason, {*what.renewal_refused}};
   }
-  if (what.is_held_by(protocol::upnp)) note_leftover(ctx, what, protocol::upnp);
+  // The port may be somebody else's now; or a request that was not answered has made it ours for
+  // another lease.
+  if (what.upnp_open) note_leftover(ctx, what, protocol::upnp);
   gateway_->forget(ctx, what.id, what.upnp_port);
-  what.upnp_open = false;  // the port may be somebody else's now
+  what.upnp_open = false;
   lose(ctx, what, std::move(why));
   want(ctx, what);
 }

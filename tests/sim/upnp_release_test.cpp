@@ -452,6 +452,31 @@ TEST_F(upnp_release, of_what_a_slow_router_grants_later_leaves_nothing) {
   EXPECT_EQ(w.engine_deadline(), std::nullopt);
 }
 
+TEST_F(upnp_release, of_a_lease_that_was_extended_unheard_leaves_it_to_expire) {
+  world& w = begin(upnp_only());
+  map_request wanted = request();
+  wanted.lifetime = 300s;
+  const mapping_id id = w.create(wanted);
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+  w.http_courier = [](const http_record&) {
+    http_treatment unheard;
+    unheard.end = outcome::breaks_after;
+    return unheard;
+  };
+  ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::lost) == 1; }, 10min));
+  // Now another protocol makes it, and gives it back.
+  profile both = w.router().behaviour();
+  both.speaks_pcp = true;
+  w.router().behaviour() = both;
+  ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::mapped) == 2; }, 4min));
+  ASSERT_EQ(w.last_event(id)->event.info.protocol, protocol::pcp);
+  w.release(id);
+  w.run_for(2s);
+  ASSERT_FALSE(w.router().rules().empty());
+  EXPECT_EQ(w.last_event(id)->event.how, removal::left_to_expire);
+}
+
 TEST_F(upnp_release, to_a_dead_router_is_let_go_after_a_while) {
   world& w = begin(upnp_only());
   const mapping_id id = w.create(request());
