@@ -11,6 +11,23 @@ namespace {
 /// Network facts younger than this are not asked for again.
 constexpr std::chrono::seconds facts_are_fresh{1};
 
+/// A new mapping can wait for so long for its turn in NAT-PMP, where one request goes at a time; a
+/// lease that ends before that cannot.
+constexpr std::chrono::minutes longest_turn{1};
+
+time_point needed_by(const mapping& what, map_purpose why, time_point now) {
+  switch (why) {
+    case map_purpose::remove:
+      return now;
+    case map_purpose::renew:
+      if (what.lease) return what.lease->lease_end();
+      break;
+    case map_purpose::create:
+      break;
+  }
+  return now + longest_turn;
+}
+
 /// Refusals that may be about the wanted external port rather than about us.
 bool may_be_the_port(errc reason) noexcept {
   return reason == errc::no_resources || reason == errc::external_not_available;
@@ -96,6 +113,7 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   table_.move_to(what, phase::asking);
   what.attempt_began = ctx.now;
   what.pcp_open_before = what.pcp_open;
+  what.nat_pmp_open_before = what.nat_pmp_open;
   what.pcp = what.nat_pmp = what.upnp = {};
   what.head_start_over = what.any_port = what.address_missing = what.nonsense = false;
   what.info.internal.address = gateway_->local();
@@ -220,7 +238,8 @@ void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {
                         {.transport = what.request.transport,
                          .internal_port = what.request.internal_port,
                          .suggested_external_port = suggestion(what).port,
-                         .lifetime = remove ? std::chrono::seconds{0} : what.request.lifetime});
+                         .lifetime = remove ? std::chrono::seconds{0} : what.request.lifetime},
+                        needed_by(what, why, ctx.now));
   if (why == map_purpose::create && gateway_->last_answer() >= what.attempt_began) {
     gateway_->extend_nat_pmp(ctx, what.id, ctx.now + ctx.opts.mapping_timeout);
   }

@@ -140,10 +140,10 @@ void gateway::ask_pcp(context& ctx, mapping_id mapping, map_purpose why,
 }
 
 void gateway::ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
-                          const natpmp_map_request& request) {
+                          const natpmp_map_request& request, time_point needed_by) {
   // A renewal that waits holds up all others, so it waits no longer than a first contact.
   const auto& schedule = why == map_purpose::remove ? schedules::release : schedules::first_contact;
-  nat_pmp_.ask({.mapping = mapping, .why = why, .map = request}, schedule, ctx.now);
+  nat_pmp_.ask({.mapping = mapping, .why = why, .map = request}, schedule, needed_by, ctx.now);
   pump_nat_pmp(ctx);
 }
 
@@ -153,7 +153,7 @@ void gateway::drop_in_nat_pmp(context& ctx, const natpmp_map_request& request) {
 
 void gateway::ask_address(context& ctx) {
   if (nat_pmp_.address_open()) return;
-  nat_pmp_.ask({}, schedules::first_contact, ctx.now);
+  nat_pmp_.ask({}, schedules::first_contact, ctx.now, ctx.now);
   pump_nat_pmp(ctx);
 }
 

@@ -68,8 +68,9 @@ class gateway {
   void allow(allowed_protocols more) noexcept;
 
   void ask_pcp(context& ctx, mapping_id mapping, map_purpose why, const pcp_map_request& request);
+  /// They go one at a time: what is needed earlier goes earlier.
   void ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
-                   const natpmp_map_request& request);
+                   const natpmp_map_request& request, time_point needed_by);
   /// Sends the request without regard to the one that is in flight, and waits for no answer.
   void drop_in_nat_pmp(context& ctx, const natpmp_map_request& request);
   void ask_address(context& ctx);
@@ -87,6 +88,8 @@ class gateway {
   void extend_nat_pmp(context& ctx, mapping_id mapping, time_point until);
   /// Whether the mapping's NAT-PMP request waits for its answer, or for others to be answered.
   bool nat_pmp_open(mapping_id mapping) const { return nat_pmp_.is_open(mapping); }
+  /// How often it was sent; 0 when there is none.
+  std::size_t nat_pmp_tries(mapping_id mapping) const { return nat_pmp_.tries(mapping); }
   /// Takes the mapping's NAT-PMP request back if it was not sent yet; false if it was, or there is
   /// none.
   bool withdraw_nat_pmp(context& ctx, mapping_id mapping);
@@ -96,6 +99,13 @@ class gateway {
   bool pcp_open(mapping_id mapping) const { return pcp_.is_open(mapping); }
   /// How often the mapping's last PCP request was sent.
   std::size_t pcp_tries(mapping_id mapping) const { return pcp_.tries(mapping); }
+  /// Whether a request that was sent before a delete may arrive after it.
+  bool may_be_overtaken_in_pcp(const context& ctx, mapping_id mapping) const {
+    return pcp_.may_be_overtaken(mapping, ctx.now);
+  }
+  bool may_be_overtaken_in_nat_pmp(const context& ctx, const map_request& of) const {
+    return nat_pmp_.may_be_overtaken(of.transport, of.internal_port, ctx.now);
+  }
   /// Drops everything about the mapping. What a UPnP request made that is under way is deleted
   /// unless its external port is `keep_port`.
   void forget(context& ctx, mapping_id mapping, std::uint16_t keep_port = 0);

@@ -327,9 +327,12 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
           const bool is_hit = which != protocol::upnp || (!refused && !each.upnp.under_way);
           if (is_hit && allows(each.request.protocols, which)) set_failed(ctx, each, which, reason);
         }
-        // Where the first try is refused, nobody was there to make anything.
-        each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
-        each.nat_pmp_open = each.nat_pmp_open && each.told_mapped;
+        if (each.phase == phase::asking) {
+          // Where the first try is refused, nobody was there to make anything.
+          each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
+          each.nat_pmp_open = each.nat_pmp_open &&
+                              (each.nat_pmp_open_before || gateway_->nat_pmp_tries(each.id) > 1);
+        }
         gateway_->give_up_pcp(ctx, each.id);
         gateway_->forget_nat_pmp(ctx, each.id);
         if (each.phase == phase::asking) return reconsider(ctx, each);
@@ -348,8 +351,8 @@ void keeper::end_releases_in_pcp(context& ctx, bool (*is_sure)(const mapping&)) 
                is_sure(each);
       },
       [&](mapping& each) {
-        each.pcp_open = each.grant_may_come = false;
-        if (!each.is_open()) finish(ctx, each, each.how);
+        each.pcp_open = each.overtakes_in_pcp = false;
+        if (!each.is_open() && !each.may_overtake()) finish(ctx, each, each.how);
       });
 }
 

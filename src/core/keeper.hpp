@@ -157,6 +157,7 @@ class keeper {
   void begin_release(context& ctx, mapping& what);
   void release_in_upnp(context& ctx, mapping& what);
   void on_release_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void note_overtaken(const context& ctx, mapping& what);
   void on_release_end(context& ctx, mapping& what);
   void finish(context& ctx, mapping& what, removal how);
   static void cancel_attempt_timers(context& ctx, mapping_id id);

@@ -80,6 +80,7 @@ struct mapping {
   std::uint16_t upnp_wanted = 0;  ///< what it was asked for last
   time_point upnp_seen_at{};      ///< when the entry was made or last looked at
   bool pcp_open_before = false;   ///< before the attempt under way
+  bool nat_pmp_open_before = false;
 
   /// The grant, also the last one while the mapping is lost: what to suggest again.
   mapping_info info;
@@ -90,8 +91,11 @@ struct mapping {
   std::optional<protocol_failure> renewal_refused;
 
   removal how = removal::already_gone;  ///< releasing: what is known so far
-  /// Releasing: the delete may have overtaken a request on the way, whose grant has to be deleted.
-  bool grant_may_come = false;
+  /// Releasing: the delete may overtake a request on the way, and what that makes has to be
+  /// deleted.
+  bool overtakes_in_pcp = false;
+  bool overtakes_in_nat_pmp = false;
+  time_point release_by;  ///< releasing: its bound
   /// Releasing: PCP was asked once at most, so a closed port says that nobody made anything.
   bool first_try = false;
   /// What a router may keep that cannot be asked to delete it any more. As long as that may be
@@ -108,6 +112,7 @@ struct mapping {
   bool is_held() const noexcept { return phase == phase::mapped; }
   bool is_held_by(protocol which) const noexcept { return is_held() && info.protocol == which; }
   bool is_open() const noexcept { return pcp_open || nat_pmp_open || upnp_open; }
+  bool may_overtake() const noexcept { return overtakes_in_pcp || overtakes_in_nat_pmp; }
 
   /// Precondition: not `direct`.
   asked& attempt(protocol which) noexcept {

@@ -1,5 +1,7 @@
 /// Giving a mapping back.
 
+#include <utility>
+
 #include "core/keeper.hpp"
 
 namespace damson::core {
@@ -7,6 +9,8 @@ namespace {
 
 /// After this a mapping is left to its lease.
 constexpr std::chrono::seconds release_bound{2};
+/// Of that, for the answer to a delete that is sent once more.
+constexpr std::chrono::milliseconds last_delete{500};
 
 removal removal_by(const map_outcome& outcome) noexcept {
   switch (outcome.what) {
@@ -22,6 +26,14 @@ removal removal_by(const map_outcome& outcome) noexcept {
       break;
   }
   return removal::left_to_expire;
+}
+
+/// What is told of several deletes: first what any of them may have left.
+removal together(removal one, removal other) noexcept {
+  for (const removal each : {removal::left_to_expire, removal::deleted}) {
+    if (one == each || other == each) return each;
+  }
+  return removal::already_gone;
 }
 
 natpmp_map_request deletion_of(const mapping& what) noexcept {
@@ -58,13 +70,14 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
 
 void keeper::begin_release(context& ctx, mapping& what) {
   cancel_timers(ctx, what.id);
-  ctx.timers.set({timer::release_end, what.id}, ctx.now + release_bound);
   const bool held_by_another = what.is_held() && what.info.protocol != protocol::pcp;
   const bool pcp_open = what.pcp_open;
   const bool nat_pmp_open = what.nat_pmp_open;
-  what.grant_may_come = what.phase == phase::asking && gateway_->pcp_open(what.id);
-  what.first_try =
-      what.grant_may_come && !what.pcp_open_before && gateway_->pcp_tries(what.id) <= 1;
+  what.overtakes_in_pcp = pcp_open;
+  what.overtakes_in_nat_pmp = nat_pmp_open;
+  note_overtaken(ctx, what);
+  what.first_try = what.phase == phase::asking && gateway_->pcp_open(what.id) &&
+                   !what.pcp_open_before && gateway_->pcp_tries(what.id) <= 1;
   table_.move_to(what, phase::releasing);
   what.any_port = false;
   if (pcp_open) ask_pcp(ctx, what, map_purpose::remove);
@@ -72,8 +85,20 @@ void keeper::begin_release(context& ctx, mapping& what) {
   if (what.upnp_open) release_in_upnp(ctx, what);
   // A PCP request that another protocol took over from is deleted without waiting where PCP is
   // silent; a server that answers may have granted what could not be used.
-  if (held_by_another && gateway_->pcp() != availability::present) what.pcp_open = false;
-  if (!what.is_open()) finish(ctx, what, what.how);
+  if (held_by_another && gateway_->pcp() != availability::present) {
+    what.pcp_open = what.overtakes_in_pcp = false;
+  }
+  if (!what.is_open()) return finish(ctx, what, what.how);
+  what.release_by = ctx.now + release_bound;
+  ctx.timers.set({timer::release_end, what.id},
+                 what.may_overtake() ? what.release_by - last_delete : what.release_by);
+}
+
+/// What was answered is not on its way any more.
+void keeper::note_overtaken(const context& ctx, mapping& what) {
+  what.overtakes_in_pcp = what.overtakes_in_pcp && gateway_->may_be_overtaken_in_pcp(ctx, what.id);
+  what.overtakes_in_nat_pmp =
+      what.overtakes_in_nat_pmp && gateway_->may_be_overtaken_in_nat_pmp(ctx, what.request);
 }
 
 /// A request that is under way cleans up after itself; else the entry is deleted that is known.
@@ -86,30 +111,41 @@ void keeper::release_in_upnp(context& ctx, mapping& what) {
 void keeper::on_release_answer(context& ctx, mapping& what,
                                const gateway_event::map_answered& answer) {
   if (answer.asked != map_purpose::remove) return;
+  note_overtaken(ctx, what);
   if (answer.late) {
     // A grant of the request before: the delete that overtook it has to be sent again, one that was
     // not answered yet goes on being sent.
-    what.grant_may_come = false;
     if (!gateway_->pcp_open(what.id)) ask_pcp(ctx, what, map_purpose::remove);
     return;
   }
   // Who refuses has refused the request before as well; where nothing was made yet there may be
   // nothing to delete.
   const bool is_refusal = answer.outcome.what == map_outcome::kind::refused;
-  if (is_refusal && answer.outcome.reason != errc::no_resources) what.grant_may_come = false;
-  bool& open = what.open(answer.protocol);
-  const bool counts = !what.told_mapped || answer.protocol == what.info.protocol;
-  // What another protocol took over from may be there still when its delete is not answered.
-  const bool is_silent = answer.outcome.what == map_outcome::kind::silent;
-  if (open && !counts && is_silent) note_leftover(ctx, what, answer.protocol);
-  open = false;
-  if (counts) what.how = removal_by(answer.outcome);
-  if (what.is_open() || what.grant_may_come) return;
+  if (is_refusal && answer.outcome.reason != errc::no_resources) {
+    (answer.protocol == protocol::pcp ? what.overtakes_in_pcp : what.overtakes_in_nat_pmp) = false;
+  }
+  const bool was_open = std::exchange(what.open(answer.protocol), false);
+  // Another protocol may refuse to delete what is not its own; of what it was asked for and may
+  // have made nobody knows.
+  const bool is_unknown = was_open && answer.outcome.what == map_outcome::kind::silent;
+  if (is_unknown || !what.told_mapped || answer.protocol == what.info.protocol) {
+    what.how = together(what.how, removal_by(answer.outcome));
+  }
+  if (what.is_open() || what.may_overtake()) return;
   finish(ctx, what, what.how);
 }
 
 void keeper::on_release_end(context& ctx, mapping& what) {
-  const bool answered = !what.is_open();
+  // After a suspend nobody waits any more.
+  if (what.may_overtake() && ctx.now < what.release_by) {
+    // Whatever was on its way has arrived by now, so the last word is a delete.
+    if (std::exchange(what.overtakes_in_pcp, false)) ask_pcp(ctx, what, map_purpose::remove);
+    if (std::exchange(what.overtakes_in_nat_pmp, false)) {
+      ask_nat_pmp(ctx, what, map_purpose::remove);
+    }
+    return ctx.timers.set({timer::release_end, what.id}, what.release_by);
+  }
+  const bool answered = !what.is_open() && !what.may_overtake();
   finish(ctx, what, answered ? what.how : removal::left_to_expire);
 }
 

@@ -5,14 +5,16 @@
 namespace damson {
 namespace {
 
+bool makes_a_mapping(const natpmp_client::request& what) {
+  return !what.is_address_question() && what.why != map_purpose::remove;
+}
+
 natpmp_opcode opcode_of(const natpmp_client::request& what) {
   return what.is_address_question() ? natpmp_opcode::address : map_opcode(what.map.transport);
 }
 
 /// More late answers than one request has tries are not waited for.
 constexpr std::size_t most_late_answers = 5;
-/// What was not answered for so long was lost.
-constexpr std::chrono::seconds longest_delay{4};
 
 }  // namespace
 
@@ -49,23 +51,54 @@ void natpmp_client::expect_late_answers(const entry& gone, std::size_t answered)
   late.until = gone.sent_at + longest_delay;
 }
 
+/// A copy of a request for the port was answered.
+void natpmp_client::note_answer(port_key of) {
+  if (const auto found = grants_due_.find(of); found != grants_due_.end()) {
+    found->second.answered();
+  }
+}
+
+/// Of a request that is not in flight any more.
+void natpmp_client::note_late_answer(const natpmp_response& response) {
+  if (response.result == natpmp_result::success) {
+    if (!response.grant || response.grant->lifetime.count() == 0) return;
+    return note_answer(key_of(response.opcode, response.grant->internal_port));
+  }
+  // A refusal names no port: taken for the one to the request before the delete in flight.
+  if (in_flight() && opcode_of(queue_.front().what) == response.opcode) {
+    note_answer(key_of(queue_.front().what.map));
+  }
+}
+
+bool natpmp_client::may_be_overtaken(transport which, std::uint16_t internal_port,
+                                     time_point now) const {
+  const auto found = grants_due_.find(key_of(map_opcode(which), internal_port));
+  return found != grants_due_.end() && found->second.any(now);
+}
+
 natpmp_client::request natpmp_client::take_front(time_point now, std::size_t answered) {
   const request taken = queue_.front().what;
+  if (answered > 0 && makes_a_mapping(taken)) note_answer(key_of(taken.map));
   expect_late_answers(queue_.front(), answered);
   queue_.pop_front();
   start_next(now);
   return taken;
 }
 
-void natpmp_client::ask(const request& what, const retransmit_schedule& schedule, time_point now) {
+void natpmp_client::ask(const request& what, const retransmit_schedule& schedule,
+                        time_point needed_by, time_point now) {
   forget(what.mapping);
   if (!what.is_address_question()) ports_asked_for_.set(what.map.internal_port);
   // Mappings wait for the address, so that question goes before what is not sent yet.
-  const bool first = what.is_address_question();
-  const auto where = first ? queue_.begin() + (in_flight() ? 1 : 0) : queue_.end();
-  if (first && !queue_.empty() && !in_flight()) queue_.front().tries.reset();
+  if (what.is_address_question()) needed_by = time_point::min();
+  const auto not_sent = queue_.begin() + (in_flight() ? 1 : 0);
+  const auto where =
+      std::upper_bound(not_sent, queue_.end(), needed_by,
+                       [](time_point by, const entry& each) { return by < each.needed_by; });
+  if (where == queue_.begin() && !queue_.empty()) queue_.front().tries.reset();
   queue_.insert(where, entry{.what = what,
                              .schedule = &schedule,
+                             .needed_by = needed_by,
                              .asked_at = now,
                              .wait_until = std::nullopt,
                              .tries = std::nullopt,
@@ -92,6 +125,10 @@ void natpmp_client::extend(mapping_id mapping, time_point until) {
 bool natpmp_client::is_open(mapping_id mapping) const {
   return std::ranges::any_of(queue_,
                              [&](const entry& each) { return each.what.mapping == mapping; });
+}
+
+std::size_t natpmp_client::tries(mapping_id mapping) const {
+  return in_flight() == mapping ? queue_.front().tries->tries() : 0;
 }
 
 std::optional<mapping_id> natpmp_client::in_flight() const {
@@ -124,13 +161,17 @@ natpmp_client::action natpmp_client::due(time_point now, random_source& random) 
   tries.tried(now, random);
   queue_.front().sent_at = now;
   const request& what = queue_.front().what;
+  if (makes_a_mapping(what)) grants_due_[key_of(what.map)].sent(now);
   return {.send = what.is_address_question() ? encode_natpmp_address_request() : encode(what.map),
           .silent = std::nullopt};
 }
 
 std::optional<natpmp_client::answer> natpmp_client::match(const natpmp_response& response,
                                                           time_point now) {
-  if (!in_flight() || !answers(response, now)) return std::nullopt;
+  if (!in_flight() || !answers(response, now)) {
+    note_late_answer(response);
+    return std::nullopt;
+  }
   return answer{.asked = take_front(now, 1), .response = response};
 }
 

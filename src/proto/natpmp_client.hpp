@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include <damson/types.hpp>
@@ -17,6 +18,7 @@
 #include "proto/epoch.hpp"
 #include "proto/map_purpose.hpp"
 #include "proto/retransmit.hpp"
+#include "proto/unanswered_copies.hpp"
 #include "wire/natpmp.hpp"
 
 namespace damson {
@@ -46,7 +48,9 @@ class natpmp_client {
   };
 
   /// Queues a request, in place of the mapping's earlier one (of the earlier address question).
-  void ask(const request& what, const retransmit_schedule& schedule, time_point now);
+  /// What is needed earlier goes earlier, and the address question first.
+  void ask(const request& what, const retransmit_schedule& schedule, time_point needed_by,
+           time_point now);
 
   /// Takes the mapping's request out of the queue; false when there was none. One in flight is
   /// dropped as well: its answer will match nothing.
@@ -56,12 +60,17 @@ class natpmp_client {
   void extend(mapping_id mapping, time_point until);
 
   bool is_open(mapping_id mapping) const;
+  /// How often the mapping's request was sent; 0 when there is none.
+  std::size_t tries(mapping_id mapping) const;
   /// Whose request is in flight, and sent already (`none`: the address question).
   std::optional<mapping_id> in_flight() const;
   /// How long it is, in bytes; 0: none is.
   std::size_t in_flight_bytes() const;
   bool address_open() const { return is_open(mapping_id::none); }
   bool any_open() const noexcept { return !queue_.empty(); }
+
+  /// Whether the server may get a request for the port yet that was sent before its delete.
+  bool may_be_overtaken(transport which, std::uint16_t internal_port, time_point now) const;
 
   /// Empty when nothing is queued.
   std::optional<time_point> next_due() const;
@@ -87,6 +96,7 @@ class natpmp_client {
   struct entry {
     request what;
     const retransmit_schedule* schedule = nullptr;
+    time_point needed_by;
     time_point asked_at;
     std::optional<time_point> wait_until;  ///< as extended
     std::optional<retransmit> tries;       ///< once it is in flight
@@ -97,7 +107,17 @@ class natpmp_client {
     time_point until;       ///< and until when
   };
 
+  using port_key = std::uint32_t;
+  static port_key key_of(natpmp_opcode opcode, std::uint16_t internal_port) noexcept {
+    return static_cast<port_key>(opcode) << 16 | internal_port;
+  }
+  static port_key key_of(const natpmp_map_request& map) noexcept {
+    return key_of(map_opcode(map.transport), map.internal_port);
+  }
+
   bool answers(const natpmp_response& response, time_point now);
+  void note_answer(port_key of);
+  void note_late_answer(const natpmp_response& response);
   void start_next(time_point now);
   void expect_late_answers(const entry& gone, std::size_t answered);
   request take_front(time_point now, std::size_t answered);
@@ -105,6 +125,7 @@ class natpmp_client {
   std::deque<entry> queue_;
   std::bitset<65'536> ports_asked_for_;
   std::array<late_answers, 3> late_{};  ///< by opcode
+  std::unordered_map<port_key, unanswered_copies> grants_due_;
   natpmp_epoch epoch_;
 };
 

@@ -36,15 +36,18 @@ void pcp_client::close(exchange& what, stage as) noexcept {
 void pcp_client::ask(mapping_id mapping, map_purpose why, const pcp_map_request& request,
                      const retransmit_schedule& schedule, time_point now) {
   std::optional<endpoint> suggested_before;
+  unanswered_copies grants_due;
   if (const auto found = exchanges_.find(mapping); found != exchanges_.end()) {
     suggested_before = found->second.request.suggested_external;
+    grants_due = found->second.grants_due;
   }
   forget(mapping);
   exchanges_.emplace(mapping, exchange{.why = why,
                                        .request = request,
                                        .tries = retransmit{schedule, now},
                                        .at = stage::open,
-                                       .suggested_before = suggested_before});
+                                       .suggested_before = suggested_before,
+                                       .grants_due = grants_due});
   by_nonce_.emplace(request.nonce, mapping);
   ++open_;
 }
@@ -80,6 +83,11 @@ std::size_t pcp_client::tries(mapping_id mapping) const {
   return found == exchanges_.end() ? 0 : found->second.tries.tries();
 }
 
+bool pcp_client::may_be_overtaken(mapping_id mapping, time_point now) const {
+  const auto found = exchanges_.find(mapping);
+  return found != exchanges_.end() && found->second.grants_due.any(now);
+}
+
 std::optional<time_point> pcp_client::next_due(mapping_id mapping) const {
   const auto found = exchanges_.find(mapping);
   if (found == exchanges_.end() || found->second.at != stage::open) return std::nullopt;
@@ -92,6 +100,7 @@ pcp_client::action pcp_client::due(mapping_id mapping, time_point now, random_so
   exchange& what = found->second;
   const action todo = step(what.tries, now, random, [&] { return encode(what.request); });
   if (todo.silent) close(what, stage::given_up);
+  if (!todo.send.empty() && what.why != map_purpose::remove) what.grants_due.sent(now);
   return todo;
 }
 
@@ -123,12 +132,13 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
   const bool granted = response.result == pcp_result::success && response.lifetime.count() > 0;
   // A delete can overtake the request that it is about, whose grant then needs another delete.
   const bool overtaken = granted && what.why == map_purpose::remove;
-  if ((what.at == stage::answered && !overtaken) ||
-      refuses_another_request(response, what.request.suggested_external, what.suggested_before)) {
-    return std::nullopt;
-  }
   if (response.map->protocol_number != protocol_number(what.request.transport) ||
       response.map->internal_port != what.request.internal_port) {
+    return std::nullopt;
+  }
+  if (!deleted && (granted || what.why != map_purpose::remove)) what.grants_due.answered();
+  if ((what.at == stage::answered && !overtaken) ||
+      refuses_another_request(response, what.request.suggested_external, what.suggested_before)) {
     return std::nullopt;
   }
 

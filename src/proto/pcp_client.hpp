@@ -15,6 +15,7 @@
 #include "proto/epoch.hpp"
 #include "proto/map_purpose.hpp"
 #include "proto/retransmit.hpp"
+#include "proto/unanswered_copies.hpp"
 #include "wire/pcp.hpp"
 
 namespace damson {
@@ -75,6 +76,9 @@ class pcp_client {
   /// How often the mapping's last request was sent; 0 when there is none.
   std::size_t tries(mapping_id mapping) const;
 
+  /// Whether the server may get a request for the mapping yet that was sent before its delete.
+  bool may_be_overtaken(mapping_id mapping, time_point now) const;
+
   /// The mapping and request that a MAP response answers; empty when it answers none of ours.
   /// Closes the request, unless it is a delete answered with a grant (that is a late answer to an
   /// earlier request) or a create or renewal answered with a delete's lifetime of 0.
@@ -96,6 +100,7 @@ class pcp_client {
     stage at = stage::open;
     /// What the request before this one suggested: its refusal echoes that, and may come twice.
     std::optional<endpoint> suggested_before;
+    unanswered_copies grants_due;  ///< of all requests for the mapping but deletes
   };
 
   void close(exchange& what, stage as) noexcept;

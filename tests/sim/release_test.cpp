@@ -1,9 +1,11 @@
 // Giving ports back.
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "scenario.hpp"
+#include "sim/profiles.hpp"
 
 namespace damson::sim {
 namespace {
@@ -159,22 +161,29 @@ TEST_F(release, of_a_mapping_in_a_network_that_is_gone_leaves_it_to_expire) {
 }
 
 TEST_F(release, of_what_may_have_been_granted_unheard_leaves_it_to_expire) {
-  world& w = begin();
-  // The router grants, and its answers are lost; then its server stops.
-  w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
-    if (record.way == direction::to_host) return std::nullopt;
-    return 1ms;
-  };
-  const mapping_id id = w.create(request(protocol_filter::pcp_only));
-  w.run_for(4s);
-  w.set_serving(false);
-  w.run_for(1min);
-  w.release(id);
-  w.run_for(3s);
-  // First it is silent, then it refuses.
-  ASSERT_EQ(kinds(w), (std::vector{event_kind::failed, event_kind::failed, event_kind::removed}));
-  ASSERT_TRUE(router_holds(w, 8080));
-  EXPECT_EQ(w.events().back().event.how, removal::left_to_expire);
+  for (const bool pcp : {true, false}) {
+    SCOPED_TRACE(pcp ? "pcp" : "nat-pmp");
+    scene what;
+    what.router.speaks_pcp = pcp;
+    world& w = begin(what);
+    // The router grants, and its answers are lost; then its server stops.
+    w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+      const bool is_address = is_nat_pmp_address(record.datagram.bytes);
+      if (record.way == direction::to_host && !is_address) return std::nullopt;
+      return 1ms;
+    };
+    const mapping_id id =
+        w.create(request(pcp ? protocol_filter::pcp_only : protocol_filter::nat_pmp_only));
+    ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::failed) == 1; }, 20s));
+    w.set_serving(false);
+    ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::failed) == 2; }, 1min));
+    w.release(id);
+    w.run_for(3s);
+    // First it is silent, then it refuses.
+    ASSERT_EQ(kinds(w).back(), event_kind::removed);
+    ASSERT_TRUE(router_holds(w, 8080));
+    EXPECT_EQ(w.events().back().event.how, removal::left_to_expire);
+  }
 }
 
 TEST_F(release, can_leave_the_mapping_to_its_lease) {
@@ -226,6 +235,113 @@ TEST_F(release, while_the_request_is_on_its_way_leaves_nothing_behind) {
   ASSERT_EQ(w.count_events(event_kind::removed), 1U);
   EXPECT_LE(w.events().back().at, 2'100ms);
   EXPECT_TRUE(w.router().rules().empty());
+}
+
+/// The next request to make something arrives late, and its answers are lost.
+void hold_up_next_request(world& w, nanoseconds travel) {
+  w.courier = [is_held = false,
+               travel](const packet_record& record) mutable -> std::optional<nanoseconds> {
+    const auto pcp = read_pcp_map(record.datagram.bytes);
+    const auto nat_pmp = read_nat_pmp_map(record.datagram.bytes);
+    const bool makes = (pcp && pcp->lifetime > 0) || (nat_pmp && nat_pmp->lifetime > 0);
+    if (!makes) return 1ms;
+    if (record.way == direction::to_host) return std::nullopt;
+    return std::exchange(is_held, true) ? 1ms : travel;
+  };
+}
+
+std::size_t map_count(const world& w) { return pcp_maps(w).size() + nat_pmp_maps(w).size(); }
+
+TEST_F(release, that_overtakes_a_request_ends_with_a_delete_after_it) {
+  for (const bool pcp : {true, false}) {
+    for (const bool is_renewal : {true, false}) {
+      SCOPED_TRACE(std::string{pcp ? "pcp" : "nat-pmp"} + (is_renewal ? ", renewal" : ", create"));
+      scene what;
+      what.router.speaks_pcp = pcp;
+      world& w = is_renewal ? begin_mapped(what) : begin(what);
+      const std::size_t before = map_count(w);
+      hold_up_next_request(w, 200ms);
+      if (!is_renewal) {
+        id_ = w.create(request(pcp ? protocol_filter::pcp_only : protocol_filter::nat_pmp_only));
+      }
+      ASSERT_TRUE(w.run_until([&] { return map_count(w) > before; }, 2h));
+      const nanoseconds released_at = w.now();
+      w.release(id_);
+      w.run_for(5s);
+      ASSERT_EQ(w.last_event(id_)->event.kind, event_kind::removed);
+      EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+      EXPECT_LE(w.last_event(id_)->at, released_at + 2s);
+      EXPECT_EQ(deletes(w).size(), 2U);
+      EXPECT_TRUE(w.router().rules().empty());
+    }
+  }
+}
+
+TEST_F(release, that_may_have_overtaken_a_request_leaves_it_to_expire_if_the_last_delete_is_lost) {
+  world& w = begin_mapped();
+  const std::size_t before = map_count(w);
+  hold_up_next_request(w, 200ms);
+  ASSERT_TRUE(w.run_until([&] { return map_count(w) > before; }, 2h));
+  w.release(id_);
+  w.run_for(1s);
+  w.set_plugged(false);
+  w.run_for(1s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
+TEST_F(release, that_may_have_overtaken_a_request_ends_when_the_host_wakes_up) {
+  world& w = begin_mapped();
+  const std::size_t before = map_count(w);
+  hold_up_next_request(w, 200ms);
+  ASSERT_TRUE(w.run_until([&] { return map_count(w) > before; }, 2h));
+  w.release(id_);
+  w.run_for(1s);
+  w.suspend(1h);
+  w.run_for(10ms);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+}
+
+/// A repeated request has as many answers as it was sent: the last of them is waited for.
+TEST_F(release, soon_after_a_repeated_request_waits_for_its_second_answer) {
+  for (const bool pcp : {true, false}) {
+    SCOPED_TRACE(pcp ? "pcp" : "nat-pmp");
+    scene what;
+    what.router.speaks_pcp = pcp;
+    world& w = begin(what);
+    w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+      return record.way == direction::to_host ? 300ms : 1ms;
+    };
+    id_ = w.create(request(pcp ? protocol_filter::pcp_only : protocol_filter::nat_pmp_only));
+    ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::mapped) == 1; }, 5s));
+    w.run_for(1s);
+    const nanoseconds released_at = w.now();
+    w.release(id_);
+    w.run_for(5s);
+    EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+    EXPECT_EQ(w.last_event(id_)->at, released_at + 301ms) << "all is answered, so nothing is late";
+  }
+}
+
+/// What PCP granted could not be used, but it is there.
+TEST_F(release, of_what_a_closed_port_keeps_from_being_deleted_leaves_it_to_expire) {
+  scene what;
+  what.router = find_profile("port-0")->how;
+  what.router.speaks_nat_pmp = false;
+  world& w = begin(what);
+  profile igd;
+  igd.speaks_pcp = igd.speaks_nat_pmp = false;
+  igd.speaks_upnp = true;
+  w.add_router(igd, ip_address{ip_address::v4_bytes{192, 168, 1, 50}},
+               ip_address{ip_address::v4_bytes{203, 0, 113, 50}});
+  id_ = w.create(request());
+  ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::mapped) == 1; }, 1min));
+  ASSERT_EQ(w.last_event(id_)->event.info.protocol, protocol::upnp);
+  w.set_serving(false);
+  w.release(id_);
+  w.run_for(5s);
+  ASSERT_TRUE(router_holds(w, 8080));
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
 }
 
 TEST_F(release, twice_or_of_nobody_is_ignored) {

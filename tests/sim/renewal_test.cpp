@@ -244,6 +244,24 @@ TEST_F(renewal, goes_on_after_the_host_has_slept) {  // Q-201
   EXPECT_EQ(w.counters().reboots_seen, 0U);
 }
 
+/// NAT-PMP has one request in flight, and each that is lost holds up all others for seconds.
+TEST_F(renewal, of_a_lease_that_is_about_to_end_goes_before_what_can_wait) {
+  world& w = begin(with(nat_pmp_only_router()));
+  map_request shortest = request();
+  shortest.lifetime = 60s;
+  w.create(shortest);
+  w.run_for(28s);
+  ASSERT_EQ(nat_pmp_maps(w).size(), 1U);
+  w.set_plugged(false);
+  for (std::uint16_t port = 8000; port < 8010; ++port) {
+    w.create(request(protocol_filter::nat_pmp_only, port));
+  }
+  w.run_for(20s);
+  const auto asked = nat_pmp_maps(w);
+  EXPECT_TRUE(std::ranges::any_of(
+      asked, [](const auto& each) { return each.at > 28s && each.map.internal_port == 8080; }));
+}
+
 TEST_F(renewal, a_healthy_day_costs_little) {
   for (const bool pcp : {true, false}) {
     scene what;

@@ -37,7 +37,7 @@ natpmp_response granted(std::uint16_t internal_port, std::chrono::seconds lifeti
 class natpmp_client_test : public testing::Test {
  protected:
   void ask(const natpmp_client::request& what) {
-    client_.ask(what, schedules::first_contact, start);
+    client_.ask(what, schedules::first_contact, start, start);
   }
   std::size_t bytes_due(time_point now) { return client_.due(now, random_).send.size(); }
 
@@ -67,6 +67,39 @@ TEST_F(natpmp_client_test, sends_one_request_and_waits_for_its_answer) {  // RFC
   ASSERT_TRUE(client_.match(granted(8080), start + 2ms));
   EXPECT_EQ(bytes_due(start + 2ms), 12U);
   EXPECT_EQ(client_.in_flight(), mapping_id{2});
+}
+
+TEST_F(natpmp_client_test, what_is_needed_earlier_goes_earlier) {
+  client_.ask(map_of(1, 8081), schedules::first_contact, start + 60s, start);
+  EXPECT_EQ(bytes_due(start), 12U);
+  client_.ask(map_of(2, 8082), schedules::first_contact, start + 60s, start);
+  client_.ask(map_of(3, 8083), schedules::first_contact, start + 60s, start);
+  client_.ask(map_of(4, 8084, map_purpose::renew), schedules::first_contact, start + 30s, start);
+  client_.ask(map_of(5, 8085, map_purpose::renew), schedules::first_contact, start + 1h, start);
+  for (const std::uint64_t id : {1, 4, 2, 3, 5}) {
+    EXPECT_EQ(client_.in_flight(), mapping_id{id});
+    EXPECT_TRUE(client_.match(granted(static_cast<std::uint16_t>(8080 + id)), start));
+    bytes_due(start);
+  }
+}
+
+TEST_F(natpmp_client_test, what_was_not_answered_may_arrive_after_a_delete) {
+  const auto may_be_overtaken = [&](time_point now) {
+    return client_.may_be_overtaken(transport::udp, 8080, now);
+  };
+  EXPECT_FALSE(may_be_overtaken(start));
+  ask(map_of(1, 8080));
+  EXPECT_FALSE(may_be_overtaken(start)) << "not sent yet";
+  bytes_due(start);
+  bytes_due(start + 250ms);
+  EXPECT_TRUE(client_.match(granted(8080), start + 300ms));
+  EXPECT_TRUE(may_be_overtaken(start + 4s)) << "sent twice, answered once";
+  EXPECT_FALSE(may_be_overtaken(start + 5s)) << "lost";
+  EXPECT_FALSE(client_.match(granted(8080), start + 550ms));
+  EXPECT_FALSE(may_be_overtaken(start + 600ms));
+  ask(map_of(1, 8080, map_purpose::remove));
+  bytes_due(start + 1s);
+  EXPECT_FALSE(may_be_overtaken(start + 1s)) << "a delete makes nothing";
 }
 
 TEST_F(natpmp_client_test, matches_opcode_internal_port_and_kind_of_grant) {
@@ -141,10 +174,10 @@ TEST_F(natpmp_client_test, the_address_question_goes_before_what_is_not_sent) {
   EXPECT_EQ(client_.in_flight(), mapping_id::none);
 
   natpmp_client another;
-  another.ask(map_of(1, 8080), schedules::first_contact, start);
+  another.ask(map_of(1, 8080), schedules::first_contact, start, start);
   EXPECT_EQ(another.due(start, random_).send.size(), 12U);
-  another.ask(map_of(2, 8081), schedules::first_contact, start);
-  another.ask({}, schedules::first_contact, start);
+  another.ask(map_of(2, 8081), schedules::first_contact, start, start);
+  another.ask({}, schedules::first_contact, start, start);
   ASSERT_TRUE(another.match(granted(8080), start));
   EXPECT_EQ(another.due(start, random_).send.size(), 2U);
 }

@@ -51,6 +51,19 @@ class pcp_client_test : public testing::Test {
   pcp_client client_;
 };
 
+TEST_F(pcp_client_test, what_was_not_answered_may_arrive_after_a_delete) {
+  EXPECT_FALSE(client_.may_be_overtaken(first, start));
+  ask(first, map_purpose::create, request(1));
+  EXPECT_FALSE(client_.due(first, start + 250ms, random_).send.empty());
+  EXPECT_TRUE(client_.match(answer_to(request(1))));
+  EXPECT_TRUE(client_.may_be_overtaken(first, start + 4s)) << "sent twice, answered once";
+  EXPECT_FALSE(client_.may_be_overtaken(first, start + 5s)) << "lost";
+  ask(first, map_purpose::remove, request(1));
+  EXPECT_TRUE(client_.may_be_overtaken(first, start + 1s));
+  EXPECT_TRUE(client_.match(answer_to(request(1)))->late);
+  EXPECT_FALSE(client_.may_be_overtaken(first, start + 1s));
+}
+
 TEST_F(pcp_client_test, matches_an_answer_by_nonce_transport_and_internal_port) {
   ask(first, map_purpose::create, request(1));
   ask(second, map_purpose::create, request(2));
