@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ranges>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -20,6 +21,9 @@ using std::chrono::nanoseconds;
 nanoseconds detection_bound(nanoseconds lease, nanoseconds recheck_period) {
   return std::max(lease, 4 * recheck_period) + recheck_period + 60s;
 }
+
+/// What follows an answer follows it at once, or after the pause that a slow web server is given.
+constexpr nanoseconds longest_pause = 1s;
 
 /// From the request whose answer makes a lease begin to that answer.
 constexpr nanoseconds slowest_answer = 2s;
@@ -85,13 +89,18 @@ nanoseconds lease_asked_for(std::string_view request) {
   return lease.value_or(0) == 0 ? for_ever : std::chrono::seconds{*lease};
 }
 
-/// The port that an action which makes a mapping is about.
-std::optional<std::pair<transport, std::uint16_t>> port_added(std::string_view request) {
-  if (!soap_action_of(request).starts_with("Add")) return std::nullopt;
-  const auto number = number_in<std::uint16_t>(request, "<NewInternalPort>");
+std::optional<std::pair<transport, std::uint16_t>> port_in(std::string_view request,
+                                                           std::string_view name) {
+  const auto number = number_in<std::uint16_t>(request, name);
   if (!number) return std::nullopt;
   const bool is_tcp = argument_of(request, "<NewProtocol>") == "TCP";
   return std::pair{is_tcp ? transport::tcp : transport::udp, *number};
+}
+
+/// The port that an action which makes a mapping is about.
+std::optional<std::pair<transport, std::uint16_t>> port_added(std::string_view request) {
+  if (!soap_action_of(request).starts_with("Add")) return std::nullopt;
+  return port_in(request, "<NewInternalPort>");
 }
 
 }  // namespace
@@ -129,9 +138,14 @@ void invariants::pass_until(const std::function<bool()>& done, nanoseconds limit
 }
 
 void invariants::on_others_changed() {
-  others_.clear();
+  const auto before = std::exchange(others_, {});
   for (const nat_rule& each : std::as_const(world_).router().rules()) {
-    if (!is_ours(each)) others_.push_back(each);
+    if (is_ours(each)) continue;
+    const auto known = std::ranges::find_if(before, [&](const others_rule& one) {
+      return one.rule.transport == each.transport && one.rule.external_port == each.external_port &&
+             one.rule.internal == each.internal;
+    });
+    others_.push_back({each, known == before.end() ? world_.now() : known->taken_at});
   }
 }
 
@@ -227,6 +241,7 @@ void invariants::on_request(const http_record& record) {
   }
   if (const auto of = port_added(record.request)) {
     on_asked(*of, record.at);
+    note_look_before(record);
     // The router chooses the port, and who does not hear its answer, or finds another word for it
     // in there, cannot know which.
     const bool is_named_well = router_upnp_.reserved_port_name == "NewReservedPort";
@@ -384,13 +399,45 @@ void invariants::check_was_renewed(const mapping_info& what, nanoseconds lost_at
 /// What others have ends with its lease, when they say so, or when the router forgets it.
 void invariants::check_others() {
   const nat_table& table = std::as_const(world_).router().table();
-  for (const nat_rule& each : others_) {
-    if (each.expires && *each.expires <= world_.clock()) continue;
-    const nat_rule* now = table.at_external(each.transport, each.external_port);
-    if (now == nullptr || now->internal != each.internal || now->expires != each.expires) {
-      broken("somebody else's rule was touched: " + name_of(each));
+  std::erase_if(others_, [&](const others_rule& each) {
+    const nat_rule& rule = each.rule;
+    if (rule.expires && *rule.expires <= world_.clock()) return false;
+    const nat_rule* now = table.at_external(rule.transport, rule.external_port);
+    const bool is_whole =
+        now != nullptr && now->internal == rule.internal && now->expires == rule.expires;
+    if (is_whole) return false;
+    const bool is_overwritten = now != nullptr && is_ours(*now);
+    if (is_overwritten && !could_be_seen(each)) return true;
+    broken("somebody else's rule was touched: " + name_of(rule));
+    return false;
+  });
+}
+
+/// UPnP cannot ask for a port only if nobody has it. Of a router that gives anybody's port
+/// the best that can be done is to ask for it right after an answer that says whose it is; what
+/// somebody takes after that answer was made cannot be seen.
+void invariants::note_look_before(const http_record& adding) {
+  const auto of = port_in(adding.request, "<NewExternalPort>");
+  const bool may_overwrite =
+      router_upnp_.overwrites_anybody && adding.remote.address == world::router_address;
+  if (!may_overwrite || !of) return;
+  unseen_since_.erase(*of);
+  for (const http_record& each : std::views::reverse(world_.requests())) {
+    if (each.ended_at.value_or(adding.at) + longest_pause < adding.at) break;
+    const bool is_answered = each.served_at && each.ended_at && !each.error;
+    if (!is_answered || each.remote != adding.remote ||
+        soap_action_of(each.request) != "GetSpecificPortMappingEntry" ||
+        port_in(each.request, "<NewExternalPort>") != of) {
+      continue;
     }
+    unseen_since_[*of] = *each.served_at;
+    return;
   }
+}
+
+bool invariants::could_be_seen(const others_rule& what) const {
+  const auto since = unseen_since_.find({what.rule.transport, what.rule.external_port});
+  return since == unseen_since_.end() || what.taken_at < since->second;
 }
 
 // -------------------------------------------------------------------------------------------------

@@ -102,6 +102,10 @@ class invariants : public witness {
     /// Since when the router does not hold what is told as up.
     std::optional<std::chrono::nanoseconds> missing_since;
   };
+  struct others_rule {
+    nat_rule rule;
+    std::chrono::nanoseconds taken_at{};
+  };
   struct port_history {
     std::set<nonce_bytes> nonces;
     std::size_t created = 0;
@@ -121,6 +125,8 @@ class invariants : public witness {
   void check_was_renewed(const mapping_info& what, std::chrono::nanoseconds lost_at);
   void check_truth();
   void check_others();
+  void note_look_before(const http_record& adding);
+  bool could_be_seen(const others_rule& what) const;
   std::chrono::nanoseconds lease_of(const port& which, const mapping_info& told);
   void may_keep(const port& of, std::chrono::nanoseconds lease);
   static bool is_ours(const nat_rule& rule);
@@ -137,7 +143,10 @@ class invariants : public witness {
   std::map<nonce_bytes, port> owner_of_;
   std::deque<std::chrono::nanoseconds> recently_sent_;
   std::deque<std::pair<std::chrono::nanoseconds, port>> recently_renewed_;
-  std::vector<nat_rule> others_;
+  std::vector<others_rule> others_;
+  /// By external port: since when what others take there could not be seen by who asked for it
+  /// last.
+  std::map<port, std::chrono::nanoseconds> unseen_since_;
   std::set<ip_address> seen_;
   std::int64_t (*live_bytes_)() = nullptr;
   std::int64_t live_at_first_ = 0;

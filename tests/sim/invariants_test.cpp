@@ -86,6 +86,32 @@ class an_invariant : public upnp_scenario {
     ASSERT_TRUE(router_holds(w, port));
   }
 
+  /// A router that gives anybody's port, asked for TCP 8080.
+  world& watch_overwriting() {
+    upnp_profile how;
+    how.overwrites_anybody = true;
+    world& w = begin(upnp_only(how));
+    holds_.emplace(w);
+    holds_->on_created(mapping_id{1}, request());
+    w.create(request());
+    return w;
+  }
+
+  static http_record last_request(const world& w, std::string_view action) {
+    const auto all = requests_for(w, action);
+    return all.empty() ? http_record{} : all.back();
+  }
+
+  void another_takes_the_port(world& w) {
+    neighbours_wish wish;
+    wish.protocol = protocol::upnp;
+    wish.transport = transport::tcp;
+    wish.external_port = 8080;
+    wish.internal = {other_host, 8080};
+    ask_as_neighbour(w.router(), w.clock(), wish);
+    holds_->on_others_changed();
+  }
+
   static constexpr std::size_t nonce_at = 24;
   static constexpr std::size_t internal_port_at = 40;
 
@@ -224,6 +250,27 @@ TEST_F(an_invariant, what_others_have_is_left_alone) {
   holds.on_others_changed();
   holds.pass(1s);
   w.router().forget(transport::tcp, std::uint16_t{8080});
+  expect_broken("somebody else's rule was touched: tcp 8080 to 192.168.1.101:8080");
+}
+
+TEST_F(an_invariant, what_others_take_before_it_is_seen_may_be_overwritten) {
+  world& w = watch_overwriting();
+  holds_->pass_until(
+      [&] { return last_request(w, "GetSpecificPortMappingEntry").served_at.has_value(); }, 5s);
+  another_takes_the_port(w);
+  holds_->pass(1s);
+  EXPECT_TRUE(router_holds(w, 8080));
+}
+
+TEST_F(an_invariant, what_others_have_is_looked_at_before_it_is_overwritten) {
+  world& w = watch_overwriting();
+  holds_->pass(10s);
+  w.router().forget_all();
+  another_takes_the_port(w);
+  http_record adding = last_request(w, "AddPortMapping");
+  adding.at = w.now();
+  holds_->on_request(adding);
+  w.router().handle_http(w.clock(), adding.local, adding.request);
   expect_broken("somebody else's rule was touched: tcp 8080 to 192.168.1.101:8080");
 }
 
