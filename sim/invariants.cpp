@@ -286,7 +286,7 @@ void invariants::on_asked(const port& of, nanoseconds at) {
 
 /// Renewals are spread over an eighth of the lease (RFC 6887 section 11.2.1), lest those of
 /// mappings that were made together come together. After trouble they may: what was lost is
-/// restored as soon as that is found out.
+/// restored as soon as that is found out, which may be late where packets are lost.
 void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseconds at) {
   const auto renewed = std::ranges::find_if(mappings_, [&](const auto& each) {
     const map_request& wanted = each.second.wanted;
@@ -296,8 +296,10 @@ void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseco
   const auto lease = std::min<nanoseconds>(renewed->second.told.lifetime, 24h);
   const nanoseconds age = at - asked_before;
   const bool is_scheduled = lease >= 15min && age > lease * 2 / 5 && age < lease * 7 / 10;
+  const bool is_faultless = world_.link().loss_percent == 0 && world_.link().burst_percent == 0 &&
+                            world_.link().damage_percent == 0 && !world_.http_courier;
   const nanoseconds calm_since = std::max(disturbed_at_, in_reach_since_.value_or(for_ever));
-  if (!is_scheduled || calm_since + 4 * world_.recheck_period() > asked_before) return;
+  if (!is_scheduled || !is_faultless || calm_since + 4 * world_.recheck_period() > asked_before) return;
   recently_renewed_.emplace_back(at, of);
   while (recently_renewed_.front().first < at - lease / 8 / 1'000) recently_renewed_.pop_front();
   std::set<port> together;

@@ -28,7 +28,7 @@ struct http_answer {
 
 /// One action that a client called, whatever came of it.
 struct upnp_call {
-  static constexpr std::size_t most_kept = 1'000;
+  static constexpr std::size_t most_kept = 200;
 
   time_point when;
   endpoint from;

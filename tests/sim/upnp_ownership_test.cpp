@@ -154,7 +154,7 @@ TEST_F(upnp_ownership, of_a_port_is_not_given_up_because_another_mapping_wanted_
   const mapping_id second = w.create(request(8081));
   w.run_for(1s);
   ASSERT_EQ(w.last_event(first)->event.info.external.port, 8081);
-  ASSERT_EQ(w.last_event(second)->event.info.external.port, 8082);
+  ASSERT_NE(w.last_event(second)->event.info.external.port, 8081);
   w.run_for(3h);  // renewals
   EXPECT_EQ(w.count_events(event_kind::changed), 0U);
   EXPECT_EQ(w.router().rules().size(), 3U);
