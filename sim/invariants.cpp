@@ -301,7 +301,8 @@ void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseco
   const nanoseconds calm_since = std::max(disturbed_at_, in_reach_since_.value_or(for_ever));
   if (!is_scheduled || !is_faultless || calm_since + 4 * world_.recheck_period() > asked_before) return;
   recently_renewed_.emplace_back(at, of);
-  while (recently_renewed_.front().first < at - lease / 8 / 1'000) recently_renewed_.pop_front();
+  const auto moment = std::min<nanoseconds>(lease / 8 / 1'000, 1s);
+  while (recently_renewed_.front().first < at - moment) recently_renewed_.pop_front();
   std::set<port> together;
   for (const auto& each : recently_renewed_) together.insert(each.second);
   if (together.size() >= lockstep) {
