@@ -101,6 +101,11 @@ struct gateway_state {
            table.count_of(host) + pinholes.count_of(host) >= *how.rules_per_host;
   }
 
+  /// Whether its address outside has switched off PCP and NAT-PMP.
+  bool is_shut() const {
+    return how.private_wan_disables && !(wan && classify(*wan) == address_class::public_address);
+  }
+
   bool is_full() const { return table.size() + pinholes.size() >= how.max_rules; }
 
   void complain(time_point now, std::string what) { complaints.push_back({now, std::move(what)}); }

@@ -45,7 +45,7 @@ class map_service {
     if (request_.lifetime == 0) return remove();
     if (request_.internal_port == 0) return refuse(nat_pmp_result::not_authorized);
     if (state_.how.refuses_nat_pmp_maps_with) return refuse(*state_.how.refuses_nat_pmp_maps_with);
-    if (!state_.wan) return refuse(nat_pmp_result::network_failure);
+    if (!state_.wan || state_.is_shut()) return refuse(nat_pmp_result::network_failure);
     const endpoint internal{host_, request_.internal_port};
     const nat_rule* rule = state_.rule_for(what_, internal, rule_owner::nat_pmp);
     if (rule != nullptr) {
@@ -120,8 +120,9 @@ class map_service {
 }  // namespace
 
 bytes nat_pmp_address(const gateway_state& state, time_point now) {
-  const bool failed = !state.wan || (state.how.private_wan_is_failure &&
-                                     classify(*state.wan) != address_class::public_address);
+  const bool failed =
+      !state.wan || state.is_shut() ||
+      (state.how.private_wan_is_failure && classify(*state.wan) != address_class::public_address);
   if (failed && state.how.nat_pmp_errors_are_short) {
     return header_only(state, now, opcode_address, nat_pmp_result::network_failure);
   }

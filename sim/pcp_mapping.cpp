@@ -106,6 +106,7 @@ class mapping_service {
       return remove(rule != nullptr, [&] { state_.table.remove_external(what_, port); });
     }
     if (state_.how.refuses_maps_with) return refuse(*state_.how.refuses_maps_with);
+    if (state_.is_shut()) return refuse(pcp_result::no_resources);
     if (!state_.wan) return refuse(pcp_result::network_failure);
     if (rule == nullptr) return create();
     return renewal_is_refused() ? refuse(pcp_result::no_resources) : keep(*rule);

@@ -86,8 +86,10 @@ struct profile {
 
   // What it tells.
   port_policy external_port = port_policy::as_suggested;
-  bool external_address_unknown = false;     ///< NAT-PMP says 0.0.0.0, with success (Q-57)
-  bool private_wan_is_failure = false;       ///< NAT-PMP calls a private address a failure (Q-58)
+  bool external_address_unknown = false;  ///< NAT-PMP says 0.0.0.0, with success (Q-57)
+  bool private_wan_is_failure = false;    ///< NAT-PMP calls a private address a failure (Q-58)
+  /// Nothing is mapped unless the address outside is public: PCP says 8, NAT-PMP 3.
+  bool private_wan_disables = false;
   bool nat_pmp_errors_echo_request = false;  ///< refusals repeat port and lifetime (Q-54)
   bool nat_pmp_errors_are_short = false;     ///< 8 bytes for every refusal (Q-55)
   std::optional<std::uint16_t> nat_pmp_answers_internal_port;  ///< another one than asked (Q-50)

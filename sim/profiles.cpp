@@ -296,6 +296,12 @@ std::vector<named_profile> refusing_profiles() {
        })},
       {"disables-behind-nat", "Q-152 Q-154", "501 and no address where its own is not public",
        igd([](upnp_profile& how) { how.private_wan_disables = true; })},
+      {"shut-behind-nat", "Q-152 Q-154",
+       "each protocol refuses in its own way where its own address is not public",
+       with([](profile& how) {
+         how.speaks_upnp = true;
+         how.private_wan_disables = how.upnp.private_wan_disables = true;
+       })},
       {"by-policy", "Q-35 Q-163", "the owner allows nobody",
        igd([](upnp_profile& how) { how.refuses_adds_with = 606; })},
       {"policy-as-conflict", "Q-168", "refusals by policy are called a conflict",

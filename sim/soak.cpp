@@ -48,7 +48,7 @@ bool can_serve(const profile& how) {
                        !how.upnp.private_wan_disables &&
                        !(how.upnp.refuses_adds_with && !how.upnp.refused_adds);
   const bool by_others = (how.speaks_pcp || how.speaks_nat_pmp) && !refuses &&
-                         how.max_rules >= 60 && !how.rules_per_host &&
+                         how.max_rules >= 60 && !how.rules_per_host && !how.private_wan_disables &&
                          !how.nat_pmp_answers_internal_port && !how.answers_external_port;
   return by_upnp || by_others;
 }

@@ -61,7 +61,8 @@ std::string connection_status(const gateway_state& state, std::size_t connection
 std::string external_address(const gateway_state& state, std::size_t connection) {
   std::string text;
   const auto& address = connection_address(state, connection);
-  if (connection_is_up(state, connection) && address) text = to_string(*address);
+  const bool is_known = connection_is_up(state, connection) && address;
+  if (is_known && !address->is_unspecified()) text = to_string(*address);
   return text.empty() && state.how.upnp.unknown_address_is_zero ? "0.0.0.0" : text;
 }
 

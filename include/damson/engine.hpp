@@ -285,6 +285,12 @@ struct mapping_info {
   /// From creation to the first `mapped`.
   std::chrono::nanoseconds elapsed{};
 
+  /// What the external address is worth. Only `public_address` can be reached as it is. Behind a
+  /// second NAT (double NAT) it is `private_address`, behind a provider's `carrier_nat`: the port
+  /// is open on this router then, and whether packets get as far as that is for somebody outside to
+  /// find out.
+  address_class external_class() const noexcept { return classify(external.address); }
+
   friend bool operator==(const mapping_info&, const mapping_info&) = default;
 };
 
@@ -357,6 +363,9 @@ struct discovery {
   /// One entry for each protocol that was asked, in the order of preference: `answered`, or
   /// `failed` with the reason. Empty where there is no router to ask.
   std::vector<protocol_report> protocols;
+
+  /// What the external address is worth, as in `mapping_info`.
+  address_class external_class() const noexcept { return classify(external); }
 
   friend bool operator==(const discovery&, const discovery&) = default;
 };

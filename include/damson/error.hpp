@@ -29,8 +29,8 @@ enum class errc : std::uint8_t {
   not_supported,      ///< the router does not know this operation, option or transport
   not_authorized,     ///< the router's policy forbids it (RFC 6887 NOT_AUTHORIZED, RFC 6886 code 2)
   malformed_request,  ///< the router found our request malformed
-  network_failure,    ///< the router has no external address of its own (no uplink, or a NAT before
-                      ///< it)
+  network_failure,    ///< the router has no public address of its own (no uplink, or a NAT before
+                      ///< it: `failure::external_class`)
   no_resources,       ///< the router is out of table space, or the external port is taken
   quota_exceeded,     ///< the router's quota for this host is used up
   external_not_available,  ///< the wanted external address or port cannot be had
@@ -95,13 +95,19 @@ struct protocol_failure {
 struct failure {
   errc reason{};
   std::vector<protocol_failure> protocols;
+  /// The router's outside address, where it told one although it made nothing; else unspecified.
+  ip_address external{};
+
+  /// What that address is worth. With `errc::network_failure` the router made nothing because of a
+  /// second NAT before it where this is `private_address`, and of a provider's for `carrier_nat`.
+  address_class external_class() const noexcept { return classify(external); }
 
   friend bool operator==(const failure&, const failure&) = default;
 };
 
 /// "pcp: nothing listens on the router's port (192.168.1.1:5351)", for instance.
 std::string to_string(const protocol_failure&);
-/// The reason and, after it, each protocol's; one line.
+/// The reason and, after it, each protocol's and what the outside address is worth; one line.
 std::string to_string(const failure&);
 
 }  // namespace damson

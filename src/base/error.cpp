@@ -28,9 +28,8 @@ constexpr std::array error_table{
     error_entry{errc::not_supported, fall_back, "the router does not support what was asked"},
     error_entry{errc::not_authorized, tell_owner, "the router's settings do not allow it"},
     error_entry{errc::malformed_request, fall_back, "the router could not read the request"},
-    error_entry{
-        errc::network_failure, tell_owner,
-        "the router has no external address of its own: no uplink, or another NAT before it"},
+    error_entry{errc::network_failure, tell_owner,
+                "the router has no public address of its own: no uplink, or another NAT before it"},
     error_entry{errc::no_resources, retry,
                 "the router has no room for the mapping, or the external port is taken"},
     error_entry{errc::quota_exceeded, retry, "the router's quota for this host is used up"},
@@ -146,6 +145,11 @@ std::string to_string(const protocol_failure& value) {
 std::string to_string(const failure& value) {
   std::string out{describe(value.reason)};
   for (const protocol_failure& p : value.protocols) out += "; " + to_string(p);
+  if (!value.external.is_unspecified()) {
+    out += "; the outside address is " + to_string(value.external) + " (";
+    out += to_string(value.external_class());
+    out += ')';
+  }
   return out;
 }
 

@@ -183,7 +183,8 @@ void keeper::begin_in_nat_pmp(context& ctx, mapping& what) {
 void keeper::begin_in_upnp(context& ctx, mapping& what) {
   if (is_refused_still(ctx, what, protocol::upnp)) return;
   what.upnp.begun = true;
-  gateway_->igd().find(ctx, what.silences > 0);
+  // One round is enough where nobody answered before, and where the device did.
+  gateway_->igd().find(ctx, what.silences > 0 || lacked_an_uplink(what));
 }
 
 void keeper::reconsider(context& ctx, mapping& what) {
@@ -196,7 +197,8 @@ void keeper::reconsider(context& ctx, mapping& what) {
     case move::ask_upnp:
       return ask_upnp(ctx, what, map_purpose::create);
     case move::give_up:
-      return attempt_failed(ctx, what, explain(what, gateway_->server()));
+      if (is_refused_ambiguously(what) && gateway_->is_asking_address()) return;
+      return attempt_failed(ctx, what, account(what));
   }
 }
 

@@ -200,11 +200,7 @@ void discoveries::note_standings(time_point now) {
   if (router.upnp() == availability::absent) {
     failed(protocol::upnp, router.igd().absent_reason(), now);
   }
-  ip_address& external = round_->found.external;
-  if (router.external_address()) external = *router.external_address();
-  if (external.is_unspecified() && router.upnp() == availability::present) {
-    external = router.igd().external_address().value_or(ip_address::any_v4());
-  }
+  round_->found.external = router.outside().value_or(ip_address::any_v4());
 }
 
 void discoveries::answered(protocol which, time_point now) {

@@ -38,6 +38,12 @@ bool is_silence(errc reason) noexcept {
   return reason == errc::no_answer || reason == errc::port_closed || reason == errc::network_down;
 }
 
+/// PCP has one number for a full table and for a router without a public address. Another
+/// port was tried before it counts, so what the router says elsewhere decides which of them it is.
+bool is_ambiguous(const protocol_failure& why) noexcept {
+  return why.protocol == protocol::pcp && why.reason == errc::no_resources;
+}
+
 }  // namespace
 
 bool allows(protocol_filter filter, protocol which) noexcept {
@@ -121,8 +127,14 @@ bool needs_address_question(const mapping& what, const gateway& router) noexcept
   return router.nat_pmp() == availability::unknown || !router.external_address();
 }
 
-failure explain(const mapping& what, const endpoint& server) {
+bool is_refused_ambiguously(const mapping& what) noexcept {
+  return what.pcp.failed && is_ambiguous(*what.pcp.failed);
+}
+
+failure explain(const mapping& what, const endpoint& server,
+                const std::optional<ip_address>& outside) {
   failure account;
+  account.external = outside.value_or(ip_address::any_v4());
   const auto add = [&](protocol which, const asked& how) {
     if (!allows(what.request.protocols, which)) return;
     if (how.failed) {
@@ -144,6 +156,13 @@ failure explain(const mapping& what, const endpoint& server) {
   add(protocol::pcp, what.pcp);
   add(protocol::nat_pmp, what.nat_pmp);
   add(protocol::upnp, what.upnp);
+
+  const bool has_no_address =
+      (outside && outside->is_unspecified()) ||
+      std::ranges::count(account.protocols, errc::network_failure, &protocol_failure::reason) > 0;
+  for (protocol_failure& each : account.protocols) {
+    if (has_no_address && is_ambiguous(each)) each.reason = errc::network_failure;
+  }
 
   const auto decides = std::ranges::max_element(
       account.protocols, {}, [](const protocol_failure& each) { return weight(each); });

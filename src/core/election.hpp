@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include <damson/error.hpp>
 #include <damson/options.hpp>
@@ -48,8 +49,14 @@ std::vector<protocol_report> account_of(const mapping& what, const gateway& rout
 bool needs_address_question(const mapping& what, const gateway& router) noexcept;
 
 /// The account of an attempt: one entry for each protocol that the request allows, and the reason
-/// that decides: a refusal before a closed port, a closed port before silence.
-failure explain(const mapping& what, const endpoint& server);
+/// that decides: a refusal before a closed port, a closed port before silence. `outside`: as the
+/// router told its external address, unspecified where it said that there is none.
+failure explain(const mapping& what, const endpoint& server,
+                const std::optional<ip_address>& outside = std::nullopt);
+
+/// Whether PCP refused with the number that stands for more than one cause, so that the account
+/// gains by the answer to an open question for the external address.
+bool is_refused_ambiguously(const mapping& what) noexcept;
 
 /// Whether nothing at all was heard of the router.
 bool was_all_silence(const failure& why) noexcept;

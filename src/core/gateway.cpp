@@ -210,8 +210,17 @@ void gateway::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) 
   if (igd_) igd_->forget(ctx, mapping, keep_port);
 }
 
+std::optional<ip_address> gateway::external_address() const noexcept {
+  return told_address_ && !told_address_->is_unspecified() ? told_address_ : std::nullopt;
+}
+
+std::optional<ip_address> gateway::outside() const noexcept {
+  const bool is_told_in_upnp = igd_ && igd_->external_address();
+  return external_address() || !is_told_in_upnp ? told_address_ : igd_->external_address();
+}
+
 bool gateway::must_wait_for_address(context& ctx) {
-  if (external_address_ || ctx.timers.is_set(key(timer::address_retry))) return false;
+  if (external_address() || ctx.timers.is_set(key(timer::address_retry))) return false;
   ask_address(ctx);
   return true;
 }
@@ -395,7 +404,7 @@ void gateway::heard_in_nat_pmp(context& ctx, std::uint32_t epoch) {
 void gateway::on_restarted(context& ctx) {
   ++ctx.counters.reboots_seen;
   ctx.log.log(log_level::info, "router ", server().address, " has restarted");
-  external_address_.reset();
+  told_address_.reset();
   events_.emplace_back(gateway_event::restarted{});
 }
 
@@ -506,9 +515,11 @@ void gateway::on_natpmp(context& ctx, std::span<const std::byte> bytes) {
 }
 
 void gateway::on_address_answer(context& ctx, const natpmp_response& response) {
-  external_address_.reset();
+  const bool says_none =
+      response.result == natpmp_result::network_failure || response.external_address;
+  told_address_ = says_none ? std::optional{ip_address::any_v4()} : std::nullopt;
   if (response.external_address && is_plausible(*response.external_address)) {
-    external_address_ = response.external_address;
+    told_address_ = response.external_address;
     address_pause_ = std::chrono::seconds{1};
     ctx.timers.cancel(key(timer::address_retry));
     return;

@@ -58,10 +58,15 @@ class gateway {
   /// When it last answered anything at all.
   std::optional<time_point> last_answer() const noexcept { return last_answer_; }
   /// As the last NAT-PMP answer said; empty while it is not known.
-  const std::optional<ip_address>& external_address() const noexcept { return external_address_; }
+  std::optional<ip_address> external_address() const noexcept;
+  /// As NAT-PMP or UPnP said last: unspecified where the router has none, empty while neither has
+  /// said.
+  std::optional<ip_address> outside() const noexcept;
   /// Whether the external address is unknown, and an answer that will tell it under way (the
   /// question is asked if need be, but not again when the last answer was that there is none).
   bool must_wait_for_address(context& ctx);
+  /// Whether the question for it waits for its answer.
+  bool is_asking_address() const { return nat_pmp_.address_open(); }
 
   /// It may be another device by now.
   void forget_what_it_speaks() noexcept;
@@ -167,7 +172,7 @@ class gateway {
   availability nat_pmp_availability_ = availability::unknown;
   pcp_client pcp_;
   natpmp_client nat_pmp_;
-  std::optional<ip_address> external_address_;
+  std::optional<ip_address> told_address_;  ///< in NAT-PMP; unspecified: it has none
   std::chrono::seconds address_pause_{1};
   std::optional<time_point> last_answer_;
   std::optional<time_point> last_check_;

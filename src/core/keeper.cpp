@@ -65,8 +65,11 @@ mapping_info keeper::info(mapping_id id) const {
 
 failure keeper::account(mapping_id id) const {
   const mapping* what = table_.find(id);
-  if (what == nullptr) return {};
-  return explain(*what, gateway_ ? gateway_->server() : endpoint{});
+  return what == nullptr ? failure{} : account(*what);
+}
+
+failure keeper::account(const mapping& what) const {
+  return gateway_ ? explain(what, gateway_->server(), gateway_->outside()) : explain(what, {});
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -195,7 +198,7 @@ void keeper::on_timer(context& ctx, mapping& what, timer due) {
         // Its turn may not have come yet; its own schedule and the request's time-out bound this.
         ctx.timers.set({due, what.id}, ctx.now + ctx.opts.mapping_timeout);
       } else {
-        attempt_failed(ctx, what, explain(what, gateway_->server()));
+        attempt_failed(ctx, what, account(what));
       }
       break;
     case timer::retry:
@@ -252,7 +255,7 @@ void keeper::on_channel_gone(context& ctx) {
             set_failed(ctx, each, which, errc::network_down);
           }
         }
-        attempt_failed(ctx, each, explain(each, gateway_->server()));
+        attempt_failed(ctx, each, account(each));
       });
   if (gateway_) close_gateway(ctx);
 }
@@ -336,7 +339,7 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
         gateway_->give_up_pcp(ctx, each.id);
         gateway_->forget_nat_pmp(ctx, each.id);
         if (each.phase == phase::asking) return reconsider(ctx, each);
-        attempt_failed(ctx, each, explain(each, gateway_->server()));
+        attempt_failed(ctx, each, account(each));
       });
   if (refused) {
     end_releases_in_pcp(ctx, [](const mapping& each) { return each.first_try; });
@@ -426,7 +429,7 @@ void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
 }
 
 void keeper::on_event(context& ctx, const gateway_event::address_asked& what) {
-  const auto& external = gateway_->external_address();
+  const auto external = gateway_->external_address();
   for_each([](const mapping& each) { return each.phase == phase::asking; },
            [&](mapping& each) {
              if (each.address_missing) {

@@ -71,6 +71,7 @@ class keeper {
   void look(context& ctx);
   void on_timer(context& ctx, mapping& what, timer due);
   std::vector<protocol_report> report_of(const mapping& what) const;
+  failure account(const mapping& what) const;
   void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
   void open_gateway(context& ctx);
   void close_gateway(context& ctx);

@@ -36,7 +36,8 @@ bool says_the_same(const failure& a, const failure& b) {
     return x.protocol == y.protocol && x.reason == y.reason && x.result_code == y.result_code &&
            x.server == y.server;
   };
-  return a.reason == b.reason && std::ranges::equal(a.protocols, b.protocols, is_same);
+  return a.reason == b.reason && a.external_class() == b.external_class() &&
+         std::ranges::equal(a.protocols, b.protocols, is_same);
 }
 
 }  // namespace

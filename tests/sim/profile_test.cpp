@@ -27,6 +27,7 @@ constexpr std::array refusing_routers{
     refusing{"echoing-errors", errc::no_resources},
     refusing{"short-errors", errc::not_authorized},
     refusing{"disables-behind-nat", errc::network_failure},
+    refusing{"shut-behind-nat", errc::network_failure},
     refusing{"by-policy", errc::not_authorized},
     refusing{"wants-remote-host", errc::not_supported},
     refusing{"misreads-port", errc::malformed_request},

@@ -136,6 +136,13 @@ TEST(failure, tells_what_each_protocol_said_in_one_line) {
             "nat-pmp: the router did not answer (192.168.1.1:5351); "
             "upnp: the request does not allow this protocol");
   EXPECT_EQ(to_string(failure{}), "no error");
+  const failure behind_nat{.reason = errc::network_failure,
+                           .protocols = {},
+                           .external = ip_address::parse("10.0.0.7").value()};
+  EXPECT_EQ(behind_nat.external_class(), address_class::private_address);
+  EXPECT_EQ(to_string(behind_nat),
+            "the router has no public address of its own: no uplink, or another NAT before it; "
+            "the outside address is 10.0.0.7 (private)");
 }
 
 }  // namespace

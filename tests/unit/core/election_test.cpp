@@ -146,6 +146,37 @@ TEST(election, the_account_has_an_entry_for_each_protocol_that_is_allowed) {
   EXPECT_EQ(why.protocols[2].reason, errc::not_tried);
 }
 
+// PCP's NO_RESOURCES stands for a full table, and for a router without a public address.
+TEST(election, no_resources_in_pcp_is_explained_by_what_is_said_elsewhere) {
+  const auto none = damson::ip_address::any_v4();
+  const auto home = damson::ip_address::parse("10.0.0.7");
+  struct row {
+    errc nat_pmp, upnp;
+    std::optional<damson::ip_address> outside;
+    errc expected;
+  };
+  for (const row& each :
+       {row{errc::not_tried, errc::no_answer, std::nullopt, errc::no_resources},
+        row{errc::not_tried, errc::no_answer, home, errc::no_resources},
+        row{errc::not_tried, errc::no_answer, none, errc::network_failure},
+        row{errc::not_tried, errc::network_failure, std::nullopt, errc::network_failure},
+        row{errc::network_failure, errc::no_answer, home, errc::network_failure}}) {
+    mapping what;
+    what.pcp.failed = failed(protocol::pcp, errc::no_resources);
+    what.nat_pmp.failed = failed(protocol::nat_pmp, each.nat_pmp);
+    what.upnp.failed = failed(protocol::upnp, each.upnp);
+    const failure why = explain(what, {}, each.outside);
+    EXPECT_EQ(why.reason, each.expected);
+    EXPECT_EQ(why.protocols[0].reason, each.expected);
+    EXPECT_EQ(why.external, each.outside.value_or(none));
+  }
+  // UPnP has a number for a full table alone.
+  mapping what;
+  what.request.protocols = protocol_filter::upnp;
+  what.upnp.failed = failed(protocol::upnp, errc::no_resources);
+  EXPECT_EQ(explain(what, {}, none).reason, errc::no_resources);
+}
+
 struct pause_case {
   const char* what;
   std::chrono::seconds asked_for;
