@@ -82,6 +82,26 @@ words words_for(errc code) noexcept {
   return {};
 }
 
+constexpr std::string_view ask_provider =
+    "ask the provider for a public IPv4 address, or use a relay";
+constexpr std::string_view check_uplink = "check how the router is connected to the internet";
+
+/// Of a router that maps nothing because its own address is not public.
+std::string_view advice_for_closed_router(address_class outside) noexcept {
+  switch (outside) {
+    case address_class::private_address:
+      return "bridge mode on the router in front, or this router as an access point only";
+    case address_class::carrier_nat:
+      return ask_provider;
+    case address_class::reserved:
+      return check_uplink;
+    case address_class::public_address:
+    case address_class::unknown:
+      break;
+  }
+  return advice_for(errc::network_failure);
+}
+
 /// Whether nobody said a word, so that there may be no router at that address.
 bool is_all_silence(const failure& why) {
   const auto is_silent = [](errc reason) {
@@ -144,6 +164,8 @@ std::string advice_for(const failure& why, protocol_filter asked, bool is_named)
                  ? "a longer --timeout, or check that --gateway is a router's address and that it "
                    "is on"
                  : std::string{advice_for(why.reason)};
+    case errc::network_failure:
+      return std::string{advice_for_closed_router(why.external_class())};
     case errc::version_refused:
     case errc::not_supported:
       return asked == protocol_filter::any ? "newer firmware for the router"
@@ -151,6 +173,39 @@ std::string advice_for(const failure& why, protocol_filter asked, bool is_named)
     default:
       return std::string{advice_for(why.reason)};
   }
+}
+
+std::string predicament_of(const ip_address& outside) {
+  const std::string said = "the router's own outside address is " + to_string(outside);
+  switch (classify(outside)) {
+    case address_class::private_address:
+      return "double NAT: " + said + ", private (RFC 1918), so another router is in front of it";
+    case address_class::carrier_nat:
+      return "carrier NAT: " + said + ", from behind the provider's own NAT (RFC 6598)";
+    case address_class::reserved:
+      return said + ", which is reserved and leads nowhere";
+    case address_class::public_address:
+    case address_class::unknown:
+      break;
+  }
+  return {};
+}
+
+std::string advice_for_open_port(damson::transport transport, const endpoint& external) {
+  switch (classify(external.address)) {
+    case address_class::private_address:
+      return "forward " + std::string{to_string(transport)} + " port " +
+             std::to_string(external.port) + " to " + to_string(external.address) +
+             " on the router in front";
+    case address_class::carrier_nat:
+      return std::string{ask_provider};
+    case address_class::reserved:
+      return std::string{check_uplink};
+    case address_class::public_address:
+    case address_class::unknown:
+      break;
+  }
+  return {};
 }
 
 std::string_view explanation_of(const protocol_failure& tried) noexcept {

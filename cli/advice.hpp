@@ -18,6 +18,12 @@ std::string_view advice_for(errc code) noexcept;
 /// The same for everything that is known. `is_named`: the user named the router's address.
 std::string advice_for(const failure& why, protocol_filter asked, bool is_named);
 
+/// What is wrong with an outside address to which the internet does not lead: "double NAT: …";
+/// empty where it is public, or nobody told it.
+std::string predicament_of(const ip_address& outside);
+/// What the user of a port that is open at such an address can try; empty likewise.
+std::string advice_for_open_port(damson::transport transport, const endpoint& external);
+
 /// What one protocol met: `describe` of the reason, unless more can be said.
 std::string_view explanation_of(const protocol_failure& tried) noexcept;
 

@@ -136,7 +136,12 @@ std::string account_of(const failure& why) {
     }
     phrases += (phrases.empty() ? "" : "; ") + phrase(protocols, first, why.reason);
   }
-  return std::string{describe(why.reason)} + (phrases.empty() ? "" : " (" + phrases + ")");
+  const std::string details = phrases.empty() ? "" : " (" + phrases + ")";
+  const std::string predicament = predicament_of(why.external);
+  // What it says in general is said more exactly then.
+  if (why.reason == errc::network_failure && !predicament.empty()) return predicament + details;
+  return std::string{describe(why.reason)} + details +
+         (predicament.empty() ? "" : "; " + predicament);
 }
 
 /// " on the router at 192.168.1.1", when it is known which one was meant.
@@ -189,6 +194,14 @@ std::string human_line(const map_failure& what) {
   return "damson: could not open " + what_failed + ": " + account_of(what.why) + what_now +
          advice_for(what.why, what.request.protocols, what.gateway.has_value()) +
          (what.is_waiting ? std::string{} : retry_hint(what.why));
+}
+
+std::string warning_line(const mapping_info& open) {
+  const std::string predicament = predicament_of(open.external.address);
+  return predicament.empty()
+             ? std::string{}
+             : "damson: " + name(open) + " may not be reachable from the internet; " + predicament +
+                   ". Try: " + advice_for_open_port(open.transport, open.external);
 }
 
 std::string human_line(const protocol_report& of) {

@@ -96,6 +96,9 @@ json::object reason_of(const protocol_failure& tried) {
 
 void add_reasons(json::object& out, const failure& why) {
   out["reason"] = text_of(name_of(why.reason));
+  if (!why.external.is_unspecified()) {
+    out["external_address"] = text_of(to_string(why.external));
+  }
   json::array& reasons = out["reasons"].emplace_array();
   for (const protocol_failure& tried : why.protocols) {
     reasons.emplace_back(reason_of(tried));
@@ -136,6 +139,8 @@ std::string json_line(const report& what) {
   out["protocol"] = granted ? json::value(text_of(to_string(info.protocol))) : json::value(nullptr);
   out["internal"] = text_of(to_string(info.internal));
   out["external"] = endpoint_or_null(info.external, granted && info.external.port != 0);
+  out["external_class"] =
+      text_of(to_string(granted ? info.external_class() : event.why.external_class()));
   out["lifetime"] = leased ? json::value(info.lifetime.count()) : json::value(nullptr);
   if (granted && info.permanent) {
     out["permanent"] = true;
@@ -160,15 +165,17 @@ std::string json_line(const report& what) {
 }
 
 std::string json_line(const map_failure& what) {
+  const failure why = what.interrupted ? failure{} : what.why;
   json::object out;
   out["event"] = text_of(to_string(event_kind::failed));
   out["transport"] = text_of(to_string(what.request.transport));
   out["protocol"] = nullptr;
   out["internal"] = text_of(to_string(endpoint{ip_address{}, what.request.internal_port}));
   out["external"] = nullptr;
+  out["external_class"] = text_of(to_string(why.external_class()));
   out["lifetime"] = nullptr;
   out["elapsed_ms"] = milliseconds_of(what.elapsed);
-  add_reasons(out, what.interrupted ? failure{} : what.why);
+  add_reasons(out, why);
   if (what.interrupted) {
     out["reason"] = "interrupted";
   }

@@ -71,7 +71,7 @@ class waiting_line {
 
 /// Whether a second failure has something new to say.
 bool is_same(const failure& a, const failure& b) {
-  return a.reason == b.reason &&
+  return a.reason == b.reason && a.external_class() == b.external_class() &&
          std::ranges::equal(a.protocols, b.protocols,
                             [](const protocol_failure& x, const protocol_failure& y) {
                               return x.protocol == y.protocol && x.reason == y.reason &&

@@ -1,5 +1,6 @@
 #include "reporter.hpp"
 
+#include <string>
 #include <utility>
 
 namespace damson::cli {
@@ -48,6 +49,14 @@ bool reporter::write(const report& what) {
   last_told_ = clock::now();
   status_.clear();
   const bool is_written = write_line(stream::out, json_ ? json_line(what) : human_line(what));
+  const bool is_open =
+      what.event.kind == event_kind::mapped || what.event.kind == event_kind::changed;
+  const ip_address& outside = what.event.info.external.address;
+  if (is_open && std::exchange(judged_, outside) != outside) {
+    if (const std::string warning = warning_line(what.event.info); !warning.empty()) {
+      complain(warning);
+    }
+  }
   if (is_verbose_ && !json_) {
     for (const protocol_report& of : what.event.report) {
       complain("damson: " + human_line(of));

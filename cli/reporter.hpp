@@ -43,6 +43,7 @@ class reporter {
   clock::time_point last_told_ = started_;
   bool is_lost_ = false;
   mapping_info last_;
+  ip_address judged_;  ///< the outside address that was warned of, or was none to warn of
 };
 
 }  // namespace damson::cli

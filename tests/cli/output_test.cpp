@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/advice.hpp"
 #include "cli/text.hpp"
 
 namespace damson::cli {
@@ -62,9 +63,10 @@ map_failure failed_example() {
 // ---- For programs
 
 TEST(json_output, mapped) {
-  EXPECT_EQ(json_line(example_of(event_kind::mapped)),
-            R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
-            R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3})");
+  EXPECT_EQ(
+      json_line(example_of(event_kind::mapped)),
+      R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,"elapsed_ms":12.3})");
 }
 
 TEST(json_output, mapped_again) {
@@ -73,10 +75,11 @@ TEST(json_output, mapped_again) {
   what.event.info.protocol = protocol::nat_pmp;
   what.event.info.transport = transport::udp;
   what.elapsed = 3h;
-  EXPECT_EQ(json_line(what),
-            R"({"event":"mapped","transport":"udp","protocol":"nat-pmp",)"
-            R"("internal":"192.0.2.10:8080","external":"198.51.100.7:8080","lifetime":7200,)"
-            R"("elapsed_ms":10800000,"regained":true})");
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"mapped","transport":"udp","protocol":"nat-pmp",)"
+      R"("internal":"192.0.2.10:8080","external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,)"
+      R"("elapsed_ms":10800000,"regained":true})");
 }
 
 TEST(json_output, direct_has_no_lifetime) {
@@ -85,10 +88,11 @@ TEST(json_output, direct_has_no_lifetime) {
   what.event.info.internal = what.event.info.external = at("2001:db8::1", 80);
   what.event.info.lifetime = 0s;
   what.elapsed = 437us;
-  EXPECT_EQ(json_line(what),
-            R"({"event":"mapped","transport":"tcp","protocol":"direct",)"
-            R"("internal":"[2001:db8::1]:80","external":"[2001:db8::1]:80","lifetime":null,)"
-            R"("elapsed_ms":0.437})");
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"mapped","transport":"tcp","protocol":"direct",)"
+      R"("internal":"[2001:db8::1]:80","external":"[2001:db8::1]:80","external_class":"reserved","lifetime":null,)"
+      R"("elapsed_ms":0.437})");
 }
 
 TEST(json_output, mapped_through_upnp_says_whether_it_was_read_back) {
@@ -96,7 +100,7 @@ TEST(json_output, mapped_through_upnp_says_whether_it_was_read_back) {
   what.event.info.protocol = protocol::upnp;
   const std::string begin =
       R"({"event":"mapped","transport":"tcp","protocol":"upnp","internal":"192.0.2.10:8080",)"
-      R"("external":"198.51.100.7:8080","lifetime":)";
+      R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":)";
   EXPECT_EQ(json_line(what), begin + R"(7200,"verified":false,"elapsed_ms":12.3})");
   what.event.info.verified = true;
   EXPECT_EQ(json_line(what), begin + R"(7200,"verified":true,"elapsed_ms":12.3})");
@@ -134,12 +138,42 @@ TEST(json_output, mapped_accounts_for_each_protocol) {
           R"({"protocol":"upnp","standing":"taken","answered_ms":3}]})"));
 }
 
+TEST(json_output, what_the_outside_address_is_worth) {
+  const auto class_of = [](const char* address) {
+    report what = example_of(event_kind::mapped);
+    what.event.info.external = at(address, 8080);
+    const std::string line = json_line(what);
+    const std::string key = R"("external_class":")";
+    const auto begin = line.find(key) + key.size();
+    return line.substr(begin, line.find('"', begin) - begin);
+  };
+  EXPECT_EQ(class_of("1.2.3.4"), "public");
+  EXPECT_EQ(class_of("10.0.0.7"), "private");
+  EXPECT_EQ(class_of("172.16.0.7"), "private");
+  EXPECT_EQ(class_of("192.168.0.7"), "private");
+  EXPECT_EQ(class_of("100.64.0.7"), "cgnat");
+  EXPECT_EQ(class_of("169.254.0.7"), "reserved");
+  EXPECT_EQ(class_of("0.0.0.0"), "unknown");
+}
+
+TEST(json_output, failed_with_what_was_found_outside) {
+  map_failure what = failed_example();
+  what.why.protocols.clear();
+  what.why.reason = errc::network_failure;
+  what.why.external = at("100.64.0.7", 0).address;
+  EXPECT_EQ(json_line(what),
+            R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
+            R"("external":null,"external_class":"cgnat","lifetime":null,"elapsed_ms":4000,)"
+            R"("reason":"network_failure","external_address":"100.64.0.7","reasons":[]})");
+}
+
 TEST(json_output, changed) {
   report what = example_of(event_kind::changed);
   what.event.info.lifetime = 4294967295s;
-  EXPECT_EQ(json_line(what),
-            R"({"event":"changed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
-            R"("external":"198.51.100.7:8080","lifetime":4294967295,"elapsed_ms":12.3})");
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"changed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":4294967295,"elapsed_ms":12.3})");
 }
 
 TEST(json_output, lost_with_the_reason_for_each_protocol) {
@@ -149,7 +183,7 @@ TEST(json_output, lost_with_the_reason_for_each_protocol) {
   EXPECT_EQ(
       json_line(what),
       R"({"event":"lost","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
-      R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3,)"
+      R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,"elapsed_ms":12.3,)"
       R"("reason":"gateway_restarted","reasons":[)"
       R"({"protocol":"pcp","reason":"not_authorized",)"
       R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
@@ -162,7 +196,7 @@ TEST(json_output, removed_says_how) {
   report what = example_of(event_kind::removed);
   const std::string begin =
       R"({"event":"removed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
-      R"("external":"198.51.100.7:8080","lifetime":7200,"elapsed_ms":12.3,"how":)";
+      R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,"elapsed_ms":12.3,"how":)";
   what.event.how = removal::deleted;
   EXPECT_EQ(json_line(what), begin + R"("deleted"})");
   what.event.how = removal::already_gone;
@@ -175,7 +209,7 @@ TEST(json_output, failed) {
   EXPECT_EQ(
       json_line(failed_example()),
       R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
-      R"("external":null,"lifetime":null,"elapsed_ms":4000,"reason":"no_answer","reasons":[)"
+      R"("external":null,"external_class":"unknown","lifetime":null,"elapsed_ms":4000,"reason":"no_answer","reasons":[)"
       R"({"protocol":"pcp","reason":"not_authorized",)"
       R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
       R"("server":"192.0.2.1:5351","retry_after":30},)"
@@ -186,10 +220,11 @@ TEST(json_output, failed) {
 TEST(json_output, interrupted_is_a_failure_with_a_reason_of_its_own) {
   map_failure what = failed_example();
   what.interrupted = true;
-  EXPECT_EQ(json_line(what),
-            R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
-            R"("external":null,"lifetime":null,"elapsed_ms":4000,"reason":"interrupted",)"
-            R"("reasons":[]})");
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
+      R"("external":null,"external_class":"unknown","lifetime":null,"elapsed_ms":4000,"reason":"interrupted",)"
+      R"("reasons":[]})");
 }
 
 TEST(json_output, failed_but_tried_again) {
@@ -358,6 +393,67 @@ TEST(human_output, failed_names_the_gateway_that_the_user_named) {
             "damson: could not open udp 8080 on the router at 192.0.2.99: the router cannot be "
             "reached from this host. Try: check that --gateway is a router's address and that it "
             "is on, or this host's network and firewall");
+}
+
+TEST(human_output, warns_of_what_stands_before_an_open_port) {
+  mapping_info info = example();
+  info.external = at("10.0.0.7", 8081);
+  EXPECT_EQ(warning_line(info),
+            "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; double NAT: the "
+            "router's own outside address is 10.0.0.7, private (RFC 1918), so another router is in "
+            "front of it. Try: forward tcp port 8081 to 10.0.0.7 on the router in front");
+  info.external = at("100.64.0.7", 8081);
+  EXPECT_EQ(warning_line(info),
+            "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; carrier NAT: the "
+            "router's own outside address is 100.64.0.7, from behind the provider's own NAT "
+            "(RFC 6598). Try: ask the provider for a public IPv4 address, or use a relay");
+  info.external = at("169.254.0.7", 8081);
+  EXPECT_EQ(warning_line(info),
+            "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; the router's own "
+            "outside address is 169.254.0.7, which is reserved and leads nowhere. Try: check how "
+            "the router is connected to the internet");
+  for (const char* const harmless : {"1.2.3.4", "0.0.0.0"}) {
+    info.external = at(harmless, 8081);
+    EXPECT_EQ(warning_line(info), "");
+  }
+}
+
+TEST(human_output, failed_for_want_of_a_public_address) {
+  map_failure what = failed_example();
+  what.why = {.reason = errc::network_failure,
+              .protocols = {{.protocol = protocol::upnp,
+                             .reason = errc::network_failure,
+                             .result_code = 501,
+                             .server = at("192.0.2.1", 5000),
+                             .retry_after = 30s}}};
+  const std::string begin = "damson: could not open tcp 8080 on the router at 192.0.2.1: ";
+  const std::string details = " (upnp at 192.0.2.1:5000, error 501, not again for 30 s). Try: ";
+  const std::string end = ", or again in 30 s";
+  EXPECT_EQ(human_line(what),
+            begin +
+                "the router has no public address of its own: no uplink, or another NAT before it" +
+                details + std::string{advice_for(errc::network_failure)} + end);
+  what.why.external = at("10.0.0.7", 0).address;
+  EXPECT_EQ(human_line(what),
+            begin +
+                "double NAT: the router's own outside address is 10.0.0.7, private (RFC 1918), so "
+                "another router is in front of it" +
+                details +
+                "bridge mode on the router in front, or this router as an access point only" + end);
+  what.why.external = at("100.64.0.7", 0).address;
+  EXPECT_THAT(human_line(what),
+              testing::AllOf(testing::HasSubstr("carrier NAT: "),
+                             testing::HasSubstr("Try: ask the provider for a public IPv4")));
+}
+
+TEST(human_output, failed_for_another_reason_behind_another_nat) {
+  map_failure what = failed_example();
+  what.why = {.reason = errc::no_resources, .protocols = {}, .external = at("10.0.0.7", 0).address};
+  EXPECT_EQ(human_line(what),
+            "damson: could not open tcp 8080: the router has no room for the mapping, or the "
+            "external port is taken; double NAT: the router's own outside address is 10.0.0.7, "
+            "private (RFC 1918), so another router is in front of it. Try: another --external "
+            "PORT, or delete old mappings on the router");
 }
 
 TEST(human_output, failed_without_any_router) {

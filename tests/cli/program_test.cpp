@@ -92,12 +92,14 @@ TEST(program, a_failure_is_a_json_line_as_well) {
   child_process child{
       tool({"map", "8080/udp", "--gateway", address, "--protocol", "pcp", "--json"})};
   EXPECT_EQ(child.wait(), 1);
-  EXPECT_THAT(child.output(),
-              AllOf(is_one_line(),
-                    StartsWith(R"({"event":"failed","transport":"udp","protocol":null,)"
-                               R"("internal":"0.0.0.0:8080","external":null,"lifetime":null,)"),
-                    HasSubstr(R"("reason":"port_closed","reasons":[{"protocol":"pcp",)"),
-                    HasSubstr("\"server\":\"" + address + ":5351\"")));
+  EXPECT_THAT(
+      child.output(),
+      AllOf(is_one_line(),
+            StartsWith(R"({"event":"failed","transport":"udp","protocol":null,)"
+                       R"("internal":"0.0.0.0:8080","external":null,"external_class":"unknown",)"
+                       R"("lifetime":null,)"),
+            HasSubstr(R"("reason":"port_closed","reasons":[{"protocol":"pcp",)"),
+            HasSubstr("\"server\":\"" + address + ":5351\"")));
   EXPECT_THAT(child.errors(), AllOf(is_one_line(), StartsWith("damson: could not open udp 8080")));
 }
 
@@ -158,7 +160,7 @@ TEST_F(program_with_router, maps_and_gives_back_on_each_signal) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     child_process child{map()};
     EXPECT_THAT(child.wait_for_line("tcp"),
-                MatchesRegex("tcp 127\\.0\\.0\\.1:8080 is open as 198\\.51\\.100\\.7:8080 through "
+                MatchesRegex("tcp 127\\.0\\.0\\.1:8080 is open as 1\\.2\\.3\\.4:8080 through "
                              "pcp, lease 7200 s \\([0-9.]+ m?s\\)"));
     EXPECT_THAT(router_.rules(), SizeIs(1));
     child.signal(signal);
@@ -172,19 +174,33 @@ TEST_F(program_with_router, maps_and_gives_back_on_each_signal) {
 
 TEST_F(program_with_router, prints_json_lines) {
   child_process child{map({"--json", "--lifetime", "600", "--external", "9090"})};
-  EXPECT_THAT(child.wait_for_line("mapped"),
-              MatchesRegex(R"(\{"event":"mapped","transport":"tcp","protocol":"pcp",)"
-                           R"("internal":"127\.0\.0\.1:8080","external":"198\.51\.100\.7:9090",)"
-                           R"("lifetime":600,"elapsed_ms":[0-9.]+,"protocols":\[)"
-                           R"(\{"protocol":"pcp","standing":"taken","answered_ms":[0-9.]+\},)"
-                           R"(\{"protocol":"nat-pmp",.*\},\{"protocol":"upnp",.*\}\]\})"));
+  EXPECT_THAT(
+      child.wait_for_line("mapped"),
+      MatchesRegex(R"(\{"event":"mapped","transport":"tcp","protocol":"pcp",)"
+                   R"("internal":"127\.0\.0\.1:8080","external":"1\.2\.3\.4:9090",)"
+                   R"("external_class":"public","lifetime":600,"elapsed_ms":[0-9.]+,"protocols":\[)"
+                   R"(\{"protocol":"pcp","standing":"taken","answered_ms":[0-9.]+\},)"
+                   R"(\{"protocol":"nat-pmp",.*\},\{"protocol":"upnp",.*\}\]\})"));
   child.signal(SIGINT);
-  EXPECT_THAT(child.wait_for_line("removed"),
-              MatchesRegex(R"(\{"event":"removed","transport":"tcp","protocol":"pcp",)"
-                           R"("internal":"127\.0\.0\.1:8080","external":"198\.51\.100\.7:9090",)"
-                           R"("lifetime":600,"elapsed_ms":[0-9.]+,"how":"deleted"\})"));
+  EXPECT_THAT(
+      child.wait_for_line("removed"),
+      MatchesRegex(
+          R"(\{"event":"removed","transport":"tcp","protocol":"pcp",)"
+          R"("internal":"127\.0\.0\.1:8080","external":"1\.2\.3\.4:9090",)"
+          R"("external_class":"public","lifetime":600,"elapsed_ms":[0-9.]+,"how":"deleted"\})"));
   EXPECT_EQ(child.wait(), 0);
   EXPECT_THAT(child.errors(), IsEmpty());
+}
+
+TEST_F(program_with_router, warns_of_a_second_nat) {
+  router_.change([](sim::gateway& router, time_point now) {
+    router.set_public_address(now, ip_address{ip_address::v4_bytes{10, 0, 0, 7}});
+  });
+  child_process child{map({"--once"})};
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(child.output(), HasSubstr(" is open as 10.0.0.7:8080 through pcp"));
+  EXPECT_THAT(child.errors(), AllOf(is_one_line(), HasSubstr("double NAT: "),
+                                    HasSubstr("forward tcp port 8080 to 10.0.0.7")));
 }
 
 TEST_F(program_with_router, once_leaves_the_mapping_and_ends) {
@@ -202,11 +218,11 @@ TEST_F(program_with_router, tells_of_another_external_address) {
   child_process child{map({"--lifetime", "2"})};
   ASSERT_THAT(child.wait_for_line("is open"), Not(IsEmpty()));
   router_.change([](sim::gateway& router, time_point now) {
-    router.set_public_address(now, ip_address{ip_address::v4_bytes{198, 51, 100, 23}});
+    router.set_public_address(now, ip_address{ip_address::v4_bytes{1, 2, 3, 5}});
   });
   EXPECT_THAT(child.wait_for_line("now open"),
-              Eq("tcp 127.0.0.1:8080 is now open as 198.51.100.23:8080 through pcp, lease 2 s "
-                 "(before: 198.51.100.7:8080)"));
+              Eq("tcp 127.0.0.1:8080 is now open as 1.2.3.5:8080 through pcp, lease 2 s "
+                 "(before: 1.2.3.4:8080)"));
   child.signal(SIGINT);
   EXPECT_EQ(child.wait(), 0);
 }
@@ -250,7 +266,7 @@ TEST_F(program_with_router, a_reader_who_goes_away_ends_it_and_the_mapping) {
   ASSERT_THAT(child.wait_for_line("is open"), Not(IsEmpty()));
   child.close_output();
   router_.change([](sim::gateway& router, time_point now) {
-    router.set_public_address(now, ip_address{ip_address::v4_bytes{198, 51, 100, 23}});
+    router.set_public_address(now, ip_address{ip_address::v4_bytes{1, 2, 3, 5}});
   });
   EXPECT_EQ(child.wait(), 1);
   EXPECT_THAT(child.errors(),
@@ -311,7 +327,7 @@ TEST(program, maps_through_upnp_and_gives_back) {
   test_router router{upnp_only()};
   child_process child{tool({"map", "8080", "--gateway", router.address()})};
   EXPECT_THAT(child.wait_for_line("tcp"),
-              MatchesRegex("tcp 127\\.0\\.0\\.1:8080 is open as 198\\.51\\.100\\.7:8080 through "
+              MatchesRegex("tcp 127\\.0\\.0\\.1:8080 is open as 1\\.2\\.3\\.4:8080 through "
                            "upnp, lease 7200 s \\([0-9.]+ m?s\\)"));
   EXPECT_THAT(router.rules(), SizeIs(1));
   child.signal(SIGINT);

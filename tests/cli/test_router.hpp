@@ -20,7 +20,7 @@ ip_address fresh_loopback_address();
 class test_router {
  public:
   explicit test_router(const sim::profile& how = {})
-      : router_(how, {.public_address = ip_address{ip_address::v4_bytes{198, 51, 100, 7}}}) {}
+      : router_(how, {.public_address = ip_address{ip_address::v4_bytes{1, 2, 3, 4}}}) {}
 
   std::string address() const { return to_string(router_.address()); }
   std::vector<sim::nat_rule> rules() { return router_.rules(); }

@@ -56,8 +56,8 @@ TEST_F(tool_test, terminate_removes_the_mapping_as_well) {
   const std::string line = tool.read_line(5s).value_or("");
   for (const std::string part :
        {R"("event":"mapped")", R"("transport":"udp")", R"("protocol":"pcp")",
-        R"("internal":"192.168.77.10:8080")", R"("external":"1.2.3.4:9090")", R"("lifetime":7200)",
-        R"("elapsed_ms":)"}) {
+        R"("internal":"192.168.77.10:8080")", R"("external":"1.2.3.4:9090")",
+        R"("external_class":"public")", R"("lifetime":7200)", R"("elapsed_ms":)"}) {
     EXPECT_TRUE(contains(line, part)) << part << " in " << line;
   }
   tool.send_signal(SIGTERM);
