@@ -1,104 +1,18 @@
 #include "net/netlink_parser.hpp"
 
-#include <libmnl/libmnl.h>
-#include <linux/if_addr.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <optional>
-#include <string_view>
 #include <utility>
+
+#include "net/netlink_message.hpp"
 
 namespace damson::net {
 
 namespace {
 
 constexpr std::size_t most_links = 4'096;
-
-/// The attributes of one message by type. The kernel sends each type once; of a repeated one the
-/// last counts, as everywhere in netlink.
-class attribute_table {
- public:
-  /// `bytes` begins at the first attribute. What is not a whole attribute ends the walk.
-  explicit attribute_table(std::span<const std::byte> bytes) {
-    const void* begin = bytes.data();
-    const auto* attribute = static_cast<const nlattr*>(begin);
-    auto left = static_cast<int>(bytes.size());
-    while (mnl_attr_ok(attribute, left)) {
-      const std::size_t type = mnl_attr_get_type(attribute);
-      if (type < found_.size()) found_[type] = attribute;
-      left -= MNL_ALIGN(mnl_attr_get_len(attribute));
-      attribute = mnl_attr_next(attribute);
-    }
-  }
-
-  bool has(std::size_t type) const { return found_.at(type) != nullptr; }
-
-  std::optional<std::span<const std::byte>> payload(std::size_t type) const {
-    const nlattr* attribute = found_.at(type);
-    if (attribute == nullptr) return std::nullopt;
-    return std::span{static_cast<const std::byte*>(mnl_attr_get_payload(attribute)),
-                     mnl_attr_get_payload_len(attribute)};
-  }
-
-  std::optional<std::uint32_t> number(std::size_t type) const {
-    const auto bytes = payload(type);
-    if (!bytes || bytes->size() != sizeof(std::uint32_t)) return std::nullopt;
-    std::uint32_t value = 0;
-    std::memcpy(&value, bytes->data(), sizeof value);
-    return value;
-  }
-
-  std::string text(std::size_t type) const {
-    const auto bytes = payload(type);
-    if (!bytes) return {};
-    const void* begin = bytes->data();
-    const std::string_view whole{static_cast<const char*>(begin), bytes->size()};
-    return std::string{whole.substr(0, std::min(whole.find('\0'), whole.size()))};
-  }
-
-  /// An address of the family; link-local IPv6 gets the interface as its scope.
-  std::optional<ip_address> address(std::size_t type, int family,
-                                    std::uint32_t interface_index) const {
-    const auto bytes = payload(type);
-    if (!bytes) return std::nullopt;
-    if (family == AF_INET) {
-      ip_address::v4_bytes raw{};
-      if (bytes->size() != raw.size()) return std::nullopt;
-      std::memcpy(raw.data(), bytes->data(), raw.size());
-      return ip_address{raw};
-    }
-    ip_address::v6_bytes raw{};
-    if (bytes->size() != raw.size()) return std::nullopt;
-    std::memcpy(raw.data(), bytes->data(), raw.size());
-    const ip_address plain{raw};
-    return plain.is_link_local() ? ip_address{raw, interface_index} : plain;
-  }
-
- private:
-  std::array<const nlattr*, 64> found_{};
-};
-
-std::span<const std::byte> bytes_after(const nlmsghdr* message, std::size_t header_bytes) {
-  const auto* payload = static_cast<const std::byte*>(mnl_nlmsg_get_payload(message));
-  const std::span whole{payload, mnl_nlmsg_get_payload_len(message)};
-  return whole.subspan(std::min(MNL_ALIGN(header_bytes), whole.size()));
-}
-
-/// The fixed part of a message; empty when the message is too short for it.
-template <class Header>
-std::optional<Header> header_of(const nlmsghdr* message) {
-  if (mnl_nlmsg_get_payload_len(message) < sizeof(Header)) return std::nullopt;
-  Header header{};
-  std::memcpy(&header, mnl_nlmsg_get_payload(message), sizeof header);
-  return header;
-}
-
-bool is_ip(int family) { return family == AF_INET || family == AF_INET6; }
 
 /// The next hop, or the unspecified address for one that nothing can be sent to.
 ip_address gateway_or_none(const std::optional<ip_address>& gateway, int family) {
@@ -124,12 +38,7 @@ std::error_code error_at_end(const nlmsghdr* message) {
 
 std::expected<dump_progress, std::error_code> netlink_parser::add(
     std::span<const std::byte> datagram, std::uint32_t sequence) {
-  const void* begin = datagram.data();
-  const auto* message = static_cast<const nlmsghdr*>(begin);
-  auto left = static_cast<int>(datagram.size());
-  for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-    // mnl_nlmsg_ok takes lengths from 2 GiB on for negative ones, and those for good.
-    if (message->nlmsg_len > static_cast<unsigned>(left)) break;
+  while (const nlmsghdr* message = take_message(datagram)) {
     if (message->nlmsg_seq != sequence) continue;
     if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted_ = true;
     switch (message->nlmsg_type) {
@@ -155,7 +64,7 @@ std::expected<dump_progress, std::error_code> netlink_parser::add(
         break;
     }
   }
-  if (left > 0) return std::unexpected{make_error_code(std::errc::bad_message)};
+  if (!datagram.empty()) return std::unexpected{make_error_code(std::errc::bad_message)};
   return dump_progress::more;
 }
 
@@ -163,11 +72,8 @@ void netlink_parser::add_link(const nlmsghdr* message) {
   const auto header = header_of<ifinfomsg>(message);
   if (!header || header->ifi_index <= 0 || links_.size() >= most_links) return;
   const attribute_table attributes{bytes_after(message, sizeof(ifinfomsg))};
-  // An interface without carrier, or whose peer is gone, keeps IFF_UP and loses IFF_RUNNING.
-  // Drivers that cannot tell have it set.
-  constexpr unsigned usable = IFF_UP | IFF_RUNNING;
   links_[static_cast<std::uint32_t>(header->ifi_index)] = {attributes.text(IFLA_IFNAME),
-                                                           (header->ifi_flags & usable) == usable};
+                                                           is_running(*header)};
 }
 
 void netlink_parser::add_address(const nlmsghdr* message) {
@@ -178,11 +84,8 @@ void netlink_parser::add_address(const nlmsghdr* message) {
   const unsigned longest_prefix = family == AF_INET ? 32 : 128;
   if (header->ifa_prefixlen > longest_prefix) return;
   const attribute_table attributes{bytes_after(message, sizeof(ifaddrmsg))};
-  const std::uint32_t flags = attributes.number(IFA_FLAGS).value_or(header->ifa_flags);
-  // Not yet, or never, found to be unique on the link; optimistic ones are in use meanwhile (RFC
-  // 4429).
-  const bool tentative = (flags & IFA_F_TENTATIVE) != 0 && (flags & IFA_F_OPTIMISTIC) == 0;
-  if (tentative || (flags & IFA_F_DADFAILED) != 0) return;
+  const std::uint32_t flags = flags_of(*header, attributes);
+  if (!is_usable(flags)) return;
 
   // On point-to-point links IFA_ADDRESS is the other end.
   const auto which = attributes.has(IFA_LOCAL) ? IFA_LOCAL : IFA_ADDRESS;
@@ -199,11 +102,9 @@ void netlink_parser::add_address(const nlmsghdr* message) {
 
 void netlink_parser::add_route(const nlmsghdr* message) {
   const auto header = header_of<rtmsg>(message);
-  if (!header || !is_ip(header->rtm_family)) return;
-  // Default routes are those for all destinations, whatever the source and the type of service
-  // . Blackholes and the like are of other types than unicast; cached routes are copies.
-  if (header->rtm_dst_len != 0 || header->rtm_src_len != 0 || header->rtm_tos != 0) return;
-  if (header->rtm_type != RTN_UNICAST || (header->rtm_flags & RTM_F_CLONED) != 0) return;
+  if (!header || !is_default(*header)) return;
+  // Blackholes and the like are of other types.
+  if (header->rtm_type != RTN_UNICAST) return;
   // Table numbers that do not fit into the byte read as "compat".
   if (header->rtm_table != RT_TABLE_MAIN && header->rtm_table != RT_TABLE_COMPAT) return;
 
