@@ -1,7 +1,5 @@
 #include "driver/engine_pump.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <string>
 #include <utility>
 #include <variant>
@@ -15,10 +13,6 @@ namespace damson::driver {
 namespace asio = boost::asio;
 
 namespace {
-
-/// Far beyond any deadline of the engine while it has something to do, and no overflow of any
-/// clock.
-constexpr std::chrono::hours longest_wait{24};
 
 std::string to_string(const open_channel& order) {
   if (const auto* connected = std::get_if<connected_channel>(&order.what))
@@ -127,9 +121,6 @@ void engine_pump::break_off_exchanges() {
   exchanges_.clear();
 }
 
-/// The timer runs on CLOCK_MONOTONIC, which like CLOCK_BOOTTIME advances by a second each second
-/// while the host is awake: it is armed for the difference, and for the rest of it where it fires
-/// too early.
 void engine_pump::arm_timer() {
   const auto deadline = work_ ? engine_.deadline() : std::nullopt;
   if (deadline == armed_for_) return;
@@ -138,9 +129,7 @@ void engine_pump::arm_timer() {
     timer_.cancel();
     return;
   }
-  const auto wait = std::clamp<std::chrono::nanoseconds>(
-      *deadline - boot_time_now(), std::chrono::nanoseconds::zero(), longest_wait);
-  timer_.expires_after(wait);
+  timer_.expires_at(*deadline);
   timer_.async_wait([this, keep = observer_.lock()](const boost::system::error_code& error) {
     if (error) return;
     armed_for_.reset();

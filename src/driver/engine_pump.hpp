@@ -10,12 +10,12 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <damson/engine.hpp>
 #include <damson/options.hpp>
 
 #include "base/log.hpp"
+#include "driver/boot_timer.hpp"
 #include "driver/http_exchange.hpp"
 #include "driver/udp_channel.hpp"
 
@@ -42,7 +42,8 @@ class engine_observer {
 /// ends them, and the engine is told so (`http_error::broken`) before its next input.
 class engine_pump final : private channel_listener, private http_listener {
  public:
-  /// `strand` serialises all handlers and all calls.
+  /// `strand` serialises all handlers and all calls. Throws std::system_error when the system has
+  /// no timer to give.
   engine_pump(boost::asio::any_io_executor strand, const options& opts,
               std::span<const std::uint64_t, 4> seed);
   engine_pump(const engine_pump&) = delete;
@@ -99,7 +100,7 @@ class engine_pump final : private channel_listener, private http_listener {
   std::unordered_map<http_id, std::shared_ptr<http_exchange>> exchanges_;
   network_facts facts_;  ///< as last read
   std::deque<input> waiting_;
-  boost::asio::steady_timer timer_;
+  boot_timer timer_;
   std::optional<time_point> armed_for_;
   std::optional<boost::asio::executor_work_guard<boost::asio::any_io_executor>> work_;
   bool draining_ = false;
