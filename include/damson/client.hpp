@@ -54,10 +54,10 @@ class client {
  public:
   /// A client with a thread of its own, for programs without an event loop. Handlers run on that
   /// thread by default; an exception that leaves one ends the program. Throws std::system_error
-  /// when the system has no thread or no randomness to give.
+  /// when the system has no thread, no randomness or no timer to give.
   explicit client(const options& opts = {});
 
-  /// Throws std::system_error when the system has no randomness to give, else only std::bad_alloc.
+  /// Throws std::system_error for want of randomness or a timer, else only std::bad_alloc.
   explicit client(const boost::asio::any_io_executor& executor, const options& opts = {});
 
   /// The same, on the executor of an execution context (an io_context, a thread_pool).
@@ -173,8 +173,8 @@ class client {
         token, state_, protocols);
   }
 
-  /// The program knows that the network is another one: routes and addresses are looked at now
-  /// instead of at the next recheck.
+  /// Routes and addresses are looked at now. Seldom needed: while it has work the client hears of
+  /// changes from the system, and where a sandbox forbids that it looks at each recheck.
   void network_changed();
 
   /// Releases all mappings and closes the client for good.

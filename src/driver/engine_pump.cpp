@@ -44,6 +44,7 @@ engine_pump::engine_pump(asio::any_io_executor strand, const options& opts,
       timer_(strand_) {}
 
 engine_pump::~engine_pump() {
+  if (watch_) watch_->close();
   for (const auto& [id, channel] : channels_) channel->close();
   for (const auto& [id, exchange] : exchanges_) exchange->cancel();
 }
@@ -106,10 +107,13 @@ void engine_pump::rest_or_work() {
   if (works && !work_) {
     work_.emplace(strand_);
     for (const auto& [id, channel] : channels_) channel->start(as_listener<channel_listener>());
+    // Where the engine did not want to look, nothing was heard since the pump came to rest.
+    if (watch_network()) on_network_notice();
   } else if (!works && work_) {
     work_.reset();
     for (const auto& [id, channel] : channels_) channel->pause();
   }
+  if (!works) stop_watching();
   arm_timer();
 }
 
@@ -161,13 +165,47 @@ void engine_pump::act(look_at_network /*order*/) { look(); }
 
 void engine_pump::look() {
   if (closed_) return;
+  read_network();
+  put(network_changed{facts_});
+}
+
+void engine_pump::on_network_notice() {
+  const auto before = facts_;
+  read_network();
+  if (facts_ != before) put(network_changed{facts_});
+}
+
+/// Listens for changes from before the reading on, so that none falls between.
+void engine_pump::read_network() {
+  watch_network();
   std::error_code error;
   auto facts = read_network_facts(error);
   if (!error)
     facts_ = std::move(facts);
   else  // what was true before is more likely than a host without a network
     log_.log(log_level::warning, "cannot read routes and addresses: ", error.message());
-  put(network_changed{facts_});
+}
+
+/// Whether that is new.
+bool engine_pump::watch_network() {
+  if (watch_ && watch_->is_open()) return false;
+  const auto opened = network_watch::open(strand_);
+  if (!opened) {
+    if (!std::exchange(told_of_no_watch_, true)) {
+      log_.log(log_level::debug,
+               "changes of the network are seen at rechecks only: ", opened.error().message());
+    }
+    return false;
+  }
+  watch_ = *opened;
+  watch_->start(as_listener<network_listener>());
+  return true;
+}
+
+void engine_pump::stop_watching() {
+  if (!watch_) return;
+  watch_->close();
+  watch_.reset();
 }
 
 void engine_pump::act(const open_channel& order) {

@@ -17,6 +17,7 @@
 #include "base/log.hpp"
 #include "driver/boot_timer.hpp"
 #include "driver/http_exchange.hpp"
+#include "driver/network_watch.hpp"
 #include "driver/udp_channel.hpp"
 
 namespace damson::driver {
@@ -37,10 +38,13 @@ class engine_observer {
 /// acts on what it says.
 ///
 /// Everything happens on one strand. While the engine is busy, the pump holds work on the executor,
-/// receives and keeps a timer; else it rests, so that an idle client does not keep an io_context
-/// running. What reaches a resting channel waits in its socket. HTTP exchanges cannot wait: resting
-/// ends them, and the engine is told so (`http_error::broken`) before its next input.
-class engine_pump final : private channel_listener, private http_listener {
+/// receives, keeps a timer and watches the network; else it rests, so that an idle client does not
+/// keep an io_context running. What reaches a resting channel waits in its socket. HTTP exchanges
+/// cannot wait: resting ends them, and the engine is told so (`http_error::broken`) before its next
+/// input.
+class engine_pump final : private channel_listener,
+                          private http_listener,
+                          private network_listener {
  public:
   /// `strand` serialises all handlers and all calls. Throws std::system_error when the system has
   /// no timer to give.
@@ -74,6 +78,7 @@ class engine_pump final : private channel_listener, private http_listener {
   void on_channel_error(channel_id channel, channel_error error) override;
   void on_http_response(const http_response& answer) override;
   void on_http_failed(const http_failed& failure) override;
+  void on_network_notice() override;
 
   void act(look_at_network);
   void act(const open_channel& order);
@@ -88,6 +93,9 @@ class engine_pump final : private channel_listener, private http_listener {
   void drain();
   void rest_or_work();
   void break_off_exchanges();
+  void read_network();
+  bool watch_network();
+  void stop_watching();
   void arm_timer();
   template <class Listener>
   std::weak_ptr<Listener> as_listener();
@@ -99,6 +107,8 @@ class engine_pump final : private channel_listener, private http_listener {
   std::unordered_map<channel_id, std::shared_ptr<udp_channel>> channels_;
   std::unordered_map<http_id, std::shared_ptr<http_exchange>> exchanges_;
   network_facts facts_;  ///< as last read
+  std::shared_ptr<network_watch> watch_;
+  bool told_of_no_watch_ = false;
   std::deque<input> waiting_;
   boot_timer timer_;
   std::optional<time_point> armed_for_;
