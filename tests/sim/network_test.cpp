@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "scenario.hpp"
+#include "upnp_scenario.hpp"
 
 namespace damson::sim {
 namespace {
@@ -94,6 +94,33 @@ TEST_F(network, that_goes_away_and_comes_back_brings_the_mapping_back) {
   EXPECT_TRUE(w.events().back().event.regained);
   EXPECT_LE(w.events().back().at - back, 6s);
   EXPECT_TRUE(router_holds(w, 8080));
+}
+
+/// Whoever is behind the link by the time that it is back knows nothing of the mapping, and until
+/// then nobody hears.
+TEST_F(network, that_goes_is_left_without_a_word) {
+  for (const scene& what : {scene{}, with(nat_pmp_only_router()), upnp_only()}) {
+    for (const bool is_mapped : {true, false}) {
+      world& w = begin(what);
+      const mapping_id id = w.create(request());
+      const auto is_so = [&] {
+        return is_mapped ? w.count_events(event_kind::mapped) == 1 : w.sent_count() > 0;
+      };
+      ASSERT_TRUE(w.run_until(is_so, 5s));
+      const std::size_t packets = w.sent_count();
+      const std::size_t exchanges = w.requests().size();
+      w.set_network({});
+      w.run_for(0s);
+      ASSERT_NE(w.last_event(id), nullptr);
+      EXPECT_EQ(w.last_event(id)->event.kind, is_mapped ? event_kind::lost : event_kind::failed);
+      w.run_for(3h);
+      w.release(id);
+      w.run_for(1min);
+      EXPECT_EQ(w.sent_count(), packets);
+      EXPECT_EQ(w.requests().size(), exchanges);
+      EXPECT_EQ(w.last_event(id)->event.kind, event_kind::removed);
+    }
+  }
 }
 
 TEST_F(network, that_appears_ends_the_wait_at_once) {
