@@ -98,19 +98,23 @@ void wait_until_running(const net_namespace& where, std::string_view device) {
 
 }  // namespace
 
+network::addresses network::addresses_for(const network_options& options) {
+  if (options.lan == lan_kind::public_address)
+    return {.lan = "1.2.3.10", .gateway = "1.2.3.1", .external = "1.2.4.1", .wan = "1.2.4.5"};
+  if (options.second) {
+    return {
+        .lan = "192.168.78.10", .gateway = "192.168.78.1", .external = "1.2.5.4", .wan = "1.2.5.5"};
+  }
+  return {
+      .lan = "192.168.77.10", .gateway = "192.168.77.1", .external = "1.2.3.4", .wan = "1.2.3.5"};
+}
+
 network::network(network_options options)
-    : addresses_(options.lan == lan_kind::public_address ? addresses{.lan = "1.2.3.10",
-                                                                     .gateway = "1.2.3.1",
-                                                                     .external = "1.2.4.1",
-                                                                     .wan = "1.2.4.5"}
-                                                         : addresses{.lan = "192.168.77.10",
-                                                                     .gateway = "192.168.77.1",
-                                                                     .external = "1.2.3.4",
-                                                                     .wan = "1.2.3.5"}),
-      ipv6_(options.ipv6 && std::filesystem::exists("/proc/sys/net/ipv6")) {
+    : addresses_(addresses_for(options)),
+      ipv6_(options.ipv6 && !options.second && std::filesystem::exists("/proc/sys/net/ipv6")) {
   for (const net_namespace* host : {&lan_, &router_, &wan_})
     if (ipv6_) host->set("net/ipv6/conf/default/accept_dad", "0");
-  join_lan(options.neighbours);
+  join_lan(options);
   join(router_, "wan0", wan_, "eth0");
   configure_router(options.lan);
   configure_lan(options.lan);
@@ -121,29 +125,41 @@ network::network(network_options options)
   wait_until_running(wan_, "eth0");
 }
 
-void network::join_lan(std::size_t neighbours) {
-  if (neighbours == 0) {
+void network::join_lan(const network_options& options) {
+  if (options.neighbours == 0 && !options.second) {
     join(router_, "lan0", lan_, "eth0");
     return;
   }
   switch_.emplace("the LAN's switch");
   run_ip(*switch_, "link add switch0 type bridge mcast_snooping 0\nlink set switch0 up\n");
-  const auto plug_in = [this](const net_namespace& host, std::string_view device,
-                              const std::string& port) {
-    join(host, device, *switch_, port);
-    run_ip(*switch_, "link set " + port + " master switch0 up\n");
-  };
-  plug_in(router_, "lan0", "router");
-  plug_in(lan_, "eth0", "lan");
-  for (std::size_t i = 0; i < neighbours; ++i) {
+  lay_cable(router_, "lan0", "router");
+  lay_cable(lan_, "eth0", "lan");
+  for (std::size_t i = 0; i < options.neighbours; ++i) {
     const net_namespace& host = neighbours_.emplace_back("neighbour " + std::to_string(i));
-    plug_in(host, "eth0", "neighbour" + std::to_string(i));
+    lay_cable(host, "eth0", "neighbour" + std::to_string(i));
     run_ip(host, "link set lo up\nlink set eth0 up\n" +
                      add_address(neighbour_address(i), "/24", "eth0") + "route add default via " +
                      std::string(addresses_.gateway) + "\n");
     wait_until_running(host, "eth0");
   }
 }
+
+void network::lay_cable(const net_namespace& host, std::string_view device,
+                        const std::string& port) const {
+  join(host, device, *switch_, port);
+  run_ip(*switch_, "link set " + port + " master switch0 up\n");
+}
+
+void network::plug_in(const net_namespace& host, std::string_view device,
+                      std::string_view address) const {
+  lay_cable(host, device, "guest");
+  run_ip(host, "link set " + std::string(device) + " up\n" + add_address(address, "/24", device));
+  wait_until_running(host, device);
+}
+
+void network::unplug() const { run_ip(router_, "link set lan0 down\n"); }
+
+void network::plug() const { run_ip(router_, "link set lan0 up\n"); }
 
 std::string network::neighbour_address(std::size_t which) {
   return "192.168.77." + std::to_string(20 + which);

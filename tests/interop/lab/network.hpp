@@ -27,6 +27,9 @@ struct network_options {
   /// Further hosts of the LAN: then it is a switch that connects the router and all hosts. They
   /// have IPv4 addresses only. Not for public_address.
   std::size_t neighbours = 0;
+  /// A network beside another one, whose LAN host is to be plugged into this LAN, a switch: its
+  /// addresses are others. behind_nat only, without IPv6 and neighbours.
+  bool second = false;
 };
 
 /// Three hosts: LAN host – router – WAN host, each in its own network namespace, with real packets
@@ -36,6 +39,7 @@ struct network_options {
 ///     public_address            1.2.3.10   ── .1 router 1.2.4.1 ── 1.2.4.5
 ///     IPv6 in all            2001:db8:77::10 ── ::1 router 2001:db8:99::1 ── 2001:db8:99::5
 ///     neighbours             192.168.77.20, .21, … on the LAN host's link
+///     second                 192.168.78.10 ── .1 router 1.2.5.4 ── 1.2.5.5
 ///
 /// The router forwards outward and, without the rules of a daemon, not inward; it refuses what is
 /// sent to itself and has no taker (UDP by ICMP), until drop_5351(). It has no daemon of its own:
@@ -56,6 +60,15 @@ class network {
   std::string_view external_address() const { return addresses_.external; }
   std::string_view wan_address() const { return addresses_.wan; }
   static std::string neighbour_address(std::size_t which = 0);
+
+  /// Plugs a host of another network into the LAN of this second one, and gives it this address
+  /// there.
+  void plug_in(const net_namespace& host, std::string_view device, std::string_view address) const;
+
+  /// Pulls the LAN host's cable, or plugs it in again: its interface has no carrier meanwhile. Not
+  /// for a LAN that is a switch.
+  void unplug() const;
+  void plug() const;
 
   /// Whether the lab has IPv6; then these are its addresses.
   bool ipv6() const { return ipv6_; }
@@ -103,10 +116,12 @@ class network {
     std::string_view wan;
   };
 
+  static addresses addresses_for(const network_options& options);
   void configure_router(lan_kind kind) const;
   void configure_lan(lan_kind kind) const;
   void configure_wan(lan_kind kind) const;
-  void join_lan(std::size_t neighbours);
+  void join_lan(const network_options& options);
+  void lay_cable(const net_namespace& host, std::string_view device, const std::string& port) const;
 
   addresses addresses_;
   bool ipv6_;
