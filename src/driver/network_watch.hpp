@@ -23,8 +23,8 @@ class network_listener {
   ~network_listener() = default;
 };
 
-/// Listens to the kernel's notices of changes, and says when it is time to look. All calls come
-/// from the executor, a strand.
+/// Listens to the kernel's notices of changes, and says when it is time to look. All calls
+/// come from the executor, a strand.
 ///
 /// A change comes as several notices (an address goes, another one comes, then a route), and a
 /// laptop that changes its network gets dozens. So the first is followed by a wait for the others,
