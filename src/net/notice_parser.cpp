@@ -43,6 +43,7 @@ bool notice_parser::matters(const nlmsghdr* message) {
     case RTM_DELLINK:
       return is_news_of_link(message);
     case NLMSG_OVERRUN:
+      forget();
       return true;
     default:
       return false;

@@ -21,6 +21,9 @@ class notice_parser {
   /// kernel says that notices were lost. The bytes must be aligned like an nlmsghdr.
   bool may_matter(std::span<const std::byte> datagram);
 
+  /// Notices were lost, so that what the last ones said may be true no more.
+  void forget() noexcept { runs_.clear(); }
+
  private:
   bool matters(const nlmsghdr* message);
   bool is_news_of_link(const nlmsghdr* message);

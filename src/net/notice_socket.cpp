@@ -51,6 +51,7 @@ heard read_notices(int socket, notice_parser& parser) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;
       // The queue was full, and notices are lost.
       if (errno != ENOBUFS) return heard::broken;
+      parser.forget();
       news = true;
       continue;
     }

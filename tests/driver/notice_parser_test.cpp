@@ -142,6 +142,17 @@ TEST(notice_parser, hears_of_links_when_they_go_up_or_down) {
   EXPECT_TRUE(hears(link(new_link, 3, up))) << "it is another one now";
 }
 
+TEST(notice_parser, does_not_know_of_links_any_more_after_notices_were_lost) {
+  notice_parser parser;
+  const auto running = link(new_link, 3, up_and_running);
+  EXPECT_TRUE(parser.may_matter(running.get()));
+  EXPECT_FALSE(parser.may_matter(running.get()));
+  parser.forget();
+  EXPECT_TRUE(parser.may_matter(running.get())) << "it may have been down meanwhile";
+  EXPECT_TRUE(parser.may_matter(notice(overrun, netlink_bytes{}.u32(0)).get()));
+  EXPECT_TRUE(parser.may_matter(running.get()));
+}
+
 TEST(notice_parser, hears_the_one_among_many) {
   const auto dull = route(new_route, inet, 24);
   const auto news = route(new_route, inet, 0);
