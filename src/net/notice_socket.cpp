@@ -34,7 +34,7 @@ std::expected<int, std::error_code> open_notice_socket() {
 }
 
 heard read_notices(int socket, notice_parser& parser) {
-  alignas(nlmsghdr) std::array<std::byte, 16 * 1'024> buffer;
+  alignas(nlmsghdr) std::array<std::byte, std::size_t{16} * 1'024> buffer{};
   bool news = false;
   for (int count = 0; count < most_notices; ++count) {
     sockaddr_nl from{};

@@ -59,9 +59,8 @@ class network_watch_test : public testing::Test {
     watch_ = std::make_shared<network_watch>(io_.get_executor(), ends[1]);
     watch_->start(program_);
   }
-  network_watch_test(const network_watch_test&) = delete;
-  network_watch_test& operator=(const network_watch_test&) = delete;
-  ~network_watch_test() override { hang_up(); }
+
+  void TearDown() override { hang_up(); }
 
   void say(const netlink_bytes& what) const {
     static_cast<void>(::send(kernel_, what.get().data(), what.size(), MSG_NOSIGNAL));

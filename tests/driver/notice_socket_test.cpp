@@ -118,7 +118,7 @@ TEST(notice_socket, takes_lost_notices_for_news) {
 }
 
 TEST(notice_socket, is_not_inherited_and_does_not_block) {
-  open_socket socket;
+  const open_socket socket;
   EXPECT_NE(::fcntl(socket.get(), F_GETFD) & FD_CLOEXEC, 0);
   EXPECT_NE(::fcntl(socket.get(), F_GETFL) & O_NONBLOCK, 0);
 }
