@@ -57,6 +57,7 @@ class gateway {
 
   /// The router's addresses on the LAN in IPv6, its link-local one among them. With any, it hears
   /// PCP and UPnP there as well, and lets in what its pinholes let in.
+  bool has_lan_address(const ip_address& address) const { return state_.is_own(address); }
   void set_lan_v6(std::vector<ip_address> addresses) { state_.lan_v6 = std::move(addresses); }
 
   /// A packet of `size` bytes from outside, to the router's public address or, in IPv6, straight to

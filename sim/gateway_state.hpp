@@ -92,7 +92,9 @@ struct gateway_state {
   }
 
   bool is_own(const ip_address& address) const {
-    return address == lan || std::ranges::count(lan_v6, address) != 0;
+    // The scope of a link-local address is a matter of who uses it.
+    const auto is_it = [&](const ip_address& own) { return own.to_v6() == address.to_v6(); };
+    return is_it(lan) || std::ranges::any_of(lan_v6, is_it);
   }
 
   /// Whether a host has as much as its quota lets it have.

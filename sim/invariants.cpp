@@ -299,7 +299,8 @@ void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseco
   const bool is_faultless = world_.link().loss_percent == 0 && world_.link().burst_percent == 0 &&
                             world_.link().damage_percent == 0 && !world_.http_courier;
   const nanoseconds calm_since = std::max(disturbed_at_, in_reach_since_.value_or(for_ever));
-  if (!is_scheduled || !is_faultless || calm_since + 4 * world_.recheck_period() > asked_before) return;
+  if (!is_scheduled || !is_faultless || calm_since + 4 * world_.recheck_period() > asked_before)
+    return;
   recently_renewed_.emplace_back(at, of);
   const auto moment = std::min<nanoseconds>(lease / 8 / 1'000, 1s);
   while (recently_renewed_.front().first < at - moment) recently_renewed_.pop_front();

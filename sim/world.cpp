@@ -23,16 +23,24 @@ network_facts world::one_route(const ip_address& gateway, const ip_address& host
   return facts;
 }
 
+network_facts world::both_families() {
+  network_facts facts = one_route(router_address, host_address);
+  facts.routes.push_back({router_address_v6, 2, 100, std::nullopt});
+  facts.addresses.push_back({host_address_v6, 64, 2, "lan0", false, false});
+  return facts;
+}
+
 world::world(const scene& what)
     : link_(what.link),
       multicast_works_(what.multicast_works),
       dice_(seed_from(what.seed, 1)),
-      facts_(one_route(router_address, host_address)),
+      facts_(what.has_ipv6 ? both_families() : one_route(router_address, host_address)),
       recheck_period_(what.client.recheck_period),
       engine_(what.client, seed_from(what.seed, 2), what.tuning),
       keeps_records_(what.keeps_records) {
   routers_.push_back({std::make_unique<gateway>(what.router, router_address, what.public_address,
                                                 beginning - what.uptime)});
+  if (what.has_ipv6) router().set_lan_v6({router_address_v6});
   for (const auto& one : what.devices) add_router(one.how, one.lan, one.wan);
 }
 
@@ -313,7 +321,7 @@ ip_address world::own_address(const ip_address& wanted) const {
 
 std::size_t world::index_of(const ip_address& address) const {
   for (std::size_t i = 0; i < routers_.size(); ++i) {
-    if (routers_[i].model->lan_address() == address) return i;
+    if (routers_[i].model->has_lan_address(address)) return i;
   }
   return nobody;
 }

@@ -137,6 +137,7 @@ struct scene {
   link_settings link;
   std::vector<device_settings> devices;
   std::uint64_t seed = 1;
+  bool has_ipv6 = false;        ///< the host and the router have addresses, and a route, in both
   bool multicast_works = true;  ///< else the multicast channel cannot be opened (Q-12)
   /// Whether packets, exchanges and events can be looked at afterwards. A world that lasts for
   /// years is better watched as it goes.
@@ -176,6 +177,11 @@ class world {
 
   static constexpr ip_address router_address{ip_address::v4_bytes{192, 168, 1, 1}};
   static constexpr ip_address host_address{ip_address::v4_bytes{192, 168, 1, 100}};
+  /// fe80::1 on the host's interface, and 2001:db8:1::100.
+  static constexpr ip_address router_address_v6{
+      ip_address::v6_bytes{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 2};
+  static constexpr ip_address host_address_v6{
+      ip_address::v6_bytes{0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0}};
 
   gateway& router() noexcept {
     ++router_changes_;
@@ -210,6 +216,8 @@ class world {
   bool has_address(const ip_address& address) const;
   /// One default route and one address; what the world begins with for the standard addresses.
   static network_facts one_route(const ip_address& gateway, const ip_address& host);
+  /// The same for the standard addresses, in IPv4 and IPv6.
+  static network_facts both_families();
 
   link_settings& link() noexcept { return link_; }
   /// Asked for every packet before chance is: how long it travels, or empty when it is lost. Unset:

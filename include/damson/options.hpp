@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <damson/types.hpp>
@@ -32,6 +33,19 @@ struct map_request {
   /// decided. 0 leaves the choice to the router; the internal port is suggested then.
   std::uint16_t external_port = 0;
 
+  /// Which of the host's addresses to open: its IPv4 address, behind the router's NAT, or an IPv6
+  /// one, behind its firewall. NAT-PMP knows IPv4 only.
+  ip_family family = ip_family::v4;
+  /// The way out of the host: the interface of this name; empty: the one that the family's traffic
+  /// takes, which is the default route with the lowest metric.
+  std::string interface_name{};
+  /// The router to ask, of the family; unspecified: `options::gateway` where that is of the family,
+  /// else found through the routing table.
+  ip_address gateway{};
+  /// The host's own address to map to, of the family; unspecified: `options::local_address` where
+  /// that is of the family, else the one from which the router is reached. In IPv6 that is a stable
+  /// global address, not a temporary one (RFC 8981).
+  ip_address local_address{};
   /// The address wanted outside; unspecified leaves the choice to the router.
   ip_address external_address{};
 

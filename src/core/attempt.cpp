@@ -67,7 +67,8 @@ endpoint suggestion(const mapping& what) {
 void keeper::want(context& ctx, mapping& what) {
   cancel_attempt_timers(ctx, what.id);
   table_.move_to(what, phase::waiting);
-  if (!facts_at_ || ctx.now - *facts_at_ >= facts_are_fresh || looking_) return look(ctx);
+  const bool is_fresh = seen_.at && ctx.now - *seen_.at < facts_are_fresh;
+  if (!is_fresh || seen_.is_looking) return look(ctx);
   begin(ctx, what);
 }
 
@@ -83,8 +84,7 @@ void keeper::begin(context& ctx, mapping& what) {
     return;
   }
 
-  if (uplink_ && uplink_->is_public() && !ctx.opts.gateway &&
-      what.request.protocols == protocol_filter::any) {
+  if (uplink_ && uplink_->is_direct() && what.request.protocols == protocol_filter::any) {
     return hold_direct(ctx, what);
   }
   if (!uplink_ || !uplink_->gateway) {
@@ -109,7 +109,7 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
     gateway_->igd().forget_device(ctx);
   }
 
-  const protocol_filter filter = what.request.protocols;
+  const map_request& wanted = what.request;
   table_.move_to(what, phase::asking);
   what.attempt_began = ctx.now;
   what.pcp_open_before = what.pcp_open;
@@ -118,16 +118,16 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   what.head_start_over = what.any_port = what.address_missing = what.nonsense = false;
   what.info.internal.address = gateway_->local();
   gateway_->allow(
-      {.pcp = allows(filter, protocol::pcp), .nat_pmp = allows(filter, protocol::nat_pmp)});
+      {.pcp = allows(wanted, protocol::pcp), .nat_pmp = allows(wanted, protocol::nat_pmp)});
 
   ctx.timers.set({timer::attempt_end, what.id}, ctx.now + ctx.opts.discovery_timeout);
   // What PCP made is PCP's to make again: the others come in only when PCP has failed.
   if (!belongs_to(what, protocol::pcp, ctx.now)) {
     ctx.timers.set({timer::head_start, what.id}, ctx.now + head_start);
   }
-  if (allows(filter, protocol::pcp)) begin_in_pcp(ctx, what);
-  if (allows(filter, protocol::nat_pmp)) begin_in_nat_pmp(ctx, what);
-  if (allows(filter, protocol::upnp)) begin_in_upnp(ctx, what);
+  if (allows(wanted, protocol::pcp)) begin_in_pcp(ctx, what);
+  if (allows(wanted, protocol::nat_pmp)) begin_in_nat_pmp(ctx, what);
+  if (allows(wanted, protocol::upnp)) begin_in_upnp(ctx, what);
   note_answers(ctx, what);
   reconsider(ctx, what);
 }

@@ -30,7 +30,7 @@ enum class timer : std::uint8_t {
   hint,           ///< a hint that came too soon after the last check is due
   address_retry,  ///< the external address was not known: the next time to ask
   igd,            ///< the UPnP client has something to do
-  // of all mappings
+  // of a keeper
   recheck,       ///< the recheck period has passed
   restart_wait,  ///< the random wait after a restart ends
   verify,        ///< the next entry is to be read back
@@ -38,10 +38,10 @@ enum class timer : std::uint8_t {
   discovery_end,  ///< its upper bound
 };
 
-/// Names one gateway of one engine; never used again.
+/// Names one gateway, or keeper, of one engine; never used again.
 enum class gateway_id : std::uint32_t { none = 0 };
 
-/// A timer's name: which, and of which gateway or mapping, or both.
+/// A timer's name: which, and of which gateway (or keeper) or mapping, or both.
 struct timer_key {
   // NOLINTNEXTLINE(google-explicit-constructor): a timer of the engine's own is its name
   constexpr timer_key(timer which, mapping_id of = mapping_id::none,

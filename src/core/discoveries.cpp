@@ -46,7 +46,7 @@ void discoveries::begin_round(context& ctx) {
 
 void discoveries::on_network(context& ctx, const network_facts& facts) {
   if (!round_ || round_->router) return;
-  const auto way_out = choose_uplink(facts, ctx.opts);
+  const auto way_out = choose_uplink(facts, choice_of(ctx.opts));
   if (way_out) round_->found.local = way_out->local;
   if (!way_out || !way_out->gateway) return end_round(ctx);
   round_->found.gateway = *way_out->gateway;

@@ -62,6 +62,16 @@ bool allows(protocol_filter filter, protocol which) noexcept {
   return false;
 }
 
+bool allows(const map_request& wanted, protocol which) noexcept {
+  return (wanted.family == ip_family::v4 || which == protocol::pcp) &&
+         allows(wanted.protocols, which);
+}
+
+bool allows_any(const map_request& wanted) noexcept {
+  return allows(wanted, protocol::pcp) || allows(wanted, protocol::nat_pmp) ||
+         allows(wanted, protocol::upnp);
+}
+
 std::optional<protocol_filter> narrowed(protocol_filter a, protocol_filter b) noexcept {
   if (a == b || b == protocol_filter::any) return a;
   if (a == protocol_filter::any) return b;
@@ -74,13 +84,13 @@ std::optional<protocol_filter> narrowed(protocol_filter a, protocol_filter b) no
 }
 
 move next_move(const mapping& what, const availabilities& known) noexcept {
-  const protocol_filter filter = what.request.protocols;
-  const bool pcp_allowed = allows(filter, protocol::pcp);
+  const map_request& wanted = what.request;
+  const bool pcp_allowed = allows(wanted, protocol::pcp);
   const bool pcp_out = !pcp_allowed || what.pcp.failed;
   const bool nat_pmp_allowed =
-      allows(filter, protocol::nat_pmp) && (known.pcp != availability::present || !pcp_allowed);
+      allows(wanted, protocol::nat_pmp) && (known.pcp != availability::present || !pcp_allowed);
   const bool nat_pmp_out = !nat_pmp_allowed || what.nat_pmp.failed;
-  const bool upnp_out = !allows(filter, protocol::upnp) || what.upnp.failed;
+  const bool upnp_out = !allows(wanted, protocol::upnp) || what.upnp.failed;
 
   if (what.nat_pmp.under_way || what.upnp.under_way) return move::wait;
   const bool after_pcp = pcp_out || what.head_start_over;
@@ -97,7 +107,7 @@ move next_move(const mapping& what, const availabilities& known) noexcept {
 std::vector<protocol_report> account_of(const mapping& what, const gateway& router) {
   std::vector<protocol_report> account;
   const auto add = [&](protocol which, const asked& how) {
-    if (!allows(what.request.protocols, which)) return;
+    if (!allows(what.request, which)) return;
     protocol_report line{.protocol = which,
                          .standing = protocol_standing::not_asked,
                          .server = how.begun ? router.server(which) : endpoint{},
@@ -121,9 +131,9 @@ std::vector<protocol_report> account_of(const mapping& what, const gateway& rout
 }
 
 bool needs_address_question(const mapping& what, const gateway& router) noexcept {
-  const protocol_filter filter = what.request.protocols;
-  if (!allows(filter, protocol::nat_pmp) || router.nat_pmp() == availability::absent) return false;
-  if (allows(filter, protocol::pcp) && router.pcp() == availability::present) return false;
+  const map_request& wanted = what.request;
+  if (!allows(wanted, protocol::nat_pmp) || router.nat_pmp() == availability::absent) return false;
+  if (allows(wanted, protocol::pcp) && router.pcp() == availability::present) return false;
   return router.nat_pmp() == availability::unknown || !router.external_address();
 }
 
@@ -136,7 +146,7 @@ failure explain(const mapping& what, const endpoint& server,
   failure account;
   account.external = outside.value_or(ip_address::any_v4());
   const auto add = [&](protocol which, const asked& how) {
-    if (!allows(what.request.protocols, which)) return;
+    if (!allows(what.request, which)) return;
     if (how.failed) {
       account.protocols.push_back(*how.failed);
       return;

@@ -19,6 +19,9 @@ inline constexpr std::chrono::milliseconds head_start{250};
 
 /// Whether a request may be served by this protocol.
 bool allows(protocol_filter filter, protocol which) noexcept;
+/// The same, and the protocol knows the request's family.
+bool allows(const map_request& wanted, protocol which) noexcept;
+bool allows_any(const map_request& wanted) noexcept;
 
 /// What both allow; empty when that is nothing.
 std::optional<protocol_filter> narrowed(protocol_filter a, protocol_filter b) noexcept;

@@ -6,7 +6,7 @@
 #include "base/check.hpp"
 #include "core/context.hpp"
 #include "core/discoveries.hpp"
-#include "core/keeper.hpp"
+#include "core/keepers.hpp"
 #include "core/requests.hpp"
 
 namespace damson {
@@ -35,11 +35,12 @@ class engine::impl {
     core::context ctx{opts_, tuning_,        random_,         timers_,        outputs_, counters_,
                       log_,  channels_used_, exchanges_used_, gateways_used_, now_};
     std::visit([&](const auto& each) { on(ctx, each); }, what);
-    keeper_.drain_gateway(ctx);
+    keepers_.drain_gateways(ctx);
     requests_.pass_on(ctx);
     while (const auto due = timers_.take_due(now_)) on_timer(ctx, *due);
+    keepers_.tidy_up();
     if (closing_ && requests_.size() == 0) {
-      keeper_.stop_tidying(ctx);
+      keepers_.stop_tidying(ctx);
       closed_ = true;
       outputs_.emplace_back(engine_closed{});
     }
@@ -60,7 +61,7 @@ class engine::impl {
   const engine_counters& counters() const noexcept { return counters_; }
   std::size_t mapping_count() const noexcept { return requests_.size(); }
   bool is_busy() const noexcept {
-    return requests_.size() != 0 || keeper_.is_tidying() || !discoveries_.empty() ||
+    return requests_.size() != 0 || keepers_.is_tidying() || !discoveries_.empty() ||
            (closing_ && !closed_);
   }
 
@@ -68,29 +69,29 @@ class engine::impl {
   void on_timer(core::context& ctx, const core::timer_key& due) {
     if (due.name == core::timer::timeout) return requests_.on_timeout(ctx, due.mapping);
     if (discoveries_.on_timer(ctx, due)) return;
-    keeper_.on_timer(ctx, due);
+    keepers_.on_timer(ctx, due);
     requests_.pass_on(ctx);
   }
 
   void on(core::context&, const time_passed&) {}
   void on(core::context& ctx, const network_changed& what) {
-    keeper_.on_network(ctx, what.facts);
+    keepers_.on_network(ctx, what.facts);
     discoveries_.on_network(ctx, what.facts);
   }
   void on(core::context& ctx, const channel_opened& what) {
-    if (!discoveries_.on_channel_opened(ctx, what)) keeper_.on_channel_opened(ctx, what);
+    if (!discoveries_.on_channel_opened(ctx, what)) keepers_.on_channel_opened(ctx, what);
   }
   void on(core::context& ctx, const channel_failed& what) {
-    if (!discoveries_.on_channel_failed(ctx, what)) keeper_.on_channel_failed(ctx, what);
+    if (!discoveries_.on_channel_failed(ctx, what)) keepers_.on_channel_failed(ctx, what);
   }
   void on(core::context& ctx, const datagram_received& what) {
-    if (!discoveries_.on_datagram(ctx, what)) keeper_.on_datagram(ctx, what);
+    if (!discoveries_.on_datagram(ctx, what)) keepers_.on_datagram(ctx, what);
   }
   void on(core::context& ctx, const http_response& what) {
-    if (!discoveries_.on_response(ctx, what)) keeper_.on_response(ctx, what);
+    if (!discoveries_.on_response(ctx, what)) keepers_.on_response(ctx, what);
   }
   void on(core::context& ctx, const http_failed& what) {
-    if (!discoveries_.on_exchange_failed(ctx, what)) keeper_.on_exchange_failed(ctx, what);
+    if (!discoveries_.on_exchange_failed(ctx, what)) keepers_.on_exchange_failed(ctx, what);
   }
   void on(core::context& ctx, const release_mapping& what) {
     requests_.release(ctx, what.id, what.keep_lease);
@@ -119,8 +120,8 @@ class engine::impl {
   std::uint32_t channels_used_ = 0;
   std::uint64_t exchanges_used_ = 0;
   std::uint32_t gateways_used_ = 0;
-  core::keeper keeper_;
-  core::requests requests_{keeper_};
+  core::keepers keepers_;
+  core::requests requests_{keepers_};
   core::discoveries discoveries_;
   time_point now_{};
   bool closing_ = false;

@@ -7,8 +7,10 @@
 namespace damson::core {
 namespace {
 
-/// The group of all hosts, where routers announce that they have restarted.
+/// The groups of all hosts, where routers announce that they have restarted.
 constexpr ip_address all_hosts{ip_address::v4_bytes{224, 0, 0, 1}};
+constexpr ip_address all_nodes{
+    ip_address::v6_bytes{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
 /// Hints lead to a check this often at most.
 constexpr std::chrono::seconds check_gap{10};
@@ -68,7 +70,7 @@ map_outcome outcome_of(const natpmp_response& response) {
 }  // namespace
 
 void gateway::open(context& ctx, const network_facts& facts, bool listens) {
-  look_around(ctx, facts);
+  look_around(facts);
   listens_ = listens;
   requests_ = ctx.new_channel();
   ctx.outputs.emplace_back(open_channel{
@@ -87,12 +89,12 @@ void gateway::close(context& ctx) {
   }
 }
 
-void gateway::look_around(context& ctx, const network_facts& facts) {
+void gateway::look_around(const network_facts& facts) {
   own_addresses_ = facts.addresses;
-  if (igd_) igd_->move_to(place_for_search(ctx));
+  if (igd_) igd_->move_to(place_for_search());
 }
 
-search_place gateway::place_for_search(context& ctx) const {
+search_place gateway::place_for_search() const {
   search_place place{
       .gateway = *where_.gateway, .on_link = {}, .own_addresses = {}, .user_addresses = {}};
   for (const interface_address& each : own_addresses_) {
@@ -103,7 +105,7 @@ search_place gateway::place_for_search(context& ctx) const {
       place.on_link.push_back({each.address, each.prefix_length});
     }
   }
-  if (ctx.opts.gateway) place.user_addresses.push_back(*ctx.opts.gateway);
+  if (where_.is_named) place.user_addresses.push_back(*where_.gateway);
   return place;
 }
 
@@ -314,13 +316,13 @@ void gateway::on_opened(context& ctx, const channel_opened& what) {
   if (what.channel != requests_ || ready_) return;
   ready_ = true;
   local_ = what.local.address;
-  igd_.emplace(ctx, where_, place_for_search(ctx), local_, id_);
+  igd_.emplace(ctx, where_, place_for_search(), local_, id_);
   events_.emplace_back(gateway_event::channel_ready{});
   if (!listens_) return;
   announcements_ = ctx.new_channel();
   ctx.outputs.emplace_back(open_channel{
       .channel = *announcements_,
-      .what = multicast_channel{.group = {all_hosts, pcp_client_port},
+      .what = multicast_channel{.group = {local_.is_v4() ? all_hosts : all_nodes, pcp_client_port},
                                 .local = local_,
                                 .interface_index = where_.interface_index},
   });

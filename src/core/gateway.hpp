@@ -39,7 +39,7 @@ class gateway {
   void open(context& ctx, const network_facts& facts, bool listens = true);
   void close(context& ctx);
   /// The network looks different now; the uplink does not.
-  void look_around(context& ctx, const network_facts& facts);
+  void look_around(const network_facts& facts);
 
   bool is_ready() const noexcept { return ready_; }
   const uplink& where() const noexcept { return where_; }
@@ -153,7 +153,7 @@ class gateway {
   void pump_check(context& ctx);
   void pump_nat_pmp(context& ctx);
 
-  search_place place_for_search(context& ctx) const;
+  search_place place_for_search() const;
 
   timer_key key(timer which) const noexcept { return {which, mapping_id::none, id_}; }
 

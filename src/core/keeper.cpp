@@ -11,6 +11,11 @@ constexpr std::chrono::seconds shortest_pcp_lease{120};
 
 }  // namespace
 
+keeper::keeper(const uplink_choice& how, gateway_id name, network_view& seen)
+    : choice_(how), name_(name), seen_(seen) {
+  if (seen_.at) uplink_ = choose_uplink(seen_.facts, choice_);
+}
+
 void keeper::tell(const mapping& what, event_kind kind, mapping_event more) {
   more.kind = kind;
   more.info = what.info;
@@ -76,17 +81,14 @@ failure keeper::account(const mapping& what) const {
 // The network
 
 void keeper::look(context& ctx) {
-  if (std::exchange(looking_, true)) return;
+  if (std::exchange(seen_.is_looking, true)) return;
   ctx.outputs.emplace_back(look_at_network{});
 }
 
-void keeper::on_network(context& ctx, const network_facts& facts) {
-  looking_ = false;
-  facts_at_ = ctx.now;
-  facts_ = facts;
-  const auto chosen = choose_uplink(facts, ctx.opts);
+void keeper::on_network(context& ctx) {
+  const auto chosen = choose_uplink(seen_.facts, choice_);
   if (chosen != uplink_) switch_uplink(ctx, chosen);
-  if (gateway_) gateway_->look_around(ctx, facts);
+  if (gateway_) gateway_->look_around(seen_.facts);
   begin_waiting(ctx);
 }
 
@@ -112,7 +114,7 @@ void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
 void keeper::open_gateway(context& ctx) {
   gateway_.emplace(ctx.new_gateway(), *uplink_);
   ctx.log.log(log_level::debug, "asking router ", gateway_->server());
-  gateway_->open(ctx, facts_);
+  gateway_->open(ctx, seen_.facts);
 }
 
 void keeper::close_gateway(context& ctx) {
@@ -120,8 +122,8 @@ void keeper::close_gateway(context& ctx) {
            [&](mapping& each) { gateway_->stop_repeating(ctx, each.id); });
   gateway_->close(ctx);
   gateway_.reset();
-  ctx.timers.cancel(timer::restart_wait);
-  ctx.timers.cancel(timer::verify);
+  ctx.timers.cancel(key(timer::restart_wait));
+  ctx.timers.cancel(key(timer::verify));
   to_verify_.clear();
 }
 
@@ -129,53 +131,42 @@ void keeper::close_gateway(context& ctx) {
 // Inputs
 
 void keeper::on_channel_opened(context& ctx, const channel_opened& what) {
-  if (!gateway_ || !gateway_->owns(what.channel)) {
-    ++ctx.counters.inputs_ignored;
-    return;
-  }
   gateway_->on_opened(ctx, what);
   drain_gateway(ctx);
 }
 
 void keeper::on_channel_failed(context& ctx, const channel_failed& what) {
-  if (!gateway_ || !gateway_->owns(what.channel)) {
-    ++ctx.counters.inputs_ignored;
-    return;
-  }
   gateway_->on_failed(ctx, what);
   drain_gateway(ctx);
 }
 
 void keeper::on_datagram(context& ctx, const datagram_received& what) {
-  if (!gateway_ || !gateway_->owns(what.channel)) {
-    ++ctx.counters.inputs_ignored;
-    return;
-  }
   gateway_->on_datagram(ctx, what);
   drain_gateway(ctx);
 }
 
-void keeper::on_response(context& ctx, const http_response& what) {
-  if (!gateway_ || !gateway_->on_response(ctx, what)) {
-    ++ctx.counters.inputs_ignored;
-    return;
-  }
+bool keeper::on_response(context& ctx, const http_response& what) {
+  if (!gateway_ || !gateway_->on_response(ctx, what)) return false;
   drain_gateway(ctx);
+  return true;
 }
 
-void keeper::on_exchange_failed(context& ctx, const http_failed& what) {
-  if (!gateway_ || !gateway_->on_failed(ctx, what)) {
-    ++ctx.counters.inputs_ignored;
-    return;
-  }
+bool keeper::on_exchange_failed(context& ctx, const http_failed& what) {
+  if (!gateway_ || !gateway_->on_failed(ctx, what)) return false;
   drain_gateway(ctx);
+  return true;
+}
+
+bool keeper::owns(const timer_key& due) const {
+  if (due.gateway == gateway_id::none) return table_.find(due.mapping) != nullptr;
+  return due.gateway == name_ || (gateway_ && gateway_->id() == due.gateway);
 }
 
 void keeper::on_timer(context& ctx, const timer_key& due) {
-  if (due.gateway != gateway_id::none) {
-    if (gateway_ && gateway_->id() == due.gateway) gateway_->on_timer(ctx, due);
-  } else if (due.mapping != mapping_id::none) {
-    if (mapping* what = table_.find(due.mapping)) on_timer(ctx, *what, due.name);
+  if (due.gateway == gateway_id::none) {
+    on_timer(ctx, *table_.find(due.mapping), due.name);
+  } else if (due.gateway != name_) {
+    gateway_->on_timer(ctx, due);
   } else if (due.name == timer::recheck) {
     on_recheck(ctx);
   } else if (due.name == timer::restart_wait) {
@@ -251,7 +242,7 @@ void keeper::on_channel_gone(context& ctx) {
         leave_behind(ctx, each);
         if (each.is_held()) lose(ctx, each, {errc::network_down, {}});
         for (const protocol which : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
-          if (allows(each.request.protocols, which)) {
+          if (allows(each.request, which)) {
             set_failed(ctx, each, which, errc::network_down);
           }
         }
@@ -328,7 +319,7 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
         for (const protocol which : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
           // Another port of the router may be open, but not where there is no way to it at all.
           const bool is_hit = which != protocol::upnp || (!refused && !each.upnp.under_way);
-          if (is_hit && allows(each.request.protocols, which)) set_failed(ctx, each, which, reason);
+          if (is_hit && allows(each.request, which)) set_failed(ctx, each, which, reason);
         }
         if (each.phase == phase::asking) {
           // Where the first try is refused, nobody was there to make anything.
@@ -438,7 +429,7 @@ void keeper::on_event(context& ctx, const gateway_event::address_asked& what) {
                return hold(ctx, each);
              }
              if (!what.answered && gateway_->nat_pmp() == availability::unknown &&
-                 allows(each.request.protocols, protocol::nat_pmp)) {
+                 allows(each.request, protocol::nat_pmp)) {
                set_failed(ctx, each, protocol::nat_pmp, errc::no_answer);
              }
              reconsider(ctx, each);

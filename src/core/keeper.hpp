@@ -22,8 +22,19 @@
 
 namespace damson::core {
 
+/// What all keepers know of the host's network.
+struct network_view {
+  network_facts facts{};
+  std::optional<time_point> at{};  ///< when it was last looked at
+  bool is_looking = false;
+};
+
+/// Of one way out.
 class keeper {
  public:
+  /// `name` is for its timers; `seen` has to outlive it.
+  keeper(const uplink_choice& how, gateway_id name, network_view& seen);
+
   /// Preconditions: the id is not in use, the request is valid, and whatever has the same transport
   /// and internal port is being released.
   void create(context& ctx, mapping_id id, const map_request& request);
@@ -46,12 +57,17 @@ class keeper {
   /// How the attempt under way, or the last one, stands.
   failure account(mapping_id id) const;
 
-  void on_network(context& ctx, const network_facts& facts);
+  /// Whether the channel, or the timer, is one of its own.
+  bool owns(channel_id channel) const noexcept { return gateway_ && gateway_->owns(channel); }
+  bool owns(const timer_key& due) const;
+
+  void on_network(context& ctx);
   void on_channel_opened(context& ctx, const channel_opened& what);
   void on_channel_failed(context& ctx, const channel_failed& what);
   void on_datagram(context& ctx, const datagram_received& what);
-  void on_response(context& ctx, const http_response& what);
-  void on_exchange_failed(context& ctx, const http_failed& what);
+  /// False when the exchange is none of its own.
+  bool on_response(context& ctx, const http_response& what);
+  bool on_exchange_failed(context& ctx, const http_failed& what);
   void on_timer(context& ctx, const timer_key& due);
   /// Does what follows from what the gateway was asked and told; after every input.
   void drain_gateway(context& ctx);
@@ -59,7 +75,9 @@ class keeper {
   /// Whether a router is still being tidied up though no mapping is left: a request that was called
   /// off may have been obeyed, and what it made has to go.
   bool is_tidying() const noexcept { return gateway_ && table_.empty(); }
-  /// Stops that.
+  /// Whether it has nothing and does nothing.
+  bool is_idle() const noexcept { return !gateway_ && table_.empty() && events_.empty(); }
+  /// Stops the tidying.
   void stop_tidying(context& ctx);
 
   /// What has happened to mappings since the last call: `failed` after each attempt that brought
@@ -164,12 +182,14 @@ class keeper {
   static void cancel_attempt_timers(context& ctx, mapping_id id);
   static void cancel_timers(context& ctx, mapping_id id);
 
+  timer_key key(timer which) const noexcept { return {which, mapping_id::none, name_}; }
+
+  uplink_choice choice_;
+  gateway_id name_;
+  network_view& seen_;
   mapping_table table_;
   std::optional<uplink> uplink_;
   std::optional<gateway> gateway_;
-  network_facts facts_;
-  std::optional<time_point> facts_at_;  ///< when the network was last looked at
-  bool looking_ = false;
   std::deque<mapping_id> to_verify_;  ///< what is left of this round of reading entries back
   bool all_verified_early_ = false;   ///< since the last recheck
   std::vector<mapping_event> events_;

@@ -65,8 +65,8 @@ void keeper::hold(context& ctx, mapping& what) {
   what.refusals.clear();
   what.told_mapped = true;
   if (what.lease) arm_lease(ctx, what);
-  if (!ctx.timers.is_set(timer::recheck)) {
-    ctx.timers.set(timer::recheck, ctx.now + ctx.opts.recheck_period);
+  if (!ctx.timers.is_set(key(timer::recheck))) {
+    ctx.timers.set(key(timer::recheck), ctx.now + ctx.opts.recheck_period);
   }
   ctx.log.log(log_level::debug, what.info.transport, ' ', what.info.internal, " is mapped to ",
               what.info.external, " through ", what.info.protocol, " for ",
@@ -260,8 +260,8 @@ void keeper::on_event(context& ctx, const gateway_event::restarted&) {
         // A renewal that is under way makes the mapping again as well, so it is let go on.
         lose(ctx, each, {errc::gateway_restarted, {}});
       });
-  if (ctx.timers.is_set(timer::restart_wait)) return;
-  ctx.timers.set(timer::restart_wait,
+  if (ctx.timers.is_set(key(timer::restart_wait))) return;
+  ctx.timers.set(key(timer::restart_wait),
                  ctx.now + ctx.random.uniform_duration({}, ctx.tuning.restart_wait));
 }
 

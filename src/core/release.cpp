@@ -162,7 +162,7 @@ void keeper::finish(context& ctx, mapping& what, removal how) {
   table_.erase(id);
   if (table_.empty()) {
     if (is_tidying() && !gateway_->is_tidying()) close_gateway(ctx);
-    ctx.timers.cancel(timer::recheck);
+    ctx.timers.cancel(key(timer::recheck));
     return;
   }
   if (next != nullptr && next->phase == phase::waiting) begin(ctx, *next);

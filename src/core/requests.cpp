@@ -10,10 +10,16 @@ namespace {
 
 constexpr std::chrono::hours longest_timeout{24};
 
+/// Nothing named is of any family.
+bool is_of(ip_family family, const ip_address& named) {
+  return named.is_unspecified() || named.family() == family;
+}
+
 bool is_valid(const map_request& wanted) {
   return wanted.internal_port != 0 && wanted.lifetime.count() >= 1 &&
          wanted.lifetime.count() <= 0xffff'ffff && wanted.timeout.count() > 0 &&
-         wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast();
+         wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast() &&
+         is_of(wanted.family, wanted.gateway) && is_of(wanted.family, wanted.local_address);
 }
 
 /// Whether `wanted` allows whatever `other` allows.
@@ -25,8 +31,8 @@ bool covers(const map_request& wanted, const map_request& other) {
 /// Whether a mapping that was made in this way may serve the request.
 bool fits(const map_request& wanted, const mapping_info& made) {
   const bool is_direct = made.protocol == protocol::direct;
-  const bool is_allowed = is_direct ? wanted.protocols == protocol_filter::any
-                                    : allows(wanted.protocols, made.protocol);
+  const bool is_allowed =
+      is_direct ? wanted.protocols == protocol_filter::any : allows(wanted, made.protocol);
   return is_allowed && (wanted.allow_permanent || !made.permanent);
 }
 
@@ -42,8 +48,19 @@ bool says_the_same(const failure& a, const failure& b) {
 
 }  // namespace
 
-requests::port_key requests::key_of(const map_request& wanted) noexcept {
-  return static_cast<port_key>(wanted.internal_port) << 8 | static_cast<port_key>(wanted.transport);
+requests::port_key requests::key_of(context& ctx, const map_request& wanted) {
+  return {&keepers_.of(ctx, choice_of(wanted, ctx.opts)), wanted.transport, wanted.internal_port};
+}
+
+std::size_t requests::port_hash::operator()(const port_key& key) const noexcept {
+  const auto port = static_cast<std::size_t>(key.port) << 1 | static_cast<std::size_t>(key.what);
+  return std::hash<const void*>{}(key.kept_by) ^ (port * 0x9e37'79b9);
+}
+
+/// Null: nothing serves it.
+keeper* requests::keeper_of(const entry& request) const {
+  const auto found = mappings_.find(request.served_by);
+  return found == mappings_.end() ? nullptr : &found->second.kept_by;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -72,20 +89,23 @@ void requests::create(context& ctx, mapping_id id, const map_request& wanted) {
   const auto protocols = narrowed(wanted.protocols, ctx.opts.protocols);
   if (!protocols) return fail(ctx, id, *made, {errc::protocol_excluded, {}});
   made->wanted.protocols = *protocols;
+  if (!allows_any(made->wanted)) return fail(ctx, id, *made, {errc::protocol_excluded, {}});
   if (size() > engine_limits::mappings) return fail(ctx, id, *made, {errc::limit_reached, {}});
   ctx.timers.set({timer::timeout, id}, ctx.now + wanted.timeout);
   place(ctx, id, *made);
 }
 
 void requests::place(context& ctx, mapping_id id, entry& request) {
-  const port_key key = key_of(request.wanted);
+  const port_key key = key_of(ctx, request.wanted);
   const auto served = by_port_.find(key);
   if (served == by_port_.end()) {
     const mapping_id made{++last_mapping_};
     request.served_by = made;
-    mappings_.emplace(made, shared{.asked_for = request.wanted, .sharers = {id}});
+    keeper& kept_by = *key.kept_by;
+    mappings_.emplace(made,
+                      shared{.kept_by = kept_by, .asked_for = request.wanted, .sharers = {id}});
     by_port_.emplace(key, made);
-    return keeper_.create(ctx, made, request.wanted);
+    return kept_by.create(ctx, made, request.wanted);
   }
   const mapping_id shared_id = served->second;
   shared& mapping = mappings_.at(shared_id);
@@ -97,18 +117,19 @@ void requests::place(context& ctx, mapping_id id, entry& request) {
   request.served_by = shared_id;
   mapping.sharers.push_back(id);
   if (is_wider) ask_as(request.wanted, mapping, shared_id);
-  if (auto grant = keeper_.grant(shared_id)) return tell(ctx, id, request, std::move(*grant));
-  keeper_.hurry(ctx, shared_id);
+  if (auto grant = mapping.kept_by.grant(shared_id))
+    return tell(ctx, id, request, std::move(*grant));
+  mapping.kept_by.hurry(ctx, shared_id);
 }
 
 /// From the next try on the mapping is asked for in any way that the request allows.
 void requests::ask_as(const map_request& wanted, shared& mapping, mapping_id id) {
   mapping.asked_for.protocols = wanted.protocols;
   mapping.asked_for.allow_permanent = wanted.allow_permanent;
-  keeper_.revise(id, mapping.asked_for);
+  mapping.kept_by.revise(id, mapping.asked_for);
 }
 
-void requests::place_waiting(context& ctx, port_key key) {
+void requests::place_waiting(context& ctx, const port_key& key) {
   auto waiting = waiting_.extract(key);
   if (waiting.empty()) return;
   for (const mapping_id id : waiting.mapped()) place(ctx, id, by_id_.at(id));
@@ -117,7 +138,7 @@ void requests::place_waiting(context& ctx, port_key key) {
 /// Of those who share the mapping, after one has left, whoever allows most and may have it as it
 /// is; what is not held suits those who allow all that it is asked for as. None: it suits nobody.
 mapping_id requests::whom_it_suits(const shared& mapping, mapping_id id) const {
-  const auto grant = keeper_.grant(id);
+  const auto grant = mapping.kept_by.grant(id);
   mapping_id most = mapping_id::none;
   for (const mapping_id each : mapping.sharers) {
     const map_request& wanted = by_id_.at(each).wanted;
@@ -135,7 +156,7 @@ void requests::release(context& ctx, mapping_id id, bool keep_lease) {
     return;
   }
   entry& request = found->second;
-  const port_key key = key_of(request.wanted);
+  const port_key key = key_of(ctx, request.wanted);
   if (request.served_by == mapping_id::none) {
     if (const auto waiting = waiting_.find(key); waiting != waiting_.end()) {
       std::erase(waiting->second, id);
@@ -163,7 +184,7 @@ void requests::release(context& ctx, mapping_id id, bool keep_lease) {
     mapping.sharers = {id};
   }
   by_port_.erase(shareable);
-  keeper_.release(ctx, shared_id, mapping.keeps_lease);
+  mapping.kept_by.release(ctx, shared_id, mapping.keeps_lease);
   pass_on(ctx);
   place_waiting(ctx, key);
 }
@@ -171,7 +192,7 @@ void requests::release(context& ctx, mapping_id id, bool keep_lease) {
 void requests::release_all(context& ctx, bool at_once) {
   by_port_.clear();
   waiting_.clear();
-  at_once ? keeper_.drop_all(ctx) : keeper_.release_all(ctx);
+  at_once ? keepers_.drop_all(ctx) : keepers_.release_all(ctx);
   pass_on(ctx);
   std::vector<mapping_id> left;
   for (const auto& [id, request] : by_id_) {
@@ -187,13 +208,14 @@ void requests::release_all(context& ctx, bool at_once) {
 void requests::on_timeout(context& ctx, mapping_id id) {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return;
-  failure why = keeper_.account(found->second.served_by);
+  const keeper* kept_by = keeper_of(found->second);
+  failure why = kept_by != nullptr ? kept_by->account(found->second.served_by) : failure{};
   why.reason = errc::timed_out;
   fail(ctx, id, found->second, why);
 }
 
 void requests::pass_on(context& ctx) {
-  for (mapping_event& each : keeper_.take_events()) {
+  for (mapping_event& each : keepers_.take_events()) {
     const auto found = mappings_.find(each.info.id);
     if (found == mappings_.end()) continue;
     if (each.kind == event_kind::removed) {
@@ -216,7 +238,7 @@ void requests::fail(context& ctx, mapping_id id, entry& request, const failure& 
 
 void requests::let_go(context& ctx, mapping_id id, entry& request, removal how) {
   mapping_event what;
-  what.info = keeper_.info(request.served_by);
+  if (const keeper* kept_by = keeper_of(request)) what.info = kept_by->info(request.served_by);
   what.kind = event_kind::removed;
   what.info.transport = request.wanted.transport;
   what.info.internal.port = request.wanted.internal_port;
@@ -266,7 +288,7 @@ void requests::tell(context& ctx, mapping_id id, entry& request, mapping_event w
 bool requests::note_failure(context& ctx, mapping_id id, entry& request, failure& why) {
   ctx.timers.cancel({timer::timeout, id});
   std::erase_if(why.protocols, [&](const protocol_failure& each) {
-    return !allows(request.wanted.protocols, each.protocol);
+    return !allows(request.wanted, each.protocol);
   });
   if (request.told_mapped) return false;
   if (request.told_failed && says_the_same(*request.told_failed, why)) return false;

@@ -13,13 +13,13 @@
 #include <damson/engine.hpp>
 
 #include "core/context.hpp"
-#include "core/keeper.hpp"
+#include "core/keepers.hpp"
 
 namespace damson::core {
 
 class requests {
  public:
-  explicit requests(keeper& mappings) noexcept : keeper_(mappings) {}
+  explicit requests(keepers& mappings) noexcept : keepers_(mappings) {}
 
   void create(context& ctx, mapping_id id, const map_request& wanted);
   /// As `create` followed by `release`, with `errc::closed`.
@@ -36,9 +36,18 @@ class requests {
   std::size_t size() const noexcept { return by_id_.size(); }
 
  private:
-  /// Transport and internal port: what a mapping is shared by.
-  using port_key = std::uint32_t;
-  static port_key key_of(const map_request& wanted) noexcept;
+  /// The way out, the transport and the internal port: what a mapping is shared by.
+  struct port_key {
+    keeper* kept_by;
+    transport what;
+    std::uint16_t port;
+
+    friend bool operator==(const port_key&, const port_key&) = default;
+  };
+  struct port_hash {
+    std::size_t operator()(const port_key& key) const noexcept;
+  };
+  port_key key_of(context& ctx, const map_request& wanted);
 
   struct entry {
     map_request wanted;
@@ -51,6 +60,7 @@ class requests {
   };
   /// A mapping of the keeper, and who shares it: those who came first stand first.
   struct shared {
+    keeper& kept_by;
     /// With the wishes of the first, and in any way that the one who allows most allows.
     map_request asked_for;
     std::vector<mapping_id> sharers;
@@ -59,24 +69,25 @@ class requests {
 
   entry* add(context& ctx, mapping_id id, const map_request& wanted);
   void place(context& ctx, mapping_id id, entry& request);
-  void ask_as(const map_request& wanted, shared& mapping, mapping_id id);
+  static void ask_as(const map_request& wanted, shared& mapping, mapping_id id);
   mapping_id whom_it_suits(const shared& mapping, mapping_id id) const;
+  keeper* keeper_of(const entry& request) const;
   static bool note_failure(context& ctx, mapping_id id, entry& request, failure& why);
-  void place_waiting(context& ctx, port_key key);
+  void place_waiting(context& ctx, const port_key& key);
   void let_go(context& ctx, mapping_id id, entry& request, removal how);
   void fail(context& ctx, mapping_id id, entry& request, const failure& why);
   void tell(context& ctx, mapping_id id, entry& request, mapping_event what);
 
-  keeper& keeper_;
+  keepers& keepers_;
   std::unordered_map<mapping_id, entry> by_id_;
   /// By the keeper's name for each, which is not the program's for any request.
   std::unordered_map<mapping_id, shared> mappings_;
   std::uint64_t last_mapping_ = 0;
   /// The mapping that newcomers share: none that is being released.
-  std::unordered_map<port_key, mapping_id> by_port_;
+  std::unordered_map<port_key, mapping_id, port_hash> by_port_;
   /// Those whose turn it is when the mapping of their port is gone, in the order in which they
   /// came.
-  std::unordered_map<port_key, std::vector<mapping_id>> waiting_;
+  std::unordered_map<port_key, std::vector<mapping_id>, port_hash> waiting_;
 };
 
 }  // namespace damson::core

@@ -15,7 +15,7 @@ constexpr std::chrono::seconds verify_gap{1};
 
 void keeper::on_recheck(context& ctx) {
   if (table_.count(phase::mapped) == 0) return;
-  ctx.timers.set(timer::recheck, ctx.now + ctx.opts.recheck_period);
+  ctx.timers.set(key(timer::recheck), ctx.now + ctx.opts.recheck_period);
   look(ctx);
   if (!gateway_ || !gateway_->is_ready()) return;
   const std::vector<mapping_id> of_upnp = held_by_upnp();
@@ -23,9 +23,9 @@ void keeper::on_recheck(context& ctx) {
   if (of_upnp.empty()) return;
   all_verified_early_ = false;
   gateway_->igd().check(ctx);
-  if (ctx.timers.is_set(timer::verify)) return;
+  if (ctx.timers.is_set(key(timer::verify))) return;
   to_verify_.assign(of_upnp.begin(), of_upnp.end());
-  ctx.timers.set(timer::verify, ctx.now + verify_gap);
+  ctx.timers.set(key(timer::verify), ctx.now + verify_gap);
 }
 
 void keeper::on_event(context& ctx, const gateway_event::checked& what) {
@@ -128,7 +128,7 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
 
 void keeper::verify_all(context& ctx) {
   to_verify_.clear();
-  ctx.timers.cancel(timer::verify);
+  ctx.timers.cancel(key(timer::verify));
   for (const mapping_id id : held_by_upnp()) verify(ctx, *table_.find(id));
 }
 
@@ -151,7 +151,7 @@ void keeper::verify_next(context& ctx) {
     mapping* next = table_.find(to_verify_.front());
     to_verify_.pop_front();
     if (next == nullptr || !next->is_held_by(protocol::upnp)) continue;
-    if (!to_verify_.empty()) ctx.timers.set(timer::verify, ctx.now + verify_gap);
+    if (!to_verify_.empty()) ctx.timers.set(key(timer::verify), ctx.now + verify_gap);
     return verify(ctx, *next);
   }
 }

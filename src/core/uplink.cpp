@@ -7,6 +7,14 @@
 namespace damson::core {
 namespace {
 
+constexpr ip_address unspecified(ip_family family) noexcept {
+  return family == ip_family::v4 ? ip_address::any_v4() : ip_address::any_v6();
+}
+
+ip_address of_family(ip_family family, const std::optional<ip_address>& given) {
+  return given && given->family() == family ? *given : unspecified(family);
+}
+
 bool is_router(const ip_address& next_hop) {
   return !next_hop.is_unspecified() && !next_hop.is_loopback() && !next_hop.is_multicast();
 }
@@ -16,15 +24,23 @@ const interface_address* find_address(const network_facts& facts, auto&& wanted)
   return found == facts.addresses.end() ? nullptr : &*found;
 }
 
+/// What a mapping can lead to for longer than a moment.
+bool is_lasting(const interface_address& own) {
+  const bool is_reachable = own.address.is_v4() || !own.address.is_link_local();
+  return is_reachable && !own.deprecated && !own.temporary;
+}
+
 /// The address that the route's traffic carries: as the route says, else the one that shares the
-/// gateway's network, else the first of the interface.
+/// gateway's network, else the first of the interface, of IPv6 the first that is global.
 const interface_address* source_address(const network_facts& facts, const default_route& route) {
   const auto on_route = [&](const interface_address& a) {
-    return a.interface_index == route.interface_index && a.address.is_v4() && !a.deprecated;
+    return a.interface_index == route.interface_index &&
+           a.address.family() == route.gateway.family() && is_lasting(a);
   };
   if (route.preferred_source) {
-    if (const auto* a = find_address(
-            facts, [&](const auto& each) { return each.address == *route.preferred_source; })) {
+    if (const auto* a = find_address(facts, [&](const auto& each) {
+          return each.address == *route.preferred_source && is_lasting(each);
+        })) {
       return a;
     }
   }
@@ -33,17 +49,24 @@ const interface_address* source_address(const network_facts& facts, const defaul
       })) {
     return a;
   }
+  if (const auto* a = find_address(facts, [&](const auto& each) {
+        return on_route(each) && each.address.is_v6() &&
+               classify(each.address) == address_class::public_address;
+      })) {
+    return a;
+  }
   return find_address(facts, on_route);
 }
 
-std::optional<uplink> given_uplink(const network_facts& facts, const options& opts) {
-  uplink chosen{.gateway = opts.gateway,
-                .local = opts.local_address.value_or(ip_address::any_v4()),
-                .interface_index = opts.gateway->scope(),
-                .interface_name = {}};
+uplink named_uplink(const network_facts& facts, const uplink_choice& how) {
+  uplink chosen{.gateway = how.gateway,
+                .local = how.local,
+                .interface_index = how.gateway.scope(),
+                .interface_name = {},
+                .is_named = true};
   const auto* own = find_address(facts, [&](const interface_address& a) {
-    return opts.local_address ? a.address == *opts.local_address
-                              : a.address.in_same_network(*opts.gateway, a.prefix_length);
+    return how.local.is_unspecified() ? a.address.in_same_network(how.gateway, a.prefix_length)
+                                      : a.address == how.local;
   });
   if (own != nullptr) {
     chosen.interface_index = own->interface_index;
@@ -54,12 +77,27 @@ std::optional<uplink> given_uplink(const network_facts& facts, const options& op
 
 }  // namespace
 
-std::optional<uplink> choose_uplink(const network_facts& facts, const options& opts) {
-  if (opts.gateway) return given_uplink(facts, opts);
+uplink_choice choice_of(const options& opts, ip_family family) {
+  return {.family = family,
+          .interface_name = {},
+          .gateway = of_family(family, opts.gateway),
+          .local = of_family(family, opts.local_address)};
+}
+
+uplink_choice choice_of(const map_request& wanted, const options& opts) {
+  uplink_choice how = choice_of(opts, wanted.family);
+  how.interface_name = wanted.interface_name;
+  if (!wanted.gateway.is_unspecified()) how.gateway = wanted.gateway;
+  if (!wanted.local_address.is_unspecified()) how.local = wanted.local_address;
+  return how;
+}
+
+std::optional<uplink> choose_uplink(const network_facts& facts, const uplink_choice& how) {
+  if (!how.gateway.is_unspecified()) return named_uplink(facts, how);
 
   std::vector<const default_route*> routes;
   for (const auto& route : facts.routes) {
-    if (route.gateway.is_v4()) routes.push_back(&route);
+    if (route.gateway.family() == how.family) routes.push_back(&route);
   }
   // Of equal metrics the one that the system names first.
   std::ranges::sort(routes, {},
@@ -67,19 +105,19 @@ std::optional<uplink> choose_uplink(const network_facts& facts, const options& o
 
   for (const auto* route : routes) {
     const auto* own = source_address(facts, *route);
-    if (own == nullptr) continue;
-    if (opts.local_address && own->address != *opts.local_address) {
+    if (!how.local.is_unspecified() && (own == nullptr || own->address != how.local)) {
       own = find_address(facts, [&](const interface_address& a) {
-        return a.interface_index == route->interface_index && a.address == *opts.local_address;
+        return a.interface_index == route->interface_index && a.address == how.local;
       });
-      if (own == nullptr) continue;
     }
+    if (own == nullptr) continue;
+    if (!how.interface_name.empty() && own->interface_name != how.interface_name) continue;
     uplink candidate{.gateway = {},
                      .local = own->address,
                      .interface_index = own->interface_index,
                      .interface_name = own->interface_name};
     if (is_router(route->gateway)) candidate.gateway = route->gateway;
-    if (candidate.gateway || candidate.is_public()) return candidate;
+    if (candidate.gateway || candidate.is_direct()) return candidate;
   }
   return std::nullopt;
 }

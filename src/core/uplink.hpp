@@ -11,6 +11,21 @@
 
 namespace damson::core {
 
+/// What the program, or its user, says about the way out.
+struct uplink_choice {
+  ip_family family = ip_family::v4;
+  std::string interface_name{};  ///< empty: any
+  ip_address gateway{};          ///< unspecified: found through the routing table
+  ip_address local{};            ///< unspecified: the one that the traffic carries
+
+  friend auto operator<=>(const uplink_choice&, const uplink_choice&) = default;
+};
+
+/// As the options say, for what names no way of its own.
+uplink_choice choice_of(const options& opts, ip_family family = ip_family::v4);
+/// As the request says, or else the options.
+uplink_choice choice_of(const map_request& wanted, const options& opts);
+
 struct uplink {
   /// The router to ask; empty on links that have none.
   std::optional<ip_address> gateway;
@@ -18,16 +33,22 @@ struct uplink {
   ip_address local;
   std::uint32_t interface_index = 0;  ///< 0: not known
   std::string interface_name;
+  /// The gateway was named, not found.
+  bool is_named = false;
 
   friend bool operator==(const uplink&, const uplink&) = default;
 
-  /// The host is on the internet itself, without a router in between.
-  bool is_public() const noexcept { return classify(local) == address_class::public_address; }
+  /// The host is on the internet itself, without a router in between. A global IPv6 address
+  /// says nothing of the kind where there is a router, which may be a firewall.
+  bool is_direct() const noexcept {
+    return classify(local) == address_class::public_address && !is_named &&
+           (local.is_v4() || !gateway);
+  }
 };
 
-/// The uplink for IPv4: the caller's gateway if there is one, else the default route with the
-/// lowest metric that leads to a router or carries a public address. Next hops that are
-/// unspecified, loopback or multicast are no routers.
-std::optional<uplink> choose_uplink(const network_facts& facts, const options& opts);
+/// The gateway that was named if there is one, else the default route of the family with the lowest
+/// metric that suits the choice and leads to a router or carries a public address. Next hops that
+/// are unspecified, loopback or multicast are no routers.
+std::optional<uplink> choose_uplink(const network_facts& facts, const uplink_choice& how);
 
 }  // namespace damson::core

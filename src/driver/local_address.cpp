@@ -68,7 +68,7 @@ ip_address local_address(const options& opts, error_code& error) {
     error = unreadable;
     return {};
   }
-  const auto chosen = core::choose_uplink(facts, opts);
+  const auto chosen = core::choose_uplink(facts, core::choice_of(opts));
   if (!chosen) {
     error = make_error_code(errc::no_gateway);
     return {};

@@ -1,6 +1,7 @@
 #include "core/election.hpp"
 
 #include <array>
+#include <memory>
 
 #include <gtest/gtest.h>
 
@@ -21,6 +22,9 @@ using damson::core::narrowed;
 using damson::core::next_move;
 using damson::core::refusal_pause;
 using damson::core::silence_pause;
+
+/// On the heap: of one on the stack GCC 12 believes that parts are used before they are set.
+std::unique_ptr<mapping> new_mapping() { return std::make_unique<mapping>(); }
 
 protocol_failure failed(protocol which, errc reason) {
   return {.protocol = which, .reason = reason, .result_code = {}, .server = {}, .retry_after = {}};
@@ -104,7 +108,8 @@ TEST(election, two_filters_allow_what_both_allow) {
 
 TEST(election, next_move_follows_the_table) {
   for (const moment& each : moments) {
-    mapping what;
+    const auto made = new_mapping();
+    mapping& what = *made;
     what.request.protocols = each.filter;
     what.head_start_over = each.head_start_over;
     what.pcp.under_way = !each.pcp_failed;
@@ -126,7 +131,8 @@ TEST(election, the_reason_that_says_most_decides) {
                           row{errc::version_refused, errc::network_failure, errc::network_failure},
                           row{errc::not_authorized, errc::port_closed, errc::not_authorized},
                           row{errc::port_closed, errc::no_answer, errc::port_closed}}) {
-    mapping what;
+    const auto made = new_mapping();
+    mapping& what = *made;
     what.pcp.failed = failed(protocol::pcp, each.pcp);
     what.nat_pmp.failed = failed(protocol::nat_pmp, each.nat_pmp);
     what.upnp.failed = failed(protocol::upnp, errc::not_tried);
@@ -135,7 +141,8 @@ TEST(election, the_reason_that_says_most_decides) {
 }
 
 TEST(election, the_account_has_an_entry_for_each_protocol_that_is_allowed) {
-  mapping what;
+  const auto made = new_mapping();
+  mapping& what = *made;
   what.pcp.failed = failed(protocol::pcp, errc::not_authorized);
   const failure why = explain(what, {});
   ASSERT_EQ(why.protocols.size(), 3U);
@@ -240,7 +247,8 @@ TEST(election, upnp_comes_after_the_others_or_their_head_start) {
                        move::wait},
            upnp_moment{"both out, still searching", true, true, true, unknown, unknown, move::wait},
        }) {
-    mapping what;
+    const auto made = new_mapping();
+    mapping& what = *made;
     if (each.pcp_failed) what.pcp.failed = failed(protocol::pcp, errc::no_answer);
     if (each.nat_pmp_failed) what.nat_pmp.failed = failed(protocol::nat_pmp, errc::no_answer);
     what.head_start_over = each.head_start_over;
@@ -249,7 +257,8 @@ TEST(election, upnp_comes_after_the_others_or_their_head_start) {
 }
 
 TEST(election, upnp_under_way_is_waited_for) {
-  mapping what;
+  const auto made = new_mapping();
+  mapping& what = *made;
   what.head_start_over = true;
   what.upnp.under_way = true;
   using enum availability;

@@ -1,5 +1,7 @@
 #include "core/uplink.hpp"
 
+#include <optional>
+
 #include <gtest/gtest.h>
 
 namespace {
@@ -7,9 +9,16 @@ namespace {
 using damson::default_route;
 using damson::interface_address;
 using damson::ip_address;
+using damson::ip_family;
 using damson::network_facts;
 using damson::options;
-using damson::core::choose_uplink;
+using damson::core::choice_of;
+using damson::core::uplink;
+using damson::core::uplink_choice;
+
+std::optional<uplink> choose_uplink(const network_facts& facts, const options& opts) {
+  return damson::core::choose_uplink(facts, choice_of(opts));
+}
 
 ip_address address(const char* text) { return ip_address::parse(text).value(); }
 
@@ -36,7 +45,7 @@ TEST(uplink, is_the_route_with_the_lowest_metric) {  // Q-02
   EXPECT_EQ(chosen->local, address("192.168.1.20"));
   EXPECT_EQ(chosen->interface_index, 2U);
   EXPECT_EQ(chosen->interface_name, "eth2");
-  EXPECT_FALSE(chosen->is_public());
+  EXPECT_FALSE(chosen->is_direct());
 }
 
 TEST(uplink, is_empty_without_a_default_route) {
@@ -59,7 +68,7 @@ TEST(uplink, of_a_link_without_next_hop_counts_where_its_address_is_public) {
   const auto chosen = choose_uplink(facts, {});
   ASSERT_TRUE(chosen);
   EXPECT_FALSE(chosen->gateway);
-  EXPECT_TRUE(chosen->is_public());
+  EXPECT_TRUE(chosen->is_direct());
 }
 
 TEST(uplink, is_not_public_in_a_reserved_block) {
@@ -123,6 +132,75 @@ TEST(uplink, to_the_callers_gateway_needs_no_route) {  // Q-05, Q-52, Q-156
 TEST(uplink, leaves_ipv6_routes_alone) {
   const network_facts facts{{via("fe80::1", 2)}, {on(2, "192.168.1.20")}};
   EXPECT_FALSE(choose_uplink(facts, {}));
+}
+
+// -------------------------------------------------------------------------------------------------
+// What a request names
+
+interface_address v6_on(std::uint32_t index, const char* text) { return on(index, text, 64); }
+
+TEST(uplink, of_ipv6_has_the_stable_global_address) {
+  network_facts facts{{via("192.168.1.1", 2), via("fe80::1", 2)},
+                      {on(2, "192.168.1.20"), v6_on(2, "fe80::20"), v6_on(2, "2001:db8::a"),
+                       v6_on(2, "fd00::20"), v6_on(2, "2a00::dead"), v6_on(2, "2a00::20")}};
+  facts.addresses[2].deprecated = true;
+  facts.addresses[4].temporary = true;
+  const auto chosen = damson::core::choose_uplink(facts, {.family = ip_family::v6});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->gateway, address("fe80::1"));
+  EXPECT_EQ(chosen->local, address("2a00::20"));
+  EXPECT_FALSE(chosen->is_direct()) << "the router may be a firewall";
+  // A unique local address is better than none: the router may translate (NPTv6).
+  facts.addresses.resize(4);
+  EXPECT_EQ(damson::core::choose_uplink(facts, {.family = ip_family::v6})->local,
+            address("fd00::20"));
+  facts.addresses.resize(3);
+  EXPECT_FALSE(damson::core::choose_uplink(facts, {.family = ip_family::v6}));
+}
+
+TEST(uplink, of_ipv6_without_a_router_is_direct) {
+  const network_facts facts{{via("::", 4)}, {v6_on(4, "2a00::20")}};
+  const auto chosen = damson::core::choose_uplink(facts, {.family = ip_family::v6});
+  ASSERT_TRUE(chosen);
+  EXPECT_FALSE(chosen->gateway);
+  EXPECT_TRUE(chosen->is_direct());
+}
+
+TEST(uplink, is_the_one_of_the_interface_that_is_named) {
+  const network_facts facts{{via("192.168.1.1", 2, 100), via("192.168.2.1", 3, 200)},
+                            {on(2, "192.168.1.20"), on(3, "192.168.2.20")}};
+  const auto chosen = damson::core::choose_uplink(facts, {.interface_name = "eth3"});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->gateway, address("192.168.2.1"));
+  EXPECT_EQ(chosen->local, address("192.168.2.20"));
+  EXPECT_FALSE(damson::core::choose_uplink(facts, {.interface_name = "eth4"}));
+}
+
+TEST(uplink, is_the_one_of_the_own_address_that_is_named) {
+  const network_facts facts{
+      {via("fe80::1", 2, 100), via("fe80::1", 3, 200)},
+      {v6_on(2, "2a00:1::20"), v6_on(3, "2a00:2::20"), v6_on(3, "2a00:2::21")}};
+  const uplink_choice wanted{.family = ip_family::v6, .local = address("2a00:2::21")};
+  const auto chosen = damson::core::choose_uplink(facts, wanted);
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->local, address("2a00:2::21"));
+  EXPECT_EQ(chosen->interface_index, 3U);
+}
+
+TEST(uplink, of_a_request_goes_before_that_of_the_options) {
+  options opts;
+  opts.gateway = address("192.168.1.1");
+  opts.local_address = address("192.168.1.20");
+  damson::map_request wanted;
+  EXPECT_EQ(choice_of(wanted, opts).gateway, address("192.168.1.1"));
+  EXPECT_EQ(choice_of(wanted, opts).local, address("192.168.1.20"));
+  wanted.gateway = address("192.168.2.1");
+  EXPECT_EQ(choice_of(wanted, opts).gateway, address("192.168.2.1"));
+  // What the options say of IPv4 is nothing to IPv6.
+  wanted = {};
+  wanted.family = ip_family::v6;
+  EXPECT_TRUE(choice_of(wanted, opts).gateway.is_unspecified());
+  EXPECT_TRUE(choice_of(wanted, opts).local.is_unspecified());
 }
 
 }  // namespace
