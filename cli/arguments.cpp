@@ -30,8 +30,10 @@ struct map_words {
   std::string external;
   std::string lifetime;
   std::string protocol;
+  std::string interface_name;
   std::string gateway;
   std::string timeout;
+  bool ipv6 = false;
 };
 
 /// The same for `damson gateway`.
@@ -115,15 +117,28 @@ std::uint16_t read_own_port(std::string_view what, std::string_view text) {
   return static_cast<std::uint16_t>(read_integer(what, text, largest_port, 0));
 }
 
-ip_address read_gateway(std::string_view text) {
+/// As Linux allows them.
+std::string read_interface(std::string_view text) {
+  constexpr std::size_t longest_name = 15;
+  const bool is_name = text.size() <= longest_name && text != "." && text != ".." &&
+                       text.find_first_of("/: \t\n") == std::string_view::npos;
+  if (!is_name) {
+    throw bad_value("--interface must be the name of a network interface, such as eth0, not '" +
+                    printable(text) + "'");
+  }
+  return std::string{text};
+}
+
+ip_address read_gateway(std::string_view text, ip_family family) {
   const std::optional<ip_address> address = ip_address::parse(text);
   if (!address || address->is_unspecified() || address->is_multicast()) {
     throw bad_value("--gateway must be the router's IP address, not '" + printable(text) + "'");
   }
-  if (address->is_v6()) {
-    throw bad_value(
-        "--gateway must be an IPv4 address, since this version speaks IPv4 only, not '" +
-        printable(text) + "'");
+  if (address->family() != family) {
+    throw bad_value(std::string{"--gateway must be an "} +
+                    (family == ip_family::v4 ? "IPv4 address without --ipv6, not '"
+                                             : "IPv6 address with --ipv6, not '") +
+                    printable(text) + "'");
   }
   return *address;
 }
@@ -153,6 +168,16 @@ map_request read_request(const map_words& words) {
   }
   if (!words.timeout.empty()) {
     request.timeout = read_timeout(words.timeout);
+  }
+  if (!words.interface_name.empty()) {
+    request.interface_name = read_interface(words.interface_name);
+  }
+  if (words.ipv6) {
+    request.family = ip_family::v6;
+    if (request.protocols == protocol_filter::nat_pmp_only ||
+        request.protocols == protocol_filter::upnp) {
+      throw bad_value("--ipv6 is asked for in PCP, so --protocol must be any, pcp or pcp-only");
+    }
   }
   return request;
 }
@@ -217,8 +242,13 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
             "The lease to ask for; it is renewed in time (default: 7200)");
   add_value(map, "--protocol", words.protocol, "any|pcp|upnp|pcp-only|nat-pmp",
             "How to ask the router; pcp includes NAT-PMP (default: any)");
+  add_value(map, "--interface", words.interface_name, "NAME",
+            "The interface to go out by (default: that of the default route)");
   add_value(map, "--gateway", words.gateway, "ADDRESS",
             "The router's address (default: the next hop of the default route)");
+  map.add_flag("--ipv6", words.ipv6,
+               "Open the port of this host's IPv6 address in the router's firewall, by PCP")
+      ->disable_flag_override();
   add_value(map, "--timeout", words.timeout, "SECONDS",
             "Give up after this, decimals allowed (default: 30)");
   map.add_flag("--wait", arguments.wait,
@@ -239,6 +269,7 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
       "  damson map 8080/tcp\n"
       "  damson map 51820/udp --external 40000 --json\n"
       "  damson map 8080 --wait --protocol upnp\n"
+      "  damson map 443 --ipv6\n"
       "  damson map 22 --gateway 192.168.1.1 --protocol pcp --once --lifetime 3600");
 }
 
@@ -331,7 +362,7 @@ map_arguments read_words(const map_words& typed, map_arguments arguments) {
     arguments.request.timeout = longest_timeout;
   }
   if (!typed.gateway.empty()) {
-    arguments.gateway = read_gateway(typed.gateway);
+    arguments.gateway = read_gateway(typed.gateway, arguments.request.family);
   }
   return arguments;
 }

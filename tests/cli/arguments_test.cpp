@@ -71,6 +71,13 @@ TEST(map_arguments, are_all_read) {
   EXPECT_EQ(map.level, log_level::info);
 }
 
+TEST(map_arguments, name_the_way_out) {
+  const map_arguments map = parse_map("map 80 --ipv6 --interface eth1 --gateway 2001:db8::1");
+  EXPECT_EQ(map.request.family, damson::ip_family::v6);
+  EXPECT_EQ(map.request.interface_name, "eth1");
+  EXPECT_EQ(map.gateway, damson::ip_address::parse("2001:db8::1"));
+}
+
 TEST(map_arguments, may_come_in_any_order_and_with_an_equals_sign) {
   const map_arguments map = parse_map("map --external=1 --json 65535/tcp");
   EXPECT_EQ(map.request.internal_port, 65535);
@@ -235,8 +242,15 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --gateway 224.0.0.1", "not '224.0.0.1'"},
         wrong_usage{"map 80 --gateway ::", "not '::'"},
         wrong_usage{"map 80 --gateway fe80::1",
-                    "--gateway must be an IPv4 address, since this version speaks IPv4 only, not "
-                    "'fe80::1'"},
+                    "--gateway must be an IPv4 address without --ipv6, not 'fe80::1'"},
+        wrong_usage{"map 80 --ipv6 --gateway 192.168.1.1",
+                    "--gateway must be an IPv6 address with --ipv6, not '192.168.1.1'"},
+        wrong_usage{"map 80 --ipv6 --protocol upnp",
+                    "--ipv6 is asked for in PCP, so --protocol must be any, pcp or pcp-only"},
+        wrong_usage{"map 80 --ipv6 --protocol nat-pmp", "--ipv6 is asked for in PCP"},
+        wrong_usage{"map 80 --interface a/b",
+                    "--interface must be the name of a network interface"},
+        wrong_usage{"map 80 --interface sixteen-letters-", "not 'sixteen-letters-'"},
         wrong_usage{"map 80 --wait --timeout 5",
                     "--wait never gives up, so --timeout has no meaning with it"},
         wrong_usage{"map 80 --wait=no", "--wait takes no value"},
