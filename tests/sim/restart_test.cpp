@@ -224,6 +224,29 @@ TEST_F(restart, is_not_imagined_in_a_healthy_week) {
   }
 }
 
+TEST_F(restart, that_the_epoch_hides_is_mended_where_the_router_was_missed) {
+  // It had counted a second, and has done so again: within the tolerance of both RFCs.
+  for (const bool pcp : {true, false}) {
+    scene what;
+    what.router.speaks_pcp = pcp;
+    what.router.announcements = 0;
+    what.uptime = 0s;
+    what.client.recheck_period = 1s;
+    world& w = begin_mapped(what);
+    w.run_for(1500ms);
+    w.reboot_router();
+    w.set_serving(false);
+    w.run_for(1s);
+    EXPECT_FALSE(router_holds(w, 8080));
+    w.set_serving(true);
+    w.run_for(2s);
+    EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::mapped}));
+    EXPECT_TRUE(w.events().back().event.regained);
+    EXPECT_TRUE(router_holds(w, 8080));
+    EXPECT_EQ(w.counters().reboots_seen, 0U);
+  }
+}
+
 TEST_F(restart, is_not_imagined_right_after_the_router_started) {
   // The first epoch heard is 0, and 0 minus 1 is not four thousand million.
   for (const bool pcp : {true, false}) {

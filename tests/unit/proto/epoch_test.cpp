@@ -28,6 +28,18 @@ struct epoch_case {
 constexpr auto valid = epoch_verdict::valid;
 constexpr auto restarted = epoch_verdict::restarted;
 
+/// Whether a restart at any moment is seen, where so much time is between the answer with this
+/// epoch and the next one. Seconds are whole ones, so the new count may be one more than that.
+template <class Epoch>
+bool sees_a_restart(std::uint32_t before, std::chrono::seconds elapsed) {
+  for (std::uint32_t after = 0; after <= elapsed.count() + 1; ++after) {
+    Epoch epoch;
+    epoch.observe(before, start);
+    if (epoch.observe(after, start + elapsed) != epoch_verdict::restarted) return false;
+  }
+  return true;
+}
+
 template <class Epoch>
 void expect_verdict(const epoch_case& c) {
   Epoch epoch;
@@ -105,6 +117,14 @@ TEST(pcp_epoch, compares_with_the_last_answer_whatever_it_was) {
   EXPECT_EQ(epoch.observe(1, start + 15s), restarted);
 }
 
+TEST(pcp_epoch, shows_any_restart_of_a_server_that_had_counted_to_five) {
+  for (auto elapsed = 0s; elapsed <= 31s; ++elapsed) {
+    EXPECT_TRUE(sees_a_restart<pcp_epoch>(5, elapsed)) << elapsed.count();
+  }
+  EXPECT_FALSE(sees_a_restart<pcp_epoch>(5, 32s));
+  EXPECT_FALSE(sees_a_restart<pcp_epoch>(3, 1s));
+}
+
 TEST(pcp_epoch, two_clocks_that_differ_by_little_never_fall_out) {
   pcp_epoch epoch;
   // A server that loses 5 % asked every 300 s for a day, and one that gains as much.
@@ -167,6 +187,14 @@ TEST(natpmp_epoch, compares_with_the_last_answer_whatever_it_was) {
   EXPECT_EQ(epoch.observe(6, start + 18s), valid);
   EXPECT_EQ(epoch.observe(4, start + 18s), valid);
   EXPECT_EQ(epoch.observe(1, start + 18s), restarted);
+}
+
+TEST(natpmp_epoch, shows_any_restart_of_a_server_that_had_counted_to_five) {
+  for (auto elapsed = 0s; elapsed <= 8s; ++elapsed) {
+    EXPECT_TRUE(sees_a_restart<natpmp_epoch>(5, elapsed)) << elapsed.count();
+  }
+  EXPECT_FALSE(sees_a_restart<natpmp_epoch>(5, 9s));
+  EXPECT_FALSE(sees_a_restart<natpmp_epoch>(4, 1s));
 }
 
 TEST(natpmp_epoch, has_nothing_to_compare_with_after_forgetting) {
