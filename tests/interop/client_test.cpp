@@ -103,8 +103,7 @@ TEST_P(client_matrix, wan_gets_in_only_between_map_and_release) {
 TEST_P(client_matrix, a_restarted_router_is_mapped_again_and_the_program_told) {
   const lab::network net;
   lab::miniupnpd daemon(net, speaking(GetParam().protocol));
-  // An epoch that falls from 1 to 0, or stands still for two seconds, is no restart by the RFCs.
-  if (GetParam().protocol != protocol::upnp) daemon.wait_for_epoch(3);
+  if (GetParam().protocol != protocol::upnp) daemon.wait_for_epoch(lab::miniupnpd::telling_epoch);
   make_router_speak(net, GetParam().protocol);
   const lab::listener server(net.lan(), in_the_lab(GetParam().transport), service_port);
   const std::string rules = net.rules();
@@ -141,7 +140,7 @@ class client_test : public interop {};
 TEST_F(client_test, finds_a_restart_whose_announcement_is_lost) {
   const lab::network net;
   lab::miniupnpd daemon(net);
-  daemon.wait_for_epoch(3);
+  daemon.wait_for_epoch(lab::miniupnpd::telling_epoch);
   net.drop_announcements();
   const lab::listener server(net.lan(), lab::transport::tcp, service_port);
   lan_client client(net, {.recheck_period = 1s});

@@ -196,7 +196,7 @@ TEST_P(contract_c, stop_while_a_create_is_pending) {
   start();
   plum_listener listener;
   const int id = listener.create(service_port);
-  EXPECT_TRUE(eventually([&] { return router().swallowed() > 0; }));
+  EXPECT_TRUE(eventually([&] { return router().intercepted() > 0; }));
   stop();
   EXPECT_EQ(listener.calls().size(), 1U);
   EXPECT_EQ(count(listener, id, PLUM_STATE_DESTROYED), 1U);

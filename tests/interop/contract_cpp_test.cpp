@@ -206,7 +206,7 @@ TEST_P(contract_cpp, stop_while_a_create_is_pending) {
   auto pending = begin_map(*client, request(service_port));
   auto ending = start();
   auto another = begin_map(*ending, request(second_port));
-  EXPECT_TRUE(eventually([&] { return router().swallowed() > 0; }));
+  EXPECT_TRUE(eventually([&] { return router().intercepted() > 0; }));
   EXPECT_LT(time_of([&] {
               auto closing = begin_close(*client);
               EXPECT_EQ(std::get<0>(within_limit(std::move(pending))), errc::closed);

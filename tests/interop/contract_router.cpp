@@ -31,7 +31,7 @@ contract_router::contract_router(damson::protocol only)
   if (only == damson::protocol::nat_pmp) net_.drop_pcp();
 }
 
-void contract_router::swallow(const lab::net_namespace& where, std::string_view rules) {
+void contract_router::intercept(const lab::net_namespace& where, std::string_view rules) {
   apply_rules(where, std::string(no_table) +
                          "table inet contract {\n chain arriving {\n"
                          "  type filter hook input priority -400\n" +
@@ -39,14 +39,14 @@ void contract_router::swallow(const lab::net_namespace& where, std::string_view 
 }
 
 void contract_router::fall_silent() const {
-  swallow(net_.router(), "  iifname lan0 meta l4proto { tcp, udp } counter drop\n");
+  intercept(net_.router(), "  iifname lan0 meta l4proto { tcp, udp } counter drop\n");
 }
 
 void contract_router::lose_answers() const {
-  swallow(net_.lan(), "  iifname eth0 udp sport 5351 counter drop\n");
+  intercept(net_.lan(), "  iifname eth0 udp sport 5351 counter drop\n");
 }
 
-std::uint64_t contract_router::swallowed() const {
+std::uint64_t contract_router::intercepted() const {
   constexpr std::string_view field = "counter packets ";
   std::uint64_t sum = 0;
   for (const lab::net_namespace* where : {&net_.router(), &net_.lan()}) {
@@ -68,16 +68,20 @@ void contract_router::recover() const {
 
 void contract_router::be_away() {
   if (only_ == damson::protocol::upnp) return daemon_->restart_elsewhere(daemon_->http_port());
-  swallow(net_.router(), "  iifname lan0 udp dport 5351 counter reject\n");
-  const auto deadline = lab::steady_clock::now() + limit;
-  while (swallowed() == 0) {
-    if (lab::steady_clock::now() > deadline) throw lab::error("nobody asks for the router");
-    std::this_thread::sleep_for(20ms);
-  }
+  intercept(net_.router(), "  iifname lan0 udp dport 5351 counter reject\n");
+  wait_for_packet();
   recover();
 }
 
-void contract_router::wait_for_epoch(std::uint8_t seconds) const {
+void contract_router::wait_for_packet() const {
+  const auto deadline = lab::steady_clock::now() + limit;
+  while (intercepted() == 0) {
+    if (lab::steady_clock::now() > deadline) throw lab::error("nobody asks for the router");
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
+void contract_router::wait_for_epoch(std::uint32_t seconds) const {
   const auto deadline = lab::steady_clock::now() + limit;
   for (;; std::this_thread::sleep_for(20ms)) {
     // RFC 6886 section 3.2: the address is asked for, and the epoch comes with it. Asked on the
@@ -89,11 +93,14 @@ void contract_router::wait_for_epoch(std::uint8_t seconds) const {
   }
 }
 
-// By RFC 6886 section 3.6 a fall by two seconds from what a client, which asks once a second, has
-// seen last is no restart; by RFC 6887 section 8.5 one by a second.
+// What the router counts is of no use before a client has heard it, and a busy one asks late.
+// Announcements are no answers: they go to everybody.
 void contract_router::grow_old() const {
-  if (only_ == damson::protocol::nat_pmp) wait_for_epoch(5);
-  if (only_ == damson::protocol::pcp) wait_for_epoch(3);
+  if (only_ == damson::protocol::upnp) return;
+  wait_for_epoch(lab::miniupnpd::telling_epoch);
+  intercept(net_.lan(), "  iifname eth0 udp sport 5351 meta pkttype host counter\n");
+  wait_for_packet();
+  recover();
 }
 
 void contract_router::reboot(const std::function<void()>& while_down) {
@@ -123,7 +130,7 @@ void contract_router::reboot_without(std::uint16_t external_port) {
 void contract_router::reboot_with_upnp_only() {
   grow_old();
   // In both protocols the second byte is the opcode, and 0 that of a mere question.
-  swallow(net_.router(), "  iifname lan0 udp dport 5351 @th,72,8 1-2 counter reject\n");
+  intercept(net_.router(), "  iifname lan0 udp dport 5351 @th,72,8 1-2 counter reject\n");
   replace_daemon();
 }
 

@@ -31,8 +31,8 @@ class contract_router {
   void fall_silent() const;
   /// From now on it obeys, but what it says in PCP and NAT-PMP gets lost.
   void lose_answers() const;
-  /// How many packets have met such a fate since recover(), which ends it.
-  std::uint64_t swallowed() const;
+  /// How many packets have met such a fate until recover() ends it.
+  std::uint64_t intercepted() const;
   void recover() const;
 
   /// It is away for a while, which a client has noticed on return, and loses nothing. Over UPnP it
@@ -53,11 +53,14 @@ class contract_router {
   void reboot_with_upnp_only();
 
  private:
-  void wait_for_epoch(std::uint8_t seconds) const;
-  /// Until a client sees the epoch fall with a restart.
+  /// Until a packet is intercepted.
+  void wait_for_packet() const;
+  void wait_for_epoch(std::uint32_t seconds) const;
+  /// Until a client, which has to ask now and then, has heard an epoch that shows the next restart.
   void grow_old() const;
   void replace_daemon();
-  static void swallow(const lab::net_namespace& where, std::string_view rules);
+  /// From now on, until recover(), these rules decide about the packets that arrive there.
+  static void intercept(const lab::net_namespace& where, std::string_view rules);
 
   damson::protocol only_;
   lab::network net_;

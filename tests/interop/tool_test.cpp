@@ -141,7 +141,7 @@ TEST_F(tool_test, once_over_upnp_leaves_the_mapping_to_its_lease) {
 TEST_F(tool_test, a_restart_is_printed) {
   const lab::network net;
   lab::miniupnpd daemon(net);
-  daemon.wait_for_epoch(3);
+  daemon.wait_for_epoch(lab::miniupnpd::telling_epoch);
   lab::process tool = damson(net, {"map", "8080/tcp", "--json"});
   ASSERT_TRUE(tool.read_line(5s));
   daemon.kill();

@@ -59,9 +59,12 @@ class miniupnpd {
   /// Starts it (again) and sees to it that its HTTP port is not this one.
   void restart_elsewhere(std::uint16_t taboo);
 
-  /// Waits until the PCP epoch has reached this value. A client cannot see the restart of a daemon
-  /// whose epoch fell by no more than a second, so a reboot test lets it come to 3 first.
+  /// Waits until the PCP epoch has reached this value.
   void wait_for_epoch(std::uint32_t seconds) const;
+  /// Whoever has heard this epoch sees the next restart, if an answer comes within 8 s (PCP: 31 s).
+  /// After a lower one the restart may be within the tolerance of RFC 6887 section 8.5 and RFC 6886
+  /// section 3.6: the new epoch comes close to where the old one would be.
+  static constexpr std::uint32_t telling_epoch = 5;
 
  private:
   void write_configuration() const;
