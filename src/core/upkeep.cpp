@@ -110,8 +110,12 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
     return;
   }
   if (*what.is_there) {
+    // What another device has of it is left from an earlier lease. When that ends is not known, and
+    // need not be told, so it is extended.
+    if (of->info.gateway != gateway_->server(protocol::upnp).address) {
+      return ask_upnp(ctx, *of, map_purpose::renew);
+    }
     of->info.verified = true;
-    of->info.gateway = gateway_->server(protocol::upnp).address;
     const ip_address external = gateway_->igd().external_address().value_or(ip_address::any_v4());
     const bool is_other = !external.is_unspecified() && external != of->info.external.address;
     if (is_other) of->info.external.address = external;

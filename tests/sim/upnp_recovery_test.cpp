@@ -159,6 +159,30 @@ TEST_F(upnp_recovery, by_another_device_begins_as_soon_as_that_is_found) {  // Q
   EXPECT_EQ(w.last_event(id_)->event.info.gateway, second_address);
 }
 
+/// The router was away, another device served in its place, and the router's entry is there still:
+/// with the end of its own lease, not of the one that the other device gave later.
+TEST_F(upnp_recovery, by_the_device_before_renews_the_lease_that_it_still_has) {
+  for (const bool shows_zero : {true, false}) {
+    upnp_profile how;
+    how.shows_lease_as_zero = shows_zero;
+    scene what = upnp_only(how);
+    what.devices.push_back({upnp_only_router(how), second_address, wan_side});
+    world& w = begin_upnp(what);
+    w.http_courier = [&w](const http_record& record) {
+      const bool is_away = w.now() > 3'500s && w.now() < 6'500s;
+      const auto& absent = is_away ? world::router_address : second_address;
+      return http_treatment{.end = record.remote.address == absent ? outcome::refused
+                                                                   : outcome::answered};
+    };
+    w.run_for(6'400s);
+    ASSERT_EQ(w.events().back().event.info.gateway, second_address);
+    w.run_for(500s);
+    EXPECT_EQ(w.events().back().event.info.gateway, world::router_address);
+    w.run_for(2h);
+    EXPECT_EQ(w.count_events(event_kind::lost), 1U) << "by the change to the other device";
+  }
+}
+
 TEST_F(upnp_recovery, tells_another_external_address) {
   world& w = begin_upnp();
   w.run_for(100s);
