@@ -95,6 +95,9 @@ struct mapping {
   /// deleted.
   bool overtakes_in_pcp = false;
   bool overtakes_in_nat_pmp = false;
+  /// Releasing: PCP granted while the delete was under way, and which of the two came first is not
+  /// known, so the delete that is answered is followed by another.
+  bool deletes_again = false;
   time_point release_by;  ///< releasing: its bound
   /// Releasing: PCP was asked once at most, so a closed port says that nobody made anything.
   bool first_try = false;

@@ -76,6 +76,7 @@ void keeper::begin_release(context& ctx, mapping& what) {
   what.overtakes_in_pcp = pcp_open;
   what.overtakes_in_nat_pmp = nat_pmp_open;
   note_overtaken(ctx, what);
+  what.deletes_again = false;
   what.first_try = what.phase == phase::asking && gateway_->pcp_open(what.id) &&
                    !what.pcp_open_before && gateway_->pcp_tries(what.id) <= 1;
   table_.move_to(what, phase::releasing);
@@ -113,10 +114,16 @@ void keeper::on_release_answer(context& ctx, mapping& what,
   if (answer.asked != map_purpose::remove) return;
   note_overtaken(ctx, what);
   if (answer.late) {
-    // A grant of the request before: the delete that overtook it has to be sent again, one that was
-    // not answered yet goes on being sent.
-    if (!gateway_->pcp_open(what.id)) ask_pcp(ctx, what, map_purpose::remove);
+    // A grant of the request before, which the delete may have overtaken. One that is not answered
+    // yet goes on being sent; its answer may have been overtaken as well, so it proves nothing.
+    what.deletes_again = gateway_->pcp_open(what.id);
+    if (!what.deletes_again) ask_pcp(ctx, what, map_purpose::remove);
     return;
+  }
+  const bool is_gone = answer.outcome.what == map_outcome::kind::deleted ||
+                       answer.outcome.what == map_outcome::kind::already_gone;
+  if (is_gone && answer.protocol == protocol::pcp && std::exchange(what.deletes_again, false)) {
+    return ask_pcp(ctx, what, map_purpose::remove);
   }
   // Who refuses has refused the request before as well; where nothing was made yet there may be
   // nothing to delete.

@@ -302,6 +302,26 @@ TEST_F(release, that_may_have_overtaken_a_request_ends_when_the_host_wakes_up) {
   EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
 }
 
+/// The delete came first, and its answer last: in the order in which they are heard the answers say
+/// that nothing is left.
+TEST_F(release, whose_answer_the_grant_has_overtaken_is_deleted_once_more) {
+  world& w = begin();
+  w.courier = [](const packet_record& record) -> std::optional<nanoseconds> {
+    const auto map = read_pcp_map(record.datagram.bytes);
+    const bool is_of_delete = map && map->lifetime == 0;
+    const bool is_request = record.way == direction::to_router;
+    return is_request == is_of_delete ? 1ms : 50ms;
+  };
+  id_ = w.create(request(protocol_filter::pcp_only));
+  w.run_for(1ms);
+  w.release(id_);
+  w.run_for(5s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+  EXPECT_LE(w.last_event(id_)->at, 200ms);
+  EXPECT_EQ(deletes(w).size(), 2U);
+  EXPECT_TRUE(w.router().rules().empty());
+}
+
 /// A repeated request has as many answers as it was sent: the last of them is waited for.
 TEST_F(release, soon_after_a_repeated_request_waits_for_its_second_answer) {
   for (const bool pcp : {true, false}) {
