@@ -370,6 +370,7 @@ class world {
   void deliver(std::size_t index);
   void fail(std::size_t index, http_error why);
   void end(std::size_t index);
+  void stop_waiting(std::size_t index);
   void travel(http_stage to, std::size_t index, std::chrono::nanoseconds wait = {});
 
   time_point now_ = beginning;

@@ -49,7 +49,7 @@ void world::act(const cancel_http& what) {
     if (requests_[i].id != what.id) continue;
     requests_[i].cancelled = exchanges_[i].open;
     if (exchanges_[i].open) note_end(requests_[i]);
-    exchanges_[i].open = false;
+    stop_waiting(i);
     return;
   }
 }
@@ -130,7 +130,8 @@ void world::serve(std::size_t index) {
   }
   record.served_at = now();
   ++router_changes_;
-  exchange.answer = node->model->handle_http(now_, record.local, record.request);
+  http_answer answer = node->model->handle_http(now_, record.local, record.request);
+  if (exchange.open) exchange.answer = std::move(answer);
   exchange.boot_id = node->model->upnp().boot_id();
   const auto processing = node->model->behaviour().upnp.processing + exchange.treatment.processing;
   if (exchange.treatment.end == outcome::answered) {
@@ -150,9 +151,9 @@ void world::deliver(std::size_t index) {
   }
   if (answer.message.body.size() > exchange.body_limit) return fail(index, http_error::too_large);
   requests_[index].status = answer.status;
-  end(index);
   // Moved out, for the engine may ask for more exchanges while it reads.
   const http_answer content = std::move(exchanges_[index].answer);
+  end(index);
   const std::string location = field_of(content, "Location");
   const std::string type = field_of(content, "Content-Type");
   feed(http_response{requests_[index].id, content.status, requests_[index].local,
@@ -165,8 +166,15 @@ void world::fail(std::size_t index, http_error why) {
   feed(http_failed{requests_[index].id, why});
 }
 
-void world::end(std::size_t index) {
+/// What nobody will hear is not kept: answers may be long, and are forgotten only when no exchange
+/// is under way.
+void world::stop_waiting(std::size_t index) {
   exchanges_[index].open = false;
+  const http_answer unheard = std::move(exchanges_[index].answer);
+}
+
+void world::end(std::size_t index) {
+  stop_waiting(index);
   requests_[index].ended_at = now();
   note_end(requests_[index]);
 }

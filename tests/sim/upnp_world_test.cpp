@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/inspect.hpp"
+#include "sim/runner/live_bytes.hpp"
 #include "sim/world.hpp"
 #include "upnp_requests.hpp"
 
@@ -202,6 +203,34 @@ TEST_F(upnp_exchange, ends_where_the_answer_is_too_large) {
   ask({world::router_address, 5000}, 100);
   world_.run_for(1s);
   EXPECT_EQ(record(0).error, http_error::too_large);
+}
+
+TEST_F(upnp_exchange, that_has_ended_holds_no_answer) {
+  constexpr std::size_t size = 1UL << 20;
+  world_.router().behaviour().upnp.description_text = std::string(size, 'x');
+  for (const outcome end : {outcome::answered, outcome::breaks_after, outcome::hangs}) {
+    for (const std::size_t limit : {size, size - 1}) {
+      treat({end});
+      const auto before = live_bytes();
+      ask({world::router_address, 5000}, limit);
+      world_.run_for(5s);
+      EXPECT_LT(live_bytes() - before, size / 2);
+    }
+  }
+}
+
+TEST_F(upnp_exchange, that_was_cancelled_holds_no_answer) {
+  constexpr std::size_t size = 1UL << 20;
+  world_.router().behaviour().upnp.description_text = std::string(size, 'x');
+  for (const auto cancelled_after : {1ms, 3ms}) {
+    treat({outcome::answered, 0s, 1s});
+    const auto before = live_bytes();
+    const std::size_t index = ask({world::router_address, 5000}, size);
+    world_.run_for(cancelled_after);
+    world_.order(cancel_http{http_id{index + 1}});
+    world_.run_for(100ms);
+    EXPECT_LT(live_bytes() - before, size / 2);
+  }
 }
 
 TEST_F(upnp_exchange, ends_as_it_is_told_to) {
