@@ -182,6 +182,11 @@ void invariants::on_slept(nanoseconds span) {
   look_again_ = true;
 }
 
+void invariants::on_healed() {
+  healed_at_ = world_.now();
+  on_world_changed();
+}
+
 const std::optional<std::string>& invariants::check() {
   if (router_changes_seen_ != world_.router_changes()) {
     router_changes_seen_ = world_.router_changes();
@@ -299,8 +304,8 @@ void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseco
   const bool is_faultless = world_.link().loss_percent == 0 && world_.link().burst_percent == 0 &&
                             world_.link().damage_percent == 0 && !world_.http_courier;
   const nanoseconds calm_since = std::max(disturbed_at_, in_reach_since_.value_or(for_ever));
-  if (!is_scheduled || !is_faultless || calm_since + 4 * world_.recheck_period() > asked_before)
-    return;
+  const bool is_calm = calm_since + 4 * world_.recheck_period() <= asked_before;
+  if (!is_scheduled || !is_faultless || !is_calm) return;
   recently_renewed_.emplace_back(at, of);
   const auto moment = std::min<nanoseconds>(lease / 8 / 1'000, 1s);
   while (recently_renewed_.front().first < at - moment) recently_renewed_.pop_front();
@@ -389,11 +394,15 @@ void invariants::check_leases() {
 /// A lease ends only when the router was asked to extend it and did not.
 void invariants::check_was_renewed(const mapping_info& what, nanoseconds lost_at) {
   const port_history& of = ports_[{what.transport, what.internal.port}];
-  // A UPnP router is asked one thing at a time, so whoever does not answer holds up all others.
-  if (!in_reach_since_ || (what.protocol == protocol::upnp && world_.http_courier)) return;
+  // A UPnP router is asked one thing at a time, so whoever does not answer holds up all others, and
+  // so does the search for it where packets are lost. Nothing is demanded of such times, nor of a
+  // lease that ends soon after them.
+  const bool is_upnp = what.protocol == protocol::upnp;
+  if (!in_reach_since_ || (is_upnp && world_.http_courier)) return;
   // What is asked for anew goes out before it is told that the lease has ended.
   const auto& asked = of.asked_at == lost_at ? of.asked_before : of.asked_at;
-  const nanoseconds since = std::max(asked.value_or(0s), *in_reach_since_);
+  const nanoseconds since =
+      std::max({asked.value_or(0s), *in_reach_since_, is_upnp ? healed_at_ : 0s});
   if (lost_at - since < what.lifetime * 3 / 4) return;
   broken("port " + std::to_string(what.internal.port) + " with a lease of " +
          seconds_text(what.lifetime) + " was not renewed; it was last asked for at " +

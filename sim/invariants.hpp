@@ -54,6 +54,8 @@ class invariants : public witness {
   void on_world_changed();
   /// To be told after the host slept for so long: nothing can be found out meanwhile.
   void on_slept(std::chrono::nanoseconds span);
+  /// To be told after all trouble has ended: from now on whatever is asked is answered.
+  void on_healed();
 
   void on_packet(const packet_record& record) override;
   void on_request(const http_record& record) override;
@@ -159,6 +161,7 @@ class invariants : public witness {
   std::map<port, std::chrono::nanoseconds> kept_until_;
   /// Since when the host is awake and the router in its reach; empty: it is not.
   std::optional<std::chrono::nanoseconds> in_reach_since_{std::chrono::nanoseconds{0}};
+  std::chrono::nanoseconds healed_at_{0};
   std::uint64_t router_changes_seen_ = 0;
   /// When the first of the bounds ends that time alone can break.
   std::chrono::nanoseconds next_bound_ = std::chrono::nanoseconds::max();

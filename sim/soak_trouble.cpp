@@ -130,7 +130,7 @@ void troublemaker::heal() {
   world_.sockets_work = true;
   world_.link() = link_settings{};
   world_.set_network(world::one_route(world::router_address, world::host_address));
-  holds_.on_world_changed();
+  holds_.on_healed();
 }
 
 // -------------------------------------------------------------------------------------------------

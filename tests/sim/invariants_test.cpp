@@ -199,6 +199,20 @@ TEST_F(an_invariant, a_lease_ends_only_after_it_was_to_be_renewed) {
   expect_broken("port 8080 with a lease of 3000 s was not renewed");
 }
 
+TEST_F(an_invariant, a_lease_through_upnp_may_end_soon_after_the_trouble) {
+  for (const bool is_soon : {true, false}) {
+    world& w = watch(upnp_only());
+    holds_->pass(10min);
+    holds_->on_healed();
+    holds_->pass(is_soon ? 1min : 40min);
+    event_record told = first_event_as(w, event_kind::lost);
+    told.event.info.lifetime = 600s;
+    told.event.why.reason = errc::lease_expired;
+    holds_->on_event(told);
+    EXPECT_EQ(holds_->check().has_value(), !is_soon);
+  }
+}
+
 TEST_F(an_invariant, renewals_are_not_in_lockstep) {
   scene what;
   what.client.recheck_period = 60s;
