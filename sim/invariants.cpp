@@ -44,7 +44,7 @@ std::size_t most_sent_in_ten_seconds(std::size_t mappings) { return 40 + 24 * ma
 constexpr std::size_t lockstep = 6;
 
 /// The engine with its mappings, the world around it, and what is remembered here.
-constexpr std::int64_t most_memory = 2 << 20;
+constexpr std::int64_t most_memory = 1 << 20;
 
 std::string name_of(mapping_id id) {
   return "mapping " + std::to_string(static_cast<std::uint64_t>(id));

@@ -240,7 +240,7 @@ TEST_F(an_invariant, memory_is_bounded) {
   watch();
   holds_->watch_memory(live_bytes);
   holds_->pass(1h);
-  const std::string much(3 << 20, ' ');
+  const std::string much(2 << 20, ' ');
   expect_failure([&] { holds_->pass(1h); }, "bytes are held");
 }
 
