@@ -265,14 +265,18 @@ std::chrono::seconds keeper::wished_lease(const mapping& what, protocol which) {
   return std::max({what.request.lifetime, what.info.lifetime, shortest_pcp_lease});
 }
 
+/// Where the router serves in another protocol, it was silent in PCP for not speaking it. Another
+/// device that serves in its place says nothing of the router.
+bool keeper::made_nothing_in_pcp(const mapping& what) const {
+  return what.is_held() && what.info.protocol != protocol::pcp &&
+         gateway_->pcp() != availability::present &&
+         what.info.gateway == gateway_->server().address;
+}
+
 /// What was asked for and not answered may be there as well, for as long as was asked for.
 void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
   const bool is_owner = what.is_held_by(which);
-  // Where the router serves in another protocol, it was silent in PCP for not speaking it. Another
-  // device that serves in its place says nothing of the router.
-  const bool is_silent = which == protocol::pcp && gateway_->pcp() != availability::present;
-  const bool is_of_router = what.info.gateway == gateway_->server().address;
-  if (what.is_held() && !is_owner && is_silent && is_of_router) return;
+  if (which == protocol::pcp && made_nothing_in_pcp(what)) return;
   time_point until = ctx.now + wished_lease(what, which);
   if (is_owner && what.lease && !is_asking(what.id, which)) {
     // Of a long lease only the first day is counted on.

@@ -101,6 +101,7 @@ class keeper {
   void on_event(context& ctx, const gateway_event::restarted&);
   void on_channel_gone(context& ctx);
   void leave_behind(const context& ctx, mapping& what);
+  bool made_nothing_in_pcp(const mapping& what) const;
   void note_leftover(const context& ctx, mapping& what, protocol which);
   static std::chrono::seconds wished_lease(const mapping& what, protocol which);
   bool is_asking(mapping_id id, protocol which) const;

@@ -70,7 +70,7 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
 
 void keeper::begin_release(context& ctx, mapping& what) {
   cancel_timers(ctx, what.id);
-  const bool held_by_another = what.is_held() && what.info.protocol != protocol::pcp;
+  const bool nothing_in_pcp = made_nothing_in_pcp(what);
   const bool pcp_open = what.pcp_open;
   const bool nat_pmp_open = what.nat_pmp_open;
   what.overtakes_in_pcp = pcp_open;
@@ -86,9 +86,7 @@ void keeper::begin_release(context& ctx, mapping& what) {
   if (what.upnp_open) release_in_upnp(ctx, what);
   // A PCP request that another protocol took over from is deleted without waiting where PCP is
   // silent; a server that answers may have granted what could not be used.
-  if (held_by_another && gateway_->pcp() != availability::present) {
-    what.pcp_open = what.overtakes_in_pcp = false;
-  }
+  if (nothing_in_pcp) what.pcp_open = what.overtakes_in_pcp = false;
   if (!what.is_open()) return finish(ctx, what, what.how);
   what.release_by = ctx.now + release_bound;
   ctx.timers.set({timer::release_end, what.id},

@@ -244,6 +244,31 @@ TEST_F(network,
   EXPECT_EQ(w.last_event(id)->event.how, removal::left_to_expire);
 }
 
+TEST_F(network, whose_router_went_unheard_while_another_device_served_leaves_that_to_expire) {
+  scene what;
+  what.router.speaks_pcp = what.router.speaks_nat_pmp = false;
+  what.router.speaks_upnp = true;
+  world& w = begin(what);
+  const gateway& silent = w.add_router(profile{}, second_router, second_wan);
+  w.set_network(world::one_route(second_router, world::host_address));
+  bool is_cut_off = false;
+  w.courier = [&](const packet_record& record) -> std::optional<nanoseconds> {
+    const bool is_to_silent = record.datagram.to.address == second_router;
+    if (record.datagram.from.address == second_router || (is_to_silent && is_cut_off)) {
+      return std::nullopt;
+    }
+    return 1ms;
+  };
+  const mapping_id id = w.create(request());
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id)->event.info.gateway, world::router_address);
+  is_cut_off = true;
+  w.release(id);
+  w.run_for(3s);
+  EXPECT_EQ(silent.rules().size(), 1U);
+  EXPECT_EQ(w.last_event(id)->event.how, removal::left_to_expire);
+}
+
 TEST_F(network, that_comes_back_leaves_nothing_to_expire) {
   world& w = begin_mapped();
   const network_facts facts = w.network();
