@@ -92,9 +92,9 @@ class client {
   ///
   /// Requests of one client for the same transport and internal port share one mapping on the
   /// router, which is deleted with the last of them. The first decides which external port, address
-  /// and lifetime are asked for. One whose filter, or `allow_permanent`, forbids the way in which
-  /// the port is open fails with `errc::already_mapped`. A request for a port whose delete is under
-  /// way waits for that.
+  /// and lifetime are asked for. One whose protocols, `allow_permanent`, `prefer_failure` or
+  /// `peers` forbid the way in which the port is open fails with `errc::already_mapped`. A request
+  /// for a port whose delete is under way waits for that.
   ///
   /// Signature: `void(error_code, mapping)`. Completes when the port is open and the router
   /// has told its external address, or that it has none yet (unspecified until a `changed`); or

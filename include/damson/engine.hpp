@@ -45,6 +45,7 @@ struct engine_limits {
   static constexpr std::size_t datagram_bytes =
       1'100;  ///< RFC 6887 section 7: longer ones are dropped
   static constexpr std::size_t search_answer_bytes = 2'048;  ///< on search channels; the same
+  static constexpr std::size_t peers_per_request = 16;       ///< more are an invalid request
   static constexpr std::size_t routes = 4'096;               ///< facts beyond these are ignored
   static constexpr std::size_t interface_addresses = 4'096;
 };
@@ -280,6 +281,8 @@ struct mapping_info {
   /// The entry was read back from the router (UPnP); the answers of PCP and NAT-PMP are taken as
   /// they are. Whether packets get through is a third thing, which only a peer outside can tell.
   bool verified = false;
+  /// The router took `map_request::peers`, so that nobody else should get in.
+  bool filtered = false;
   /// Who granted it; unspecified for `direct`.
   ip_address gateway;
   /// From creation to the first `mapped`.

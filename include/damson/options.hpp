@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <damson/types.hpp>
 
@@ -20,6 +21,17 @@ enum class protocol_filter : std::uint8_t {
   upnp,          ///< UPnP-IGD only
   pcp_only,      ///< PCP, never NAT-PMP
   nat_pmp_only,  ///< NAT-PMP, never PCP
+};
+
+/// Peers outside: those of a network, and of one port of theirs or of all.
+struct peer_range {
+  ip_address address;
+  /// How many bits of the address count: 0..32, or 1..128 of an IPv6 one.
+  std::uint8_t prefix_length = 0;
+  /// 0: whatever port they send from.
+  std::uint16_t port = 0;
+
+  friend bool operator==(const peer_range&, const peer_range&) = default;
 };
 
 /// One port to open.
@@ -48,6 +60,22 @@ struct map_request {
   ip_address local_address{};
   /// The address wanted outside; unspecified leaves the choice to the router.
   ip_address external_address{};
+
+  /// Only the wanted external port will do, which is not 0 then, and the wanted address where one
+  /// is named: what the router grants instead is given back, and the request fails with
+  /// `errc::external_not_available` (some routers call a taken port `errc::no_resources`). An entry
+  /// that a UPnP router has there for another port of this host is not taken over. A mapping that
+  /// is another one after a renewal is `lost`. PCP servers are told so with PREFER_FAILURE (RFC
+  /// 6887 section 13.2); with the others, and those that refuse the option, the wrong port may be
+  /// open for as long as the delete takes.
+  bool prefer_failure = false;
+
+  /// Who may come in; empty: everybody. At most `engine_limits::peers_per_request`. A wish, which
+  /// only PCP can carry (FILTER, RFC 6887 section 13.3): where the router will not have it the port
+  /// is opened to everybody, and `mapping_info::filtered` says so. Some routers take a filter and
+  /// do not apply it, so a program goes on checking who comes. Requests of one client share a
+  /// mapping only where this is the same.
+  std::vector<peer_range> peers{};
 
   /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day).
   /// The router grants what it likes; renewals follow the lifetime granted. UPnP routers are asked

@@ -25,6 +25,44 @@ void write_request_header(byte_writer& out, pcp_opcode opcode, std::uint32_t lif
   out.address(client);
 }
 
+/// What every option begins with (RFC 6887 section 7.3).
+void write_option_header(byte_writer& out, pcp_option code, std::uint16_t length) {
+  out.u8(static_cast<std::uint8_t>(code));
+  out.zeros(1);  // reserved
+  out.u16(length);
+}
+
+constexpr std::uint16_t filter_bytes = 20;
+/// The bits of an IPv4 address come after these in the form that PCP gives it.
+constexpr std::uint8_t mapped_prefix = 96;
+
+/// Prefix length 0 takes back all filters that the mapping has.
+void write_filter(byte_writer& out, const ip_address& address, std::uint8_t prefix_length,
+                  std::uint16_t port) {
+  write_option_header(out, pcp_option::filter, filter_bytes);
+  out.zeros(1);  // reserved
+  out.u8(prefix_length);
+  out.u16(port);
+  out.address(address);
+}
+
+/// A renewal would else add the same filters once more, or to those of an earlier request.
+void write_filters(byte_writer& out, const std::vector<peer_range>& peers) {
+  if (peers.empty()) return;
+  write_filter(out, ip_address::any_v6(), 0, 0);
+  for (const peer_range& each : peers) {
+    const std::uint8_t before = each.address.is_v4() ? mapped_prefix : 0;
+    const auto length = static_cast<std::uint8_t>(before + each.prefix_length);
+    write_filter(out, each.address, length, each.port);
+  }
+}
+
+std::size_t options_bytes(const pcp_map_request& request) noexcept {
+  const std::size_t filters = request.peers.empty() ? 0 : request.peers.size() + 1;
+  return filters * (pcp_option_bytes + filter_bytes) +
+         (request.prefer_failure ? pcp_option_bytes : 0);
+}
+
 endpoint deleted_external(const endpoint& suggested) {
   return {suggested.address.is_v4() ? ip_address::any_v4() : ip_address::any_v6(), 0};
 }
@@ -105,6 +143,11 @@ bool is_short_lifetime(pcp_result value) noexcept {
          value == pcp_result::user_ex_quota;
 }
 
+bool is_about_options(pcp_result value) noexcept {
+  return value == pcp_result::unsupp_option || value == pcp_result::malformed_option ||
+         value == pcp_result::excessive_remote_peers;
+}
+
 std::uint8_t protocol_number(transport value) noexcept { return value == transport::tcp ? 6 : 17; }
 
 std::vector<std::byte> encode(const pcp_map_request& request) {
@@ -113,7 +156,9 @@ std::vector<std::byte> encode(const pcp_map_request& request) {
   const endpoint external =
       lifetime == 0 ? deleted_external(request.suggested_external) : request.suggested_external;
 
-  std::vector<std::byte> message(pcp_map_bytes);
+  DAMSON_ASSERT(!request.prefer_failure || external.port != 0);
+
+  std::vector<std::byte> message(pcp_map_bytes + options_bytes(request));
   byte_writer out{message};
   write_request_header(out, pcp_opcode::map, lifetime, request.client);
   out.bytes(request.nonce.bytes);
@@ -122,6 +167,8 @@ std::vector<std::byte> encode(const pcp_map_request& request) {
   out.u16(request.internal_port);
   out.u16(external.port);
   out.address(external.address);
+  if (request.prefer_failure) write_option_header(out, pcp_option::prefer_failure, 0);
+  write_filters(out, request.peers);
   DAMSON_ASSERT(out.ok() && out.remaining() == 0);
   return message;
 }

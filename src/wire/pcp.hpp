@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <damson/error.hpp>
+#include <damson/options.hpp>
 #include <damson/types.hpp>
 
 #include "wire/decode_error.hpp"
@@ -28,10 +29,15 @@ inline constexpr std::uint16_t pcp_server_port = 5351;  ///< RFC 6887 section 19
 inline constexpr std::uint16_t pcp_client_port = 5350;  ///< where announcements arrive
 inline constexpr std::size_t pcp_header_bytes = 24;
 inline constexpr std::size_t pcp_map_bytes = 60;        ///< header and MAP, without options
+inline constexpr std::size_t pcp_option_bytes = 4;      ///< before an option's data (section 7.3)
 inline constexpr std::size_t pcp_message_bytes = 1100;  ///< the longest message (section 7)
 
 /// RFC 6887 section 19.2; other numbers are kept as they came.
 enum class pcp_opcode : std::uint8_t { announce = 0, map = 1, peer = 2 };
+
+/// RFC 6887 section 19.4: those that we send. Servers refuse what they do not know of them, for
+/// numbers below 128 are mandatory to process (section 7.3).
+enum class pcp_option : std::uint8_t { third_party = 1, prefer_failure = 2, filter = 3 };
 
 /// RFC 6887 section 7.4; other numbers are kept as they came.
 enum class pcp_result : std::uint8_t {
@@ -61,6 +67,9 @@ errc to_errc(pcp_result) noexcept;
 /// ones.
 bool is_short_lifetime(pcp_result) noexcept;
 
+/// Whether the server minds an option of the request, not the request.
+bool is_about_options(pcp_result) noexcept;
+
 /// The key to a mapping (RFC 6887 sections 11.2 and 18.2): made once for each, kept for renewals,
 /// re-creation and the delete, and never logged, for which reason it cannot be printed.
 struct pcp_nonce {
@@ -84,14 +93,22 @@ struct pcp_map_request {
   std::uint16_t internal_port = 0;
   /// Port 0 and the unspecified address of the family wanted outside where there is no wish.
   endpoint suggested_external{};
+  /// Rather be refused than be given anything else than that (RFC 6887 section 13.2). The port is
+  /// not 0 then, so no delete can carry it.
+  bool prefer_failure = false;
+  /// Who may come in, in place of those said before (RFC 6887 section 13.3); empty: as before,
+  /// which is everybody where nobody was ever named.
+  std::vector<peer_range> peers{};
+
+  bool has_options() const noexcept { return prefer_failure || !peers.empty(); }
 
   friend bool operator==(const pcp_map_request&, const pcp_map_request&) = default;
 };
 
-/// Sixty bytes. In a delete the port is sent as 0 and the address as the unspecified one of its
-/// family, whatever was suggested: RFC 6887 section 15.1 as corrected by erratum 3621, because the
-/// family tells which of two mappings of one internal port is meant. So the assigned endpoint is
-/// what a delete should carry here.
+/// Sixty bytes and the options, of which a delete needs none. In a delete the port is sent as 0 and
+/// the address as the unspecified one of its family, whatever was suggested: RFC 6887 section 15.1
+/// as corrected by erratum 3621, because the family tells which of two mappings of one internal
+/// port is meant. So the assigned endpoint is what a delete should carry here.
 std::vector<std::byte> encode(const pcp_map_request&);
 
 /// Asks for nothing but an answer: whether a server is there, and its epoch (RFC 6887

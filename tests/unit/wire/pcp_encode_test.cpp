@@ -3,10 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <damson/engine.hpp>
 
 #include "bytes.hpp"
 #include "wire/pcp.hpp"
@@ -178,6 +181,63 @@ TEST(pcp_encode, announce) {
       0x00, 0x00, 0xff, 0xff, 0xc0, 0xa8, 0x01, 0x0a,  //   ::ffff:192.168.1.10
   });
   EXPECT_EQ(hex(encode(pcp_announce_request{address("192.168.1.10")})), hex(expected));
+}
+
+TEST(pcp_encode, map_that_prefers_failure) {
+  pcp_map_request request = new_mapping();
+  request.prefer_failure = true;
+  const auto message = encode(request);
+  const auto expected = bytes({
+      0x02,        // option PREFER_FAILURE
+      0x00,        // reserved
+      0x00, 0x00,  // option length: no data
+  });
+  ASSERT_EQ(message.size(), 64U);
+  EXPECT_EQ(hex(std::span{message}.first(60)), hex(encode(new_mapping())));
+  EXPECT_EQ(hex(std::span{message}.subspan(60)), hex(expected));
+}
+
+TEST(pcp_encode, map_for_some_peers) {
+  pcp_map_request request = new_mapping();
+  request.peers = {{.address = address("203.0.113.0"), .prefix_length = 24, .port = 443},
+                   {.address = address("2001:db8::"), .prefix_length = 32, .port = 0}};
+  const auto message = encode(request);
+  const auto expected = bytes({
+      0x03,                                            // option FILTER
+      0x00,                                            // reserved
+      0x00, 0x14,                                      // option length 20
+      0x00,                                            // reserved
+      0x00,                                            // prefix length 0: no filters so far
+      0x00, 0x00,                                      // remote peer port
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // remote peer address
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  //
+      0x03,                                            // option FILTER
+      0x00,                                            // reserved
+      0x00, 0x14,                                      // option length 20
+      0x00,                                            // reserved
+      0x78,                                            // prefix length 96 + 24
+      0x01, 0xbb,                                      // remote peer port 443
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // remote peer address
+      0x00, 0x00, 0xff, 0xff, 0xcb, 0x00, 0x71, 0x00,  //   ::ffff:203.0.113.0
+      0x03,                                            // option FILTER
+      0x00,                                            // reserved
+      0x00, 0x14,                                      // option length 20
+      0x00,                                            // reserved
+      0x20,                                            // prefix length 32
+      0x00, 0x00,                                      // remote peer port: all
+      0x20, 0x01, 0x0d, 0xb8, 0x00, 0x00, 0x00, 0x00,  // remote peer address 2001:db8::
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  //
+  });
+  ASSERT_EQ(message.size(), 60U + expected.size());
+  EXPECT_EQ(hex(std::span{message}.first(60)), hex(encode(new_mapping())));
+  EXPECT_EQ(hex(std::span{message}.subspan(60)), hex(expected));
+}
+
+TEST(pcp_encode, as_many_peers_as_a_request_may_have_are_not_too_long_a_message) {
+  pcp_map_request request = new_mapping();
+  request.prefer_failure = true;
+  request.peers.resize(engine_limits::peers_per_request, {.address = address("203.0.113.0")});
+  EXPECT_LE(encode(request).size(), pcp_message_bytes);
 }
 
 TEST(pcp_encode, announce_for_ipv6) {
