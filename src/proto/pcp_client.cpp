@@ -27,6 +27,12 @@ bool refuses_another_request(const pcp_response& response, const endpoint& sugge
          *suggested_before != suggested && response.map->external == *suggested_before;
 }
 
+/// Nor is a request without options refused for one, if the one before had some.
+bool refuses_other_options(const pcp_response& response, const pcp_map_request& request,
+                           bool had_options_before) {
+  return is_about_options(response.result) && had_options_before && !request.has_options();
+}
+
 }  // namespace
 
 void pcp_client::close(exchange& what, stage as) noexcept {
@@ -36,9 +42,11 @@ void pcp_client::close(exchange& what, stage as) noexcept {
 void pcp_client::ask(mapping_id mapping, map_purpose why, const pcp_map_request& request,
                      const retransmit_schedule& schedule, time_point now) {
   std::optional<endpoint> suggested_before;
+  bool had_options_before = false;
   unanswered_copies grants_due;
   if (const auto found = exchanges_.find(mapping); found != exchanges_.end()) {
     suggested_before = found->second.request.suggested_external;
+    had_options_before = found->second.request.has_options();
     grants_due = found->second.grants_due;
   }
   forget(mapping);
@@ -47,6 +55,7 @@ void pcp_client::ask(mapping_id mapping, map_purpose why, const pcp_map_request&
                                        .tries = retransmit{schedule, now},
                                        .at = stage::open,
                                        .suggested_before = suggested_before,
+                                       .had_options_before = had_options_before,
                                        .grants_due = grants_due});
   by_nonce_.emplace(request.nonce, mapping);
   ++open_;
@@ -138,7 +147,8 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
   }
   if (!deleted && (granted || what.why != map_purpose::remove)) what.grants_due.answered();
   if ((what.at == stage::answered && !overtaken) ||
-      refuses_another_request(response, what.request.suggested_external, what.suggested_before)) {
+      refuses_another_request(response, what.request.suggested_external, what.suggested_before) ||
+      refuses_other_options(response, what.request, what.had_options_before)) {
     return std::nullopt;
   }
 

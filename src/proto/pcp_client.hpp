@@ -100,7 +100,8 @@ class pcp_client {
     stage at = stage::open;
     /// What the request before this one suggested: its refusal echoes that, and may come twice.
     std::optional<endpoint> suggested_before;
-    unanswered_copies grants_due;  ///< of all requests for the mapping but deletes
+    bool had_options_before = false;  ///< the same
+    unanswered_copies grants_due;     ///< of all requests for the mapping but deletes
   };
 
   void close(exchange& what, stage as) noexcept;

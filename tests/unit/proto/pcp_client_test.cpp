@@ -64,6 +64,25 @@ TEST_F(pcp_client_test, what_was_not_answered_may_arrive_after_a_delete) {
   EXPECT_FALSE(client_.may_be_overtaken(first, start + 1s));
 }
 
+TEST_F(pcp_client_test, a_request_without_options_is_not_refused_for_those_of_the_one_before) {
+  pcp_map_request with_option = request(1);
+  with_option.suggested_external.port = 9000;
+  with_option.prefer_failure = true;
+  pcp_map_request without = with_option;
+  without.prefer_failure = false;
+  pcp_response refusal = answer_to(without);
+  refusal.result = pcp_result::unsupp_option;
+  refusal.map->external = without.suggested_external;
+
+  ask(first, map_purpose::create, with_option);
+  ASSERT_TRUE(client_.match(refusal));
+  ask(first, map_purpose::create, without);
+  EXPECT_FALSE(client_.match(refusal)) << "the second copy";
+  EXPECT_TRUE(client_.is_open(first));
+  ask(first, map_purpose::create, without);
+  EXPECT_TRUE(client_.match(refusal)) << "neither had any: this is meant";
+}
+
 TEST_F(pcp_client_test, matches_an_answer_by_nonce_transport_and_internal_port) {
   ask(first, map_purpose::create, request(1));
   ask(second, map_purpose::create, request(2));
