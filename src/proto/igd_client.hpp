@@ -88,6 +88,7 @@ struct igd_map_request {
   std::uint16_t external_port = 0;  ///< suggested, or held; 1..65535
   std::chrono::seconds lease{};     ///< 1 s or more
   bool allow_permanent = true;
+  bool exact_port = false;  ///< see `igd_wish`
   /// To create: what an earlier request perhaps made that was not answered; 0: nothing.
   std::uint16_t held_port = 0;
   std::chrono::seconds held_lease{};  ///< to renew: of the last grant

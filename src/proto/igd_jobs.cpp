@@ -89,6 +89,7 @@ void igd_client::ask_map(mapping_id mapping, map_purpose why, const igd_map_requ
                             .external_port = held != 0 ? held : request.external_port,
                             .lease = request.lease,
                             .allow_permanent = request.allow_permanent,
+                            .exact_port = request.exact_port,
                             .renewal = held != 0,
                             .held_lease = request.held_lease,
                             .may_be_permanent = is_unheard && request.allow_permanent},
@@ -337,7 +338,7 @@ void igd_client::on_map_answer(job& what, const http_answer& answer, time_point 
 void igd_client::leave_to(const job& owner, std::uint16_t port, random_source& random) {
   for (job& each : jobs_) {
     const bool wants_it = each.kind == job_kind::map && each.wish.external_port == port &&
-                          each.key.transport == owner.key.transport;
+                          !each.wish.exact_port && each.key.transport == owner.key.transport;
     if (&each == &owner || !wants_it) continue;
     each.wish.external_port = random_external_port(random);
     each.wish.renewal = false;

@@ -57,6 +57,7 @@ igd_mapping::igd_mapping(const igd_wish& wish, const igd_habits& habits)
     held_before_ = wish.also_held == port_ ? std::uint16_t{0} : wish.also_held;
     keeps_port_ = true;
   }
+  if (wish.exact_port) keeps_port_ = true;
   start_adding();
 }
 
@@ -67,9 +68,10 @@ void igd_mapping::ask(step why, const any_igd_action& what) {
 
 /// Version 2 refuses a port that is another host's. Version 1 may overwrite the entry, so that is
 /// looked at first; for a renewal as well, because what it is to extend may have been lost
-/// and the port taken since.
+/// and the port taken since. Both overwrite what this host itself has there.
 void igd_mapping::start_adding() {
-  if (habits_.has_add_any || !habits_.has_query) return add();
+  const bool is_careful = !habits_.has_add_any || wish_.exact_port;
+  if (!is_careful || !habits_.has_query) return add();
   ask(step::look_before, igd_action::query{port_});
 }
 
@@ -123,6 +125,10 @@ bool igd_mapping::is_right(const igd_result::entry& found) const noexcept {
   return is_ours(found) && found.internal_port == wish_.internal_port;
 }
 
+bool igd_mapping::may_be_replaced(const igd_result::entry& found) const noexcept {
+  return wish_.exact_port ? is_right(found) : is_ours(found);
+}
+
 bool igd_mapping::is_held_port() const noexcept {
   return wish_.renewal && port_ == wish_.external_port;
 }
@@ -146,6 +152,9 @@ std::uint16_t igd_mapping::another_port(random_source& random) const {
 }
 
 void igd_mapping::leave_port(errc reason, random_source& random) {
+  if (wish_.exact_port) {
+    return refuse(reason == errc::no_resources ? errc::external_not_available : reason);
+  }
   // Only another listening port could help where the two have to be equal.
   if (equal_ports_) return refuse(errc::external_not_available);
   if (other_ports_ == most_other_ports) return refuse(reason);
@@ -233,7 +242,7 @@ void igd_mapping::on_look_before(const any_igd_result& result, random_source& ra
   learn_from_query(result);
   const auto* const found = std::get_if<igd_result::entry>(&result);
   was_endless_ = found != nullptr && is_right(*found) && told_lease(*found).count() == 0;
-  if (found == nullptr || is_ours(*found)) return add();
+  if (found == nullptr || may_be_replaced(*found)) return add();
   held_here_ = 0;  // whatever was made here, this is another
   leave_port(to_errc(upnp_refusal::conflict), random);
 }
@@ -301,7 +310,9 @@ void igd_mapping::on_lease_refused() {
 }
 
 void igd_mapping::on_same_ports_required() {
-  if (equal_ports_ || port_ == wish_.internal_port) return refuse(to_errc(last_refusal_));
+  if (equal_ports_ || wish_.exact_port || port_ == wish_.internal_port) {
+    return refuse(to_errc(last_refusal_));
+  }
   equal_ports_ = true;
   move_to(wish_.internal_port);
 }
@@ -321,7 +332,7 @@ void igd_mapping::on_action_failed(random_source& random) {
     failed_renewal_repeated_ = true;
     return add();
   }
-  if (!failed_port_tried_ && !equal_ports_) {
+  if (!failed_port_tried_ && !equal_ports_ && !wish_.exact_port) {
     failed_port_tried_ = true;
     return leave_port(reason, random);
   }
@@ -340,7 +351,7 @@ void igd_mapping::on_conflict_seen(const any_igd_result& result, random_source& 
     return on_right_entry(*found);
   }
   held_here_ = 0;  // whatever was made here, this is another
-  if (!is_ours(*found) || replaced_) return leave_port(reason, random);
+  if (!may_be_replaced(*found) || replaced_) return leave_port(reason, random);
   replace();
 }
 
@@ -362,7 +373,7 @@ void igd_mapping::on_verified(const any_igd_result& result, random_source& rando
     if (finite_dropped_ && told_lease(*found).count() == 0) habits_.only_permanent = true;
     return on_right_entry(*found);
   }
-  if (!is_ours(*found)) {
+  if (!may_be_replaced(*found)) {
     held_here_ = 0;
     if (port_untold_) habits_.has_add_any = false;
   } else if (!replaced_) {

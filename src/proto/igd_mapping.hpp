@@ -85,6 +85,9 @@ struct igd_wish {
   std::uint16_t external_port = 0;  ///< suggested, 1..65535
   std::chrono::seconds lease{};     ///< 1 s or more
   bool allow_permanent = true;
+  /// No other external port will do, nor may an entry be taken over for it that leads to another
+  /// port of this host: that is not what the entry's owner wants.
+  bool exact_port = false;
   /// The port is held already and its lease is to be extended: with AddPortMapping on the same port
   /// first, whatever the version, and another port only when that fails.
   bool renewal = false;
@@ -176,6 +179,7 @@ class igd_mapping {
 
   bool is_ours(const igd_result::entry&) const noexcept;
   bool is_right(const igd_result::entry&) const noexcept;
+  bool may_be_replaced(const igd_result::entry&) const noexcept;
   bool is_held_port() const noexcept;
   bool was_not_extended(std::chrono::seconds left) const noexcept;
   void learn_from_query(const any_igd_result& result) noexcept;

@@ -107,6 +107,7 @@ struct dialogue {
   std::chrono::seconds held_lease = {};
   std::uint16_t also_held = 0;
   bool may_be_permanent = false;
+  bool exact_port = false;
 };
 
 inline std::string refused(errc reason, std::optional<std::int32_t> code = {}) {
@@ -143,6 +144,7 @@ inline void play(const dialogue& d) {
                       .external_port = d.external_port,
                       .lease = std::chrono::hours{1},
                       .allow_permanent = d.allow_permanent,
+                      .exact_port = d.exact_port,
                       .renewal = d.renewal,
                       .held_lease = d.held_lease,
                       .also_held = d.also_held,
