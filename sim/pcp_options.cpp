@@ -18,7 +18,7 @@ bool is_served(const profile& how, pcp_opcode opcode, std::uint8_t code) {
       return opcode != pcp_opcode::announce && how.allows_third_party;
     case option_prefer_failure:
     case option_filter:
-      return opcode == pcp_opcode::map;
+      return opcode == pcp_opcode::map && how.serves_map_options;
     default:
       return false;
   }

@@ -80,6 +80,7 @@ struct profile {
   std::optional<std::uint32_t> rules_per_host;  ///< more are USER_EX_QUOTA
   bool serves_peer = true;                      ///< else PEER is UNSUPP_OPCODE (Q-33)
   bool allows_third_party = false;              ///< else that option is UNSUPP_OPTION (Q-32)
+  bool serves_map_options = true;               ///< else PREFER_FAILURE and FILTER are, too
   bool ignores_prefer_failure = false;          ///< another port all the same (Q-30)
   bool ignores_filters = false;                 ///< accepted, and everybody may come (Q-31)
   std::uint32_t max_filters = 8;                ///< of one mapping; more: EXCESSIVE_REMOTE_PEERS

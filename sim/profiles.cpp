@@ -131,7 +131,7 @@ std::vector<named_profile> pcp_profiles() {
   };
 }
 
-/// What damson does not ask for.
+/// What damson asks for only when the program does, or never.
 std::vector<named_profile> pcp_option_profiles() {
   return {
       {"no-peer", "Q-33", "PEER is not served",

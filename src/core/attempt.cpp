@@ -2,6 +2,7 @@
 /// have failed.
 
 #include <algorithm>
+#include <utility>
 
 #include "core/keeper.hpp"
 
@@ -38,6 +39,16 @@ errc reason_of_silence(const mapping& what, const map_outcome& outcome) noexcept
   return what.nonsense ? errc::unusable_answer : errc::no_answer;
 }
 
+/// Can be done without: another port is noticed here, and the filter is a wish.
+bool has_options(const map_request& wanted) noexcept {
+  return wanted.prefer_failure || !wanted.peers.empty();
+}
+
+bool is_about_options(protocol which, const map_outcome& outcome) noexcept {
+  return which == protocol::pcp && outcome.result_code &&
+         is_about_options(static_cast<pcp_result>(*outcome.result_code));
+}
+
 /// A router that lost its epoch may still have the mapping, and for PCP it is somebody else's then
 /// as long as its lease lasts, its own protocol is asked first.
 bool belongs_to(const mapping& what, protocol which, time_point now) {
@@ -54,9 +65,11 @@ bool lacked_an_uplink(const mapping& what) {
 }
 
 endpoint suggestion(const mapping& what) {
-  if (what.any_port) return {};
-  if (what.info.external.port != 0) return what.info.external;
   const map_request& wanted = what.request;
+  if (what.any_port) return {};
+  // What was granted is no condition: the address may be another one by now.
+  if (wanted.prefer_failure) return {wanted.external_address, wanted.external_port};
+  if (what.info.external.port != 0) return what.info.external;
   return {wanted.external_address,
           wanted.external_port != 0 ? wanted.external_port : wanted.internal_port};
 }
@@ -85,7 +98,11 @@ void keeper::begin(context& ctx, mapping& what) {
   }
 
   if (uplink_ && uplink_->is_direct() && what.request.protocols == protocol_filter::any) {
-    return hold_direct(ctx, what);
+    if (will_do(what.request, {uplink_->local, what.request.internal_port})) {
+      return hold_direct(ctx, what);
+    }
+    what.pcp = what.nat_pmp = what.upnp = {};
+    return attempt_failed(ctx, what, {errc::external_not_available, {}});
   }
   if (!uplink_ || !uplink_->gateway) {
     what.pcp = what.nat_pmp = what.upnp = {};
@@ -116,6 +133,8 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   what.nat_pmp_open_before = what.nat_pmp_open;
   what.pcp = what.nat_pmp = what.upnp = {};
   what.head_start_over = what.any_port = what.address_missing = what.nonsense = false;
+  what.giving_back.reset();
+  what.pcp_options_refused = false;
   what.info.internal.address = gateway_->local();
   gateway_->allow(
       {.pcp = allows(wanted, protocol::pcp), .nat_pmp = allows(wanted, protocol::nat_pmp)});
@@ -188,7 +207,7 @@ void keeper::begin_in_upnp(context& ctx, mapping& what) {
 }
 
 void keeper::reconsider(context& ctx, mapping& what) {
-  if (what.phase != phase::asking || what.address_missing) return;
+  if (what.phase != phase::asking || what.address_missing || what.giving_back) return;
   switch (next_move(what, {gateway_->pcp(), gateway_->nat_pmp(), gateway_->upnp()})) {
     case move::wait:
       return;
@@ -221,13 +240,16 @@ void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
   what.pcp.begun = what.pcp.under_way = true;
   what.pcp_open = true;
   const bool remove = why == map_purpose::remove;
+  const bool has_options = !remove && !what.pcp_options_refused;
   gateway_->ask_pcp(ctx, what.id, why,
                     {.client = gateway_->local(),
                      .lifetime = remove ? std::chrono::seconds{0} : what.request.lifetime,
                      .nonce = what.nonce,
                      .transport = what.request.transport,
                      .internal_port = what.request.internal_port,
-                     .suggested_external = suggestion(what)});
+                     .suggested_external = suggestion(what),
+                     .prefer_failure = has_options && what.request.prefer_failure,
+                     .peers = has_options ? what.request.peers : std::vector<peer_range>{}});
 }
 
 void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {
@@ -266,15 +288,17 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
        .external_port = what.upnp_wanted,
        .lease = upnp_lease(what.request.lifetime),
        .allow_permanent = what.request.allow_permanent,
+       .exact_port = what.request.prefer_failure,
        .held_port = held,
        .held_lease = why == map_purpose::renew ? what.info.lifetime : std::chrono::seconds{0}});
 }
 
 /// Not one that another mapping of ours has or is after: to the router both are this host's, so
-/// each would take it from the other.
+/// each would take it from the other. Where no other will do, the router is asked whose it is.
 std::uint16_t keeper::port_to_want(context& ctx, const mapping& what) {
   const std::uint16_t suggested = suggestion(what).port;
   std::uint16_t wanted = suggested != 0 ? suggested : what.request.internal_port;
+  if (what.request.prefer_failure) return wanted;
   const auto is_anothers = [&](std::uint16_t port) {
     bool found = false;
     for_each(
@@ -294,6 +318,7 @@ std::uint16_t keeper::port_to_want(context& ctx, const mapping& what) {
 
 void keeper::on_attempt_answer(context& ctx, mapping& what,
                                const gateway_event::map_answered& answer) {
+  if (answer.asked == map_purpose::remove) return on_given_back(ctx, what, answer);
   if (answer.asked != map_purpose::create) return;
   switch (answer.outcome.what) {
     case map_outcome::kind::granted:
@@ -317,8 +342,13 @@ void keeper::on_attempt_answer(context& ctx, mapping& what,
 
 void keeper::on_attempt_refused(context& ctx, mapping& what, protocol which,
                                 const map_outcome& outcome) {
+  if (has_options(what.request) && is_about_options(which, outcome) &&
+      !std::exchange(what.pcp_options_refused, true)) {
+    return ask_pcp(ctx, what, map_purpose::create);
+  }
   // UPnP has tried other ports itself.
-  if (which != protocol::upnp && may_be_the_port(outcome.reason) && !what.any_port) {
+  const bool may_move = which != protocol::upnp && !what.request.prefer_failure;
+  if (may_move && may_be_the_port(outcome.reason) && !what.any_port) {
     what.any_port = true;
     return ask(ctx, what, which, map_purpose::create);
   }

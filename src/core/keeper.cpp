@@ -185,7 +185,7 @@ void keeper::on_timer(context& ctx, mapping& what, timer due) {
       break;
     case timer::attempt_end:
       if (gateway_->nat_pmp_open(what.id) || gateway_->igd().is_mapping(what.id) ||
-          what.address_missing) {
+          what.address_missing || what.giving_back) {
         // Its turn may not have come yet; its own schedule and the request's time-out bound this.
         ctx.timers.set({due, what.id}, ctx.now + ctx.opts.mapping_timeout);
       } else {
@@ -326,6 +326,7 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
           if (is_hit && allows(each.request, which)) set_failed(ctx, each, which, reason);
         }
         if (each.phase == phase::asking) {
+          if (each.giving_back != protocol::upnp) each.giving_back.reset();
           // Where the first try is refused, nobody was there to make anything.
           each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
           each.nat_pmp_open = each.nat_pmp_open &&
@@ -397,12 +398,6 @@ void keeper::note_answers(context& ctx, mapping& what) {
 void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
   mapping* of = table_.find(what.mapping);
   if (of == nullptr) return;
-  const bool is_gone = what.outcome.what == map_outcome::kind::deleted ||
-                       what.outcome.what == map_outcome::kind::already_gone;
-  if (what.protocol == protocol::upnp && is_gone && of->phase == phase::pausing) {
-    of->upnp_open = false;
-    return;
-  }
   switch (of->phase) {
     case phase::asking:
       return on_attempt_answer(ctx, *of, what);
@@ -416,7 +411,8 @@ void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
     case phase::waiting:
     case phase::pausing:
       // A grant that nobody waited for any more is a grant all the same: the nonce is ours.
-      if (what.outcome.what == map_outcome::kind::granted && what.asked != map_purpose::remove) {
+      if (what.asked == map_purpose::remove) return on_given_back(ctx, *of, what);
+      if (what.outcome.what == map_outcome::kind::granted) {
         on_granted(ctx, *of, what.protocol, what.outcome);
       }
       return;
@@ -430,7 +426,7 @@ void keeper::on_event(context& ctx, const gateway_event::address_asked& what) {
              if (each.address_missing) {
                each.address_missing = false;
                each.info.external.address = external.value_or(ip_address::any_v4());
-               return hold(ctx, each);
+               return take(ctx, each);
              }
              if (!what.answered && gateway_->nat_pmp() == availability::unknown &&
                  allows(each.request, protocol::nat_pmp)) {
@@ -449,10 +445,7 @@ void keeper::on_event(context& ctx, const gateway_event::address_asked& what) {
       [&](const mapping& each) {
         return each.is_held_by(protocol::nat_pmp) && each.info.external.address != *external;
       },
-      [&](mapping& each) {
-        each.info.external.address = *external;
-        tell(each, event_kind::changed);
-      });
+      [&](mapping& each) { on_moved(ctx, each, {*external, each.info.external.port}); });
 }
 
 /// The router is alive: what failed because nobody answered need not wait longer. Refusals stand.

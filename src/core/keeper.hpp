@@ -143,7 +143,11 @@ class keeper {
 
   // lease.cpp
   void on_granted(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
+  void take(context& ctx, mapping& what);
   void hold(context& ctx, mapping& what);
+  void give_back(context& ctx, mapping& what);
+  void on_given_back(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void on_moved(context& ctx, mapping& what, const endpoint& external);
   void hold_direct(context& ctx, mapping& what);
   void withdraw_others(context& ctx, mapping& what);
   static void take_terms(context& ctx, mapping& what, const map_outcome& outcome);
@@ -155,6 +159,7 @@ class keeper {
   static void arm_lease(context& ctx, mapping& what);
   void renew(context& ctx, mapping& what);
   void lose(context& ctx, mapping& what, failure why);
+  void replace(context& ctx, mapping& what, failure why);
   void on_lease_end(context& ctx, mapping& what);
   void begin_after_restart(context& ctx);
 
@@ -176,6 +181,7 @@ class keeper {
   // release.cpp
   void begin_release(context& ctx, mapping& what);
   void release_in_upnp(context& ctx, mapping& what);
+  bool deletes_again(context& ctx, mapping& what, const gateway_event::map_answered& answer);
   void on_release_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
   void note_overtaken(const context& ctx, mapping& what);
   void on_release_end(context& ctx, mapping& what);

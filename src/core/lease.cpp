@@ -18,6 +18,9 @@ std::optional<endpoint> usable(const map_outcome& outcome, const endpoint& inter
   return external;
 }
 
+/// After a grant of what will not do. The port that is wanted is somebody's, as in Q-173.
+constexpr std::chrono::minutes taken_port_pause{5};
+
 map_outcome unusable_answer() {
   return {.what = map_outcome::kind::refused,
           .reason = errc::unusable_answer,
@@ -39,6 +42,8 @@ void keeper::on_granted(context& ctx, mapping& what, protocol which, const map_o
   what.any_port = false;
   what.info.protocol = which;
   what.info.external = *external;
+  what.info.filtered =
+      which == protocol::pcp && !what.request.peers.empty() && !what.pcp_options_refused;
   take_terms(ctx, what, outcome);
   what.info.gateway = gateway_->server(which).address;
   if (which == protocol::upnp) what.upnp_port = external->port;
@@ -51,7 +56,41 @@ void keeper::on_granted(context& ctx, mapping& what, protocol which, const map_o
     }
     what.info.external.address = gateway_->external_address().value_or(ip_address::any_v4());
   }
-  hold(ctx, what);
+  take(ctx, what);
+}
+
+/// Holds what was granted, if it will do.
+void keeper::take(context& ctx, mapping& what) {
+  will_do(what.request, what.info.external) ? hold(ctx, what) : give_back(ctx, what);
+}
+
+/// It will not do, as what a server may grant that was told to fail instead. The attempt
+/// goes on when the delete is answered, so that the protocol that comes next does not meet it.
+void keeper::give_back(context& ctx, mapping& what) {
+  const protocol which = what.info.protocol;
+  ctx.log.log(log_level::info, which, ": ", what.info.external,
+              " is given back, because only another one will do");
+  what.deletes_again = false;
+  ask(ctx, what, which, map_purpose::remove);
+  what.info.external = {};
+  what.info.lifetime = {};
+  what.lease.reset();
+  if (what.phase != phase::asking) return;
+  what.giving_back = which;
+  set_failed(ctx, what, which, errc::external_not_available);
+  what.attempt(which).failed->retry_after = taken_port_pause;
+}
+
+void keeper::on_given_back(context& ctx, mapping& what, const gateway_event::map_answered& answer) {
+  if (deletes_again(ctx, what, answer)) return;
+  const bool is_waited_for = what.giving_back == answer.protocol;
+  if (!is_waited_for && what.phase != phase::pausing) return;
+  const bool is_gone = answer.outcome.what == map_outcome::kind::deleted ||
+                       answer.outcome.what == map_outcome::kind::already_gone;
+  if (is_gone) what.open(answer.protocol) = false;
+  if (!is_waited_for) return;
+  what.giving_back.reset();
+  reconsider(ctx, what);
 }
 
 void keeper::hold(context& ctx, mapping& what) {
@@ -110,7 +149,7 @@ void keeper::hold_direct(context& ctx, mapping& what) {
   what.info.internal.address = uplink_->local;
   what.info.external = what.info.internal;
   what.info.lifetime = {};
-  what.info.permanent = what.info.verified = false;
+  what.info.permanent = what.info.verified = what.info.filtered = false;
   what.info.gateway = {};
   what.lease.reset();
   hold(ctx, what);
@@ -176,10 +215,15 @@ void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome)
   take_terms(ctx, what, outcome);
   what.info.gateway = gateway_->server(what.info.protocol).address;  // another device, perhaps
   arm_lease(ctx, what);
-  if (std::exchange(what.info.external, *external) != *external) {
-    tell(what, event_kind::changed);
-  }
-  confirm(what);
+  if (what.info.external != *external) on_moved(ctx, what, *external);
+  if (what.is_held()) confirm(what);
+}
+
+/// It leads out elsewhere now.
+void keeper::on_moved(context& ctx, mapping& what, const endpoint& external) {
+  what.info.external = external;
+  if (will_do(what.request, external)) return tell(what, event_kind::changed);
+  replace(ctx, what, {errc::external_not_available, {}});
 }
 
 /// A refusal changes nothing before the lease ends, except that some servers cannot renew at all.
@@ -191,11 +235,11 @@ void keeper::on_renewal_refused(context& ctx, mapping& what, protocol which,
                                           .router_text = outcome.router_text,
                                           .server = gateway_->server(which),
                                           .retry_after = outcome.retry_after};
-  if (which == protocol::pcp && outcome.reason == errc::no_resources) {
-    // Delete and make anew; there is a gap, so the program is told.
-    lose(ctx, what, {errc::no_resources, {*what.renewal_refused}});
-    table_.move_to(what, phase::replacing);
-    return ask_pcp(ctx, what, map_purpose::remove);
+  // With PREFER_FAILURE a server that cannot provide the port says that the mapping is gone.
+  const bool is_gone =
+      what.request.prefer_failure && outcome.reason == errc::external_not_available;
+  if (which == protocol::pcp && (outcome.reason == errc::no_resources || is_gone)) {
+    return replace(ctx, what, {outcome.reason, {*what.renewal_refused}});
   }
   const auto next = ctx.timers.at({timer::renew, what.id});
   const time_point not_before = ctx.now + outcome.retry_after;
@@ -235,6 +279,13 @@ void keeper::lose(context& ctx, mapping& what, failure why) {
   ctx.log.log(log_level::info, what.request.transport, ' ', what.request.internal_port,
               " is lost: ", to_string(why));
   tell(what, event_kind::lost, {.why = std::move(why)});
+}
+
+/// Delete and make anew; there is a gap, so the program is told.
+void keeper::replace(context& ctx, mapping& what, failure why) {
+  lose(ctx, what, std::move(why));
+  table_.move_to(what, phase::replacing);
+  ask(ctx, what, what.info.protocol, map_purpose::remove);
 }
 
 void keeper::on_lease_end(context& ctx, mapping& what) {

@@ -6,6 +6,12 @@
 
 namespace damson::core {
 
+bool will_do(const map_request& wanted, const endpoint& external) noexcept {
+  if (!wanted.prefer_failure) return true;
+  return external.port == wanted.external_port &&
+         (wanted.external_address.is_unspecified() || external.address == wanted.external_address);
+}
+
 bool is_same_rule(const mapping_info& one, const mapping_info& other) noexcept {
   return one.protocol == other.protocol && one.gateway == other.gateway &&
          one.internal == other.internal &&

@@ -59,6 +59,9 @@ struct mapping {
       false;  ///< the wanted external port was refused: leave the choice to the router (Q-44)
   /// A NAT-PMP grant that waits for the external address.
   bool address_missing = false;
+  /// The protocol whose grant will not do and is being deleted: the attempt waits for that.
+  std::optional<protocol> giving_back;
+  bool pcp_options_refused = false;     ///< PCP is asked without those that can be done without
   std::optional<failure> last_failure;  ///< the account of the last attempt
   unsigned silences = 0;                ///< attempts in a row in which somebody was silent
   /// What was refused, by protocol: how often in a row, and not before when to ask for it again.
@@ -95,8 +98,8 @@ struct mapping {
   /// deleted.
   bool overtakes_in_pcp = false;
   bool overtakes_in_nat_pmp = false;
-  /// Releasing: PCP granted while the delete was under way, and which of the two came first is not
-  /// known, so the delete that is answered is followed by another.
+  /// Being deleted: PCP granted while the delete was under way, and which of the two came first is
+  /// not known, so the delete that is answered is followed by another.
   bool deletes_again = false;
   time_point release_by;  ///< releasing: its bound
   /// Releasing: PCP was asked once at most, so a closed port says that nobody made anything.
@@ -127,6 +130,9 @@ struct mapping {
     return which == protocol::nat_pmp ? nat_pmp_open : upnp_open;
   }
 };
+
+/// Whether a mapping that leads out there is what is wanted (see `map_request::prefer_failure`).
+bool will_do(const map_request& wanted, const endpoint& external) noexcept;
 
 /// Whether one grant stands for the same rule on the same router as another one of the same
 /// mapping. In PCP and NAT-PMP a host's port has one rule, wherever it leads out.

@@ -107,22 +107,28 @@ void keeper::release_in_upnp(context& ctx, mapping& what) {
   what.upnp_open = false;
 }
 
-void keeper::on_release_answer(context& ctx, mapping& what,
-                               const gateway_event::map_answered& answer) {
-  if (answer.asked != map_purpose::remove) return;
-  note_overtaken(ctx, what);
+/// Whether what was deleted may be there all the same, so that the delete goes on.
+bool keeper::deletes_again(context& ctx, mapping& what, const gateway_event::map_answered& answer) {
   if (answer.late) {
     // A grant of the request before, which the delete may have overtaken. One that is not answered
     // yet goes on being sent; its answer may have been overtaken as well, so it proves nothing.
     what.deletes_again = gateway_->pcp_open(what.id);
     if (!what.deletes_again) ask_pcp(ctx, what, map_purpose::remove);
-    return;
+    return true;
   }
   const bool is_gone = answer.outcome.what == map_outcome::kind::deleted ||
                        answer.outcome.what == map_outcome::kind::already_gone;
-  if (is_gone && answer.protocol == protocol::pcp && std::exchange(what.deletes_again, false)) {
-    return ask_pcp(ctx, what, map_purpose::remove);
-  }
+  if (!is_gone || answer.protocol != protocol::pcp) return false;
+  if (!std::exchange(what.deletes_again, false)) return false;
+  ask_pcp(ctx, what, map_purpose::remove);
+  return true;
+}
+
+void keeper::on_release_answer(context& ctx, mapping& what,
+                               const gateway_event::map_answered& answer) {
+  if (answer.asked != map_purpose::remove) return;
+  note_overtaken(ctx, what);
+  if (deletes_again(ctx, what, answer)) return;
   // Who refuses has refused the request before as well; where nothing was made yet there may be
   // nothing to delete.
   const bool is_refusal = answer.outcome.what == map_outcome::kind::refused;

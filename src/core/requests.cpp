@@ -15,17 +15,30 @@ bool is_of(ip_family family, const ip_address& named) {
   return named.is_unspecified() || named.family() == family;
 }
 
+bool is_valid(const peer_range& peers) {
+  return peers.address.is_v4() ? peers.prefix_length <= 32
+                               : peers.prefix_length >= 1 && peers.prefix_length <= 128;
+}
+
 bool is_valid(const map_request& wanted) {
   return wanted.internal_port != 0 && wanted.lifetime.count() >= 1 &&
          wanted.lifetime.count() <= 0xffff'ffff && wanted.timeout.count() > 0 &&
          wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast() &&
-         is_of(wanted.family, wanted.gateway) && is_of(wanted.family, wanted.local_address);
+         is_of(wanted.family, wanted.gateway) && is_of(wanted.family, wanted.local_address) &&
+         (!wanted.prefer_failure || wanted.external_port != 0) &&
+         wanted.peers.size() <= engine_limits::peers_per_request &&
+         std::ranges::all_of(wanted.peers, [](const peer_range& each) { return is_valid(each); });
 }
 
 /// Whether `wanted` allows whatever `other` allows.
 bool covers(const map_request& wanted, const map_request& other) {
+  const bool allows_its_external =
+      !wanted.prefer_failure ||
+      (other.prefer_failure && wanted.external_port == other.external_port &&
+       wanted.external_address == other.external_address);
   return narrowed(wanted.protocols, other.protocols) == other.protocols &&
-         (wanted.allow_permanent || !other.allow_permanent);
+         (wanted.allow_permanent || !other.allow_permanent) && allows_its_external &&
+         wanted.peers == other.peers;
 }
 
 /// Whether a mapping that was made in this way may serve the request.
@@ -33,7 +46,8 @@ bool fits(const map_request& wanted, const mapping_info& made) {
   const bool is_direct = made.protocol == protocol::direct;
   const bool is_allowed =
       is_direct ? wanted.protocols == protocol_filter::any : allows(wanted, made.protocol);
-  return is_allowed && (wanted.allow_permanent || !made.permanent);
+  return is_allowed && (wanted.allow_permanent || !made.permanent) &&
+         will_do(wanted, made.external);
 }
 
 /// Whether two accounts tell a person the same: how long to wait is no news.
@@ -126,6 +140,11 @@ void requests::place(context& ctx, mapping_id id, entry& request) {
 void requests::ask_as(const map_request& wanted, shared& mapping, mapping_id id) {
   mapping.asked_for.protocols = wanted.protocols;
   mapping.asked_for.allow_permanent = wanted.allow_permanent;
+  mapping.asked_for.prefer_failure = wanted.prefer_failure;
+  if (wanted.prefer_failure) {
+    mapping.asked_for.external_port = wanted.external_port;
+    mapping.asked_for.external_address = wanted.external_address;
+  }
   mapping.kept_by.revise(id, mapping.asked_for);
 }
 

@@ -66,17 +66,14 @@ void keeper::on_within_reach(context& ctx, protocol which) {
 // ---------------------------------------------------------------------------------------------
 // UPnP
 
-void keeper::on_event(context& /*ctx*/, const gateway_event::igd_address&) {
+void keeper::on_event(context& ctx, const gateway_event::igd_address&) {
   const auto& external = gateway_->igd().external_address();
   if (!external || external->is_unspecified()) return;
   for_each(
       [&](const mapping& each) {
         return each.is_held_by(protocol::upnp) && each.info.external.address != *external;
       },
-      [&](mapping& each) {
-        each.info.external.address = *external;
-        tell(each, event_kind::changed);
-      });
+      [&](mapping& each) { on_moved(ctx, each, {*external, each.info.external.port}); });
 }
 
 void keeper::on_event(context& ctx, const gateway_event::igd_doubtful& what) {
@@ -119,6 +116,7 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
     const ip_address external = gateway_->igd().external_address().value_or(ip_address::any_v4());
     const bool is_other = !external.is_unspecified() && external != of->info.external.address;
     if (is_other) of->info.external.address = external;
+    if (!will_do(of->request, of->info.external)) return on_moved(ctx, *of, of->info.external);
     if (is_other && !of->unconfirmed) tell(*of, event_kind::changed);
     return confirm(*of);
   }

@@ -100,6 +100,34 @@ TEST_P(client_matrix, wan_gets_in_only_between_map_and_release) {
   EXPECT_EQ(net.rules(), rules);
 }
 
+TEST_P(client_matrix, a_taken_port_is_refused_to_who_will_have_no_other) {
+  const lab::network net;
+  const lab::miniupnpd daemon(net, speaking(GetParam().protocol));
+  make_router_speak(net, GetParam().protocol);
+  constexpr std::uint16_t wanted_port = 9000;
+  damson::map_request wanted = request_for(GetParam().transport);
+  wanted.external_port = wanted_port;
+  lan_client first(net);
+  ASSERT_FALSE(first.map(wanted));
+  ASSERT_EQ(first.info().external.port, wanted_port);
+  const std::string rules = net.rules();
+
+  wanted.internal_port = service_port + 1;
+  wanted.prefer_failure = true;
+  lan_client second(net);
+  const auto failed = second.map(wanted);
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->reason, errc::external_not_available) << to_string(*failed);
+  EXPECT_EQ(net.rules(), rules) << "what was granted instead is given back (Q-30)";
+
+  EXPECT_EQ(first.release(), removal::deleted);
+  lan_client third(net);
+  const auto why = third.map(wanted);
+  ASSERT_FALSE(why) << to_string(*why);
+  EXPECT_EQ(third.info().external.port, wanted_port);
+  EXPECT_EQ(third.release(), removal::deleted);
+}
+
 TEST_P(client_matrix, a_restarted_router_is_mapped_again_and_the_program_told) {
   const lab::network net;
   lab::miniupnpd daemon(net, speaking(GetParam().protocol));
