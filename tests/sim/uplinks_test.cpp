@@ -130,7 +130,7 @@ TEST_F(uplinks, in_ipv6_are_opened_again_after_a_restart) {
   EXPECT_TRUE(lets_in(w, world::host_address_v6, 8080));
 }
 
-TEST_F(uplinks, in_ipv6_follow_the_prefix) {
+TEST_F(uplinks, in_ipv6_follow_the_prefix) {
   world& w = begin(in_both_families());
   const mapping_id id = w.create(in_ipv6());
   w.run_for(1min);

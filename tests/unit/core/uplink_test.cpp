@@ -139,7 +139,7 @@ TEST(uplink, leaves_ipv6_routes_alone) {
 
 interface_address v6_on(std::uint32_t index, const char* text) { return on(index, text, 64); }
 
-TEST(uplink, of_ipv6_has_the_stable_global_address) {
+TEST(uplink, of_ipv6_has_the_stable_global_address) {
   network_facts facts{{via("192.168.1.1", 2), via("fe80::1", 2)},
                       {on(2, "192.168.1.20"), v6_on(2, "fe80::20"), v6_on(2, "2001:db8::a"),
                        v6_on(2, "fd00::20"), v6_on(2, "2a00::dead"), v6_on(2, "2a00::20")}};
@@ -176,7 +176,7 @@ TEST(uplink, is_the_one_of_the_interface_that_is_named) {
   EXPECT_FALSE(damson::core::choose_uplink(facts, {.interface_name = "eth4"}));
 }
 
-TEST(uplink, is_the_one_of_the_own_address_that_is_named) {
+TEST(uplink, is_the_one_of_the_own_address_that_is_named) {
   const network_facts facts{
       {via("fe80::1", 2, 100), via("fe80::1", 3, 200)},
       {v6_on(2, "2a00:1::20"), v6_on(3, "2a00:2::20"), v6_on(3, "2a00:2::21")}};
