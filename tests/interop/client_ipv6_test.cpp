@@ -52,10 +52,10 @@ TEST_P(client_ipv6, wan_gets_in_only_between_map_and_release) {
   EXPECT_EQ(to_string(info.internal.address), lab::network::lan_address6);
   EXPECT_EQ(info.internal.port, service_port);
   EXPECT_EQ(info.external, info.internal) << "there is no NAT";
-  EXPECT_TRUE(soon([&] { return reaches(net, server, host_); }));
+  EXPECT_TRUE(reaches(net, server, host_));
 
   EXPECT_EQ(client.release(), removal::deleted);
-  EXPECT_TRUE(soon([&] { return cut_off(net, server, host_); }));
+  EXPECT_TRUE(cut_off(net, server, host_));
 }
 
 TEST_P(client_ipv6, is_opened_beside_ipv4) {
@@ -69,8 +69,8 @@ TEST_P(client_ipv6, is_opened_beside_ipv4) {
   damson::map_request wanted = request();
   wanted.family = ip_family::v4;
   ASSERT_FALSE(in_v4.map(wanted));
-  EXPECT_TRUE(soon([&] { return reaches(net, server, host_); }));
-  EXPECT_TRUE(soon([&] { return reaches(net, server, in_v4.external()); }));
+  EXPECT_TRUE(reaches(net, server, host_));
+  EXPECT_TRUE(reaches(net, server, in_v4.external()));
   EXPECT_EQ(in_v4.release(), removal::deleted);
   EXPECT_TRUE(reaches(net, server, host_)) << "the other family's stays";
   EXPECT_EQ(in_v6.release(), removal::deleted);
