@@ -45,7 +45,6 @@ struct engine_limits {
   static constexpr std::size_t datagram_bytes =
       1'100;  ///< RFC 6887 section 7: longer ones are dropped
   static constexpr std::size_t search_answer_bytes = 2'048;  ///< on search channels; the same
-  static constexpr std::size_t peers_per_request = 16;       ///< more are an invalid request
   static constexpr std::size_t routes = 4'096;               ///< facts beyond these are ignored
   static constexpr std::size_t interface_addresses = 4'096;
 };

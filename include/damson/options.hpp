@@ -2,13 +2,18 @@
 
 /// What a program may ask for. Standard library only; plain values.
 
+#include <array>
 #include <chrono>
+#include <compare>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
-#include <string>
+#include <stdexcept>
 #include <string_view>
-#include <vector>
+#include <type_traits>
 
 #include <damson/types.hpp>
 
@@ -34,6 +39,61 @@ struct peer_range {
   friend bool operator==(const peer_range&, const peer_range&) = default;
 };
 
+/// A few `peer_range`s.
+class peer_list {
+ public:
+  static constexpr std::size_t capacity = 4;
+
+  constexpr peer_list() noexcept = default;
+  /// Throws std::length_error beyond `capacity`.
+  constexpr peer_list(std::initializer_list<peer_range> peers) {
+    for (const peer_range& each : peers) push_back(each);
+  }
+
+  /// Throws std::length_error beyond `capacity`.
+  constexpr void push_back(const peer_range& peers) {
+    if (size_ == capacity) throw std::length_error{"more than four ranges of peers"};
+    peers_[size_++] = peers;
+  }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+  constexpr const peer_range* begin() const noexcept { return peers_.data(); }
+  constexpr const peer_range* end() const noexcept { return peers_.data() + size_; }
+
+  friend bool operator==(const peer_list&, const peer_list&) = default;
+
+ private:
+  std::array<peer_range, capacity> peers_{};
+  std::uint8_t size_ = 0;
+};
+
+/// The name of a network interface, for example "eth0".
+class interface_name {
+ public:
+  static constexpr std::size_t longest = 15;  ///< as Linux allows them
+
+  constexpr interface_name() noexcept = default;
+  /// Throws std::length_error for more than `longest` bytes.
+  template <class Text>
+    requires std::convertible_to<const Text&, std::string_view>
+  // NOLINTNEXTLINE(google-explicit-constructor): it is text
+  constexpr interface_name(const Text& name) {
+    const std::string_view text = name;
+    if (text.size() > longest) throw std::length_error{"the name of an interface is too long"};
+    for (const char each : text) name_[size_++] = each;
+  }
+
+  constexpr std::string_view text() const noexcept { return {name_.data(), size_}; }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+
+  friend constexpr auto operator<=>(const interface_name&,
+                                    const interface_name&) noexcept = default;
+
+ private:
+  std::array<char, longest> name_{};
+  std::uint8_t size_ = 0;
+};
+
 /// One port to open.
 struct map_request {
   damson::transport transport = damson::transport::tcp;
@@ -50,7 +110,7 @@ struct map_request {
   ip_family family = ip_family::v4;
   /// The way out of the host: the interface of this name; empty: the one that the family's traffic
   /// takes, which is the default route with the lowest metric.
-  std::string interface_name{};
+  damson::interface_name interface_name{};
   /// The router to ask, of the family; unspecified: `options::gateway` where that is of the family,
   /// else found through the routing table.
   ip_address gateway{};
@@ -70,12 +130,12 @@ struct map_request {
   /// open for as long as the delete takes.
   bool prefer_failure = false;
 
-  /// Who may come in; empty: everybody. At most `engine_limits::peers_per_request`. A wish, which
+  /// Who may come in; empty: everybody. A wish, which
   /// only PCP can carry (FILTER, RFC 6887 section 13.3): where the router will not have it the port
   /// is opened to everybody, and `mapping_info::filtered` says so. Some routers take a filter and
   /// do not apply it, so a program goes on checking who comes. Requests of one client share a
   /// mapping only where this is the same.
-  std::vector<peer_range> peers{};
+  peer_list peers{};
 
   /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day).
   /// The router grants what it likes; renewals follow the lifetime granted. UPnP routers are asked
@@ -92,6 +152,8 @@ struct map_request {
   /// After this the request has failed, whatever is still going on. Above 0; at most a day.
   std::chrono::milliseconds timeout{30'000};
 };
+// GCC 12 destroys what owns memory twice when a request is written as a braced operand of co_await.
+static_assert(std::is_trivially_copyable_v<map_request>);
 
 enum class log_level : std::uint8_t { trace, debug, info, warning, error, none };
 

@@ -249,7 +249,7 @@ void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
                      .internal_port = what.request.internal_port,
                      .suggested_external = suggestion(what),
                      .prefer_failure = has_options && what.request.prefer_failure,
-                     .peers = has_options ? what.request.peers : std::vector<peer_range>{}});
+                     .peers = has_options ? what.request.peers : peer_list{}});
 }
 
 void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {

@@ -26,7 +26,6 @@ bool is_valid(const map_request& wanted) {
          wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast() &&
          is_of(wanted.family, wanted.gateway) && is_of(wanted.family, wanted.local_address) &&
          (!wanted.prefer_failure || wanted.external_port != 0) &&
-         wanted.peers.size() <= engine_limits::peers_per_request &&
          std::ranges::all_of(wanted.peers, [](const peer_range& each) { return is_valid(each); });
 }
 

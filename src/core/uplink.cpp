@@ -111,7 +111,7 @@ std::optional<uplink> choose_uplink(const network_facts& facts, const uplink_cho
       });
     }
     if (own == nullptr) continue;
-    if (!how.interface_name.empty() && own->interface_name != how.interface_name) continue;
+    if (!how.interface_name.empty() && own->interface_name != how.interface_name.text()) continue;
     uplink candidate{.gateway = {},
                      .local = own->address,
                      .interface_index = own->interface_index,

@@ -14,9 +14,9 @@ namespace damson::core {
 /// What the program, or its user, says about the way out.
 struct uplink_choice {
   ip_family family = ip_family::v4;
-  std::string interface_name{};  ///< empty: any
-  ip_address gateway{};          ///< unspecified: found through the routing table
-  ip_address local{};            ///< unspecified: the one that the traffic carries
+  damson::interface_name interface_name{};  ///< empty: any
+  ip_address gateway{};                     ///< unspecified: found through the routing table
+  ip_address local{};                       ///< unspecified: the one that the traffic carries
 
   friend auto operator<=>(const uplink_choice&, const uplink_choice&) = default;
 };

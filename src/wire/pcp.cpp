@@ -47,7 +47,7 @@ void write_filter(byte_writer& out, const ip_address& address, std::uint8_t pref
 }
 
 /// A renewal would else add the same filters once more, or to those of an earlier request.
-void write_filters(byte_writer& out, const std::vector<peer_range>& peers) {
+void write_filters(byte_writer& out, const peer_list& peers) {
   if (peers.empty()) return;
   write_filter(out, ip_address::any_v6(), 0, 0);
   for (const peer_range& each : peers) {

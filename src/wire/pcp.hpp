@@ -98,7 +98,7 @@ struct pcp_map_request {
   bool prefer_failure = false;
   /// Who may come in, in place of those said before (RFC 6887 section 13.3); empty: as before,
   /// which is everybody where nobody was ever named.
-  std::vector<peer_range> peers{};
+  peer_list peers{};
 
   bool has_options() const noexcept { return prefer_failure || !peers.empty(); }
 

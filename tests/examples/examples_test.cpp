@@ -49,7 +49,7 @@ TEST_P(example, opens_the_port_and_gives_it_back) {
   child_process child{command({"--once", "--gateway", router.address(), "8081"})};
   EXPECT_EQ(child.wait(), 0) << child.errors();
   EXPECT_EQ(child.output(),
-            "127.0.0.1:8081 is open as 198.51.100.7:8081 through pcp\ngiven back: deleted\n");
+            "127.0.0.1:8081 is open as 1.2.3.4:8081 through pcp\ngiven back: deleted\n");
   EXPECT_THAT(router.rules(), IsEmpty());
 }
 
@@ -79,7 +79,7 @@ sim::profile short_leases() {
 TEST_P(example, says_what_changes) {
   test_router router{short_leases()};
   child_process child{command({"--gateway", router.address()})};
-  ASSERT_THAT(child.wait_for_line("is open as 198.51.100.7:8080"), Not(IsEmpty()));
+  ASSERT_THAT(child.wait_for_line("is open as 1.2.3.4:8080"), Not(IsEmpty()));
   router.change([](sim::gateway& model, time_point now) {
     model.set_public_address(now, ip_address{ip_address::v4_bytes{198, 51, 100, 23}});
   });

@@ -133,20 +133,21 @@ TEST_F(filter, is_shared_only_by_those_who_want_the_same) {
 }
 
 TEST_F(filter, of_more_peers_or_bits_than_there_can_be_makes_no_sense) {
-  map_request too_many = request();
-  too_many.peers.resize(17, {.address = friendly, .prefix_length = 32});
   map_request too_long = request();
   too_long.peers = {{.address = friendly, .prefix_length = 33}};
   map_request all_of_ipv6 = request();  // in PCP this takes all filters back
   all_of_ipv6.peers = {{.address = ip_address::any_v6(), .prefix_length = 0}};
-  for (const map_request& each : {too_many, too_long, all_of_ipv6}) {
+  for (const map_request& each : {too_long, all_of_ipv6}) {
     world& w = begin();
     w.create(each);
     ASSERT_EQ(kinds(w), std::vector{event_kind::failed});
     EXPECT_EQ(w.events()[0].event.why.reason, errc::invalid_argument);
   }
   map_request as_many = request();
-  as_many.peers.resize(16, {.address = friendly, .prefix_length = 32});
+  for (std::size_t i = 0; i < peer_list::capacity; ++i) {
+    as_many.peers.push_back({.address = friendly, .prefix_length = 32});
+  }
+  EXPECT_THROW(as_many.peers.push_back({.address = friendly}), std::length_error);
   world& w = begin();
   w.create(as_many);
   w.run_for(1s);

@@ -236,7 +236,9 @@ TEST(pcp_encode, map_for_some_peers) {
 TEST(pcp_encode, as_many_peers_as_a_request_may_have_are_not_too_long_a_message) {
   pcp_map_request request = new_mapping();
   request.prefer_failure = true;
-  request.peers.resize(engine_limits::peers_per_request, {.address = address("203.0.113.0")});
+  for (std::size_t i = 0; i < damson::peer_list::capacity; ++i) {
+    request.peers.push_back({.address = address("203.0.113.0")});
+  }
   EXPECT_LE(encode(request).size(), pcp_message_bytes);
 }
 
