@@ -304,7 +304,7 @@ void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseco
   const bool is_faultless = world_.link().loss_percent == 0 && world_.link().burst_percent == 0 &&
                             world_.link().damage_percent == 0 && !world_.http_courier;
   const nanoseconds calm_since = std::max(disturbed_at_, in_reach_since_.value_or(for_ever));
-  const bool is_calm = calm_since + 4 * world_.recheck_period() <= asked_before;
+  const bool is_calm = calm_since <= asked_before - 4 * world_.recheck_period();
   if (!is_scheduled || !is_faultless || !is_calm) return;
   recently_renewed_.emplace_back(at, of);
   const auto moment = std::min<nanoseconds>(lease / 8 / 1'000, 1s);
