@@ -130,11 +130,11 @@ struct map_request {
   /// open for as long as the delete takes.
   bool prefer_failure = false;
 
-  /// Who may come in; empty: everybody. A wish, which
-  /// only PCP can carry (FILTER, RFC 6887 section 13.3): where the router will not have it the port
-  /// is opened to everybody, and `mapping_info::filtered` says so. Some routers take a filter and
-  /// do not apply it, so a program goes on checking who comes. Requests of one client share a
-  /// mapping only where this is the same.
+  /// Who may come in; empty: everybody. A wish, which only PCP can carry (FILTER, RFC 6887 section
+  /// 13.3): where the router will not have it the port is opened to everybody, and
+  /// `mapping_info::filtered` says so. Some routers take a filter and do not apply it, so a program
+  /// goes on checking who comes. Requests of one client share a mapping only where this is the
+  /// same.
   peer_list peers{};
 
   /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day).
