@@ -403,7 +403,7 @@ void invariants::check_was_renewed(const mapping_info& what, nanoseconds lost_at
   const auto& asked = of.asked_at == lost_at ? of.asked_before : of.asked_at;
   const nanoseconds since =
       std::max({asked.value_or(0s), *in_reach_since_, is_upnp ? healed_at_ : 0s});
-  if (lost_at - since < what.lifetime * 3 / 4) return;
+  if (lost_at - since < nanoseconds{what.lifetime} * 3 / 4) return;
   broken("port " + std::to_string(what.internal.port) + " with a lease of " +
          seconds_text(what.lifetime) + " was not renewed; it was last asked for at " +
          seconds_text(since));

@@ -199,6 +199,22 @@ TEST_F(an_invariant, a_lease_ends_only_after_it_was_to_be_renewed) {
   expect_broken("port 8080 with a lease of 3000 s was not renewed");
 }
 
+TEST_F(an_invariant, a_lease_of_a_second_may_end_half_a_second_after_it_was_asked_for) {
+  for (const bool is_soon : {true, false}) {
+    world& w = watch();
+    holds_->pass(10min);
+    packet_record asked = first_map(w);
+    asked.at = w.now();
+    holds_->on_packet(asked);
+    holds_->pass(is_soon ? 500ms : 800ms);
+    event_record told = first_event_as(w, event_kind::lost);
+    told.event.info.lifetime = 1s;
+    told.event.why.reason = errc::lease_expired;
+    holds_->on_event(told);
+    EXPECT_EQ(holds_->check().has_value(), !is_soon);
+  }
+}
+
 TEST_F(an_invariant, a_lease_through_upnp_may_end_soon_after_the_trouble) {
   for (const bool is_soon : {true, false}) {
     world& w = watch(upnp_only());
