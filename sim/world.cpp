@@ -42,6 +42,7 @@ world::world(const scene& what)
                                                 beginning - what.uptime)});
   if (what.has_ipv6) router().set_lan_v6({router_address_v6});
   for (const auto& one : what.devices) add_router(one.how, one.lan, one.wan);
+  if (what.upstream) add_upstream(*what.upstream);
 }
 
 gateway& world::add_router(const profile& how, const ip_address& lan,
@@ -281,7 +282,10 @@ bool world::is_in_reach(const ip_address& router) const {
          has_route_to(router) && has_address(host_address);
 }
 
-void world::reboot_router(bool keep_table) { router().reboot(now_, keep_table); }
+void world::reboot_router(bool keep_table) {
+  flows_.clear();
+  router().reboot(now_, keep_table);
+}
 
 void world::set_public_address(const std::optional<ip_address>& wan) {
   router().set_public_address(now_, wan);
@@ -306,7 +310,7 @@ bool world::refuses(const router_node& node, const datagram& packet) {
 }
 
 bool world::listens_to_group(const router_node& node) {
-  return node.plugged && node.serving && node.model->behaviour().speaks_upnp;
+  return node.plugged && node.serving && !node.is_upstream && node.model->behaviour().speaks_upnp;
 }
 
 bool world::has_address(const ip_address& address) const {
@@ -379,7 +383,7 @@ void world::carry(direction way, datagram packet) {
 
 void world::carry_to_router(packet_record record, std::chrono::nanoseconds travel) {
   const std::size_t index = index_of(record.datagram.to.address);
-  if (index == nobody || !routers_[index].plugged) {
+  if (index == nobody || !routers_[index].plugged || !is_linked(routers_[index])) {
     record.end = fate::unheard;
   } else if (refuses(routers_[index], record.datagram)) {
     record.end = fate::refused;
@@ -420,15 +424,24 @@ bool world::is_heard_by_host(const endpoint& group) const {
 }
 
 void world::carry_from_routers(std::vector<datagram> packets) {
-  for (auto& packet : packets) carry(direction::to_host, std::move(packet));
+  for (auto& packet : packets) {
+    const std::size_t index = index_of(packet.from.address);
+    if (index != nobody && routers_[index].is_upstream) {
+      auto back = translated_back(std::move(packet));
+      if (back) carry(direction::to_host, std::move(*back));
+    } else {
+      carry(direction::to_host, std::move(packet));
+    }
+  }
 }
 
 void world::arrive_at_router(const to_router& arrived) {
-  const datagram& packet = arrived.packet;
+  datagram packet = arrived.packet;
   const router_node& node = routers_[arrived.node];
-  if (!node.plugged) return;
+  if (!node.plugged || !is_linked(node)) return;
   if (!refuses(node, packet)) {
     ++router_changes_;
+    packet.from = as_seen(node, packet.from);
     carry_from_routers(node.model->handle(now_, packet));
     return;
   }

@@ -125,6 +125,15 @@ struct device_settings {
   std::optional<ip_address> wan;
 };
 
+/// A router beyond the first one: that one's public address is a host of its LAN.
+struct upstream_settings {
+  profile how;
+  ip_address lan;
+  std::optional<ip_address> wan;
+  /// There is one more NAT in between, with this address, which nobody can ask.
+  std::optional<ip_address> nat_between{};
+};
+
 /// What a world begins with. The router stands at 192.168.1.1/24, the host is 192.168.1.100.
 struct scene {
   profile router;
@@ -136,6 +145,7 @@ struct scene {
   engine_tuning tuning;
   link_settings link;
   std::vector<device_settings> devices;
+  std::optional<upstream_settings> upstream;
   std::uint64_t seed = 1;
   bool has_ipv6 = false;        ///< the host and the router have addresses, and a route, in both
   bool multicast_works = true;  ///< else the multicast channel cannot be opened (Q-12)
@@ -191,6 +201,8 @@ class world {
   /// One more router on the LAN; it stays where it is.
   gateway& add_router(const profile& how, const ip_address& lan,
                       const std::optional<ip_address>& wan);
+  /// The router beyond the first one. Precondition: the scene has one.
+  gateway& upstream();
   /// The model at an address; null when there is none.
   gateway* device_at(const ip_address& lan);
   const gateway* device_at(const ip_address& lan) const;
@@ -201,6 +213,8 @@ class world {
   void set_serving(bool serving) noexcept { routers_.front().serving = serving; }
   /// Whether the router is there at all; silence while it is not.
   void set_plugged(bool plugged) noexcept { routers_.front().plugged = plugged; }
+  /// The same for the router beyond the first one.
+  void set_upstream_plugged(bool plugged);
   /// Whether its web server runs; connections are refused while it does not.
   void set_http_serving(bool serving) noexcept { routers_.front().http_serving = serving; }
   /// Whether the host can reach the router in all that it speaks, as far as the network goes.
@@ -283,6 +297,8 @@ class world {
     bool serving = true;
     bool plugged = true;
     bool http_serving = true;
+    bool is_upstream = false;  ///< beyond the first router
+    std::optional<ip_address> nat_between{};
   };
   enum class channel_kind : std::uint8_t { connected, multicast, search };
   struct channel {
@@ -363,6 +379,16 @@ class world {
   bool has_route_to(const ip_address& address) const;
   ip_address own_address(const ip_address& wanted) const;
 
+  // The router beyond the first one, in world_upstream.cpp
+  void add_upstream(const upstream_settings& what);
+  /// Whether the way to it is open, as far as other routers go.
+  bool is_linked(const router_node& node) const;
+  /// As whom the router, which is beyond the first one, sees the host.
+  ip_address host_beyond(const router_node& node) const;
+  /// The host's endpoint as the router sees it, and back.
+  endpoint as_seen(const router_node& node, const endpoint& from);
+  std::optional<datagram> translated_back(datagram packet) const;
+
   // HTTP, in world_http.cpp
   void happen(const http_step& what);
   void knock(std::size_t index);
@@ -379,6 +405,8 @@ class world {
   random_source dice_;
   network_facts facts_;
   std::vector<router_node> routers_;
+  /// The host's ports that the first router translates; it keeps their numbers.
+  std::map<std::uint16_t, endpoint> flows_;
   std::chrono::nanoseconds recheck_period_;
   engine engine_;
   contract_watch watch_;

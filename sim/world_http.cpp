@@ -108,7 +108,8 @@ void world::knock(std::size_t index) {
   const outcome end = exchanges_[index].treatment.end;
   const endpoint& remote = requests_[index].remote;
   router_node* node = node_at(remote.address);
-  if (node == nullptr || !node->plugged || end == outcome::unanswered) return;
+  const bool is_there = node != nullptr && node->plugged && is_linked(*node);
+  if (!is_there || end == outcome::unanswered) return;
   const bool listens = node->serving && node->http_serving &&
                        node->model->behaviour().speaks_upnp &&
                        node->model->upnp().http_port() == remote.port;
@@ -121,7 +122,7 @@ void world::serve(std::size_t index) {
   http_exchange& exchange = exchanges_[index];
   http_record& record = requests_[index];
   router_node* node = node_at(record.remote.address);
-  if (node == nullptr || !node->plugged) return;
+  if (node == nullptr || !node->plugged || !is_linked(*node)) return;
   const bool listens =
       node->serving && node->http_serving && node->model->upnp().http_port() == record.remote.port;
   if (!listens || exchange.treatment.end == outcome::breaks_before) {
@@ -130,7 +131,7 @@ void world::serve(std::size_t index) {
   }
   record.served_at = now();
   ++router_changes_;
-  http_answer answer = node->model->handle_http(now_, record.local, record.request);
+  http_answer answer = node->model->handle_http(now_, as_seen(*node, record.local), record.request);
   if (exchange.open) exchange.answer = std::move(answer);
   exchange.boot_id = node->model->upnp().boot_id();
   const auto processing = node->model->behaviour().upnp.processing + exchange.treatment.processing;

@@ -22,6 +22,7 @@
 /// Standard library only. One engine belongs to one thread at a time; two engines share nothing.
 /// No function throws anything but std::bad_alloc.
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -265,32 +266,70 @@ struct cancel_http {
   http_id id{};
 };
 
-/// A mapping as the router granted it.
+/// One router that a mapping leads through.
+struct mapping_hop {
+  damson::protocol protocol{};
+  ip_address gateway{};
+  endpoint internal{};  ///< of the host, or of the router before it
+  endpoint external{};
+
+  friend bool operator==(const mapping_hop&, const mapping_hop&) = default;
+};
+
+/// The routers that a mapping leads through, that next to the host first.
+class hop_list {
+ public:
+  static constexpr std::size_t capacity = 2;
+
+  constexpr hop_list() noexcept = default;
+
+  /// Ignored beyond `capacity`.
+  constexpr void push_back(const mapping_hop& hop) noexcept {
+    if (size_ < capacity) hops_[size_++] = hop;
+  }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+  constexpr const mapping_hop* begin() const noexcept { return hops_.data(); }
+  constexpr const mapping_hop* end() const noexcept { return hops_.data() + size_; }
+
+  friend bool operator==(const hop_list&, const hop_list&) = default;
+
+ private:
+  std::array<mapping_hop, capacity> hops_{};
+  std::uint8_t size_ = 0;
+};
+
+/// A mapping as the router granted it; where it leads through two (`options::upstream`), as the one
+/// next to the host did, unless it says otherwise.
 struct mapping_info {
   mapping_id id{};
   damson::transport transport{};
   damson::protocol protocol{};
   endpoint internal;
-  /// As the router says; an unspecified address where it granted the port but does not know (yet).
+  /// As the outermost router says that granted it: where somebody outside has to knock. An
+  /// unspecified address where it granted the port but does not know (yet).
   endpoint external;
   /// As granted; 0 s for `direct` and where `permanent`, which have none.
   std::chrono::seconds lifetime{};
-  /// A UPnP router that knows no leases keeps it until it is deleted.
+  /// A UPnP router that knows no leases, or one of two, keeps it until it is deleted.
   bool permanent = false;
-  /// The entry was read back from the router (UPnP); the answers of PCP and NAT-PMP are taken as
-  /// they are. Whether packets get through is a third thing, which only a peer outside can tell.
+  /// The entry was read back from the router (UPnP), of two from each that has one; the answers of
+  /// PCP and NAT-PMP are taken as they are. Whether packets get through is a third thing, which
+  /// only a peer outside can tell.
   bool verified = false;
-  /// The router took `map_request::peers`, so that nobody else should get in.
+  /// The router, or one of two, took `map_request::peers`, so that nobody else should get in.
   bool filtered = false;
   /// Who granted it; unspecified for `direct`.
   ip_address gateway;
+  /// The routers that granted it; empty for `direct`.
+  hop_list hops{};
   /// From creation to the first `mapped`.
   std::chrono::nanoseconds elapsed{};
 
   /// What the external address is worth. Only `public_address` can be reached as it is. Behind a
-  /// second NAT (double NAT) it is `private_address`, behind a provider's `carrier_nat`: the port
-  /// is open on this router then, and whether packets get as far as that is for somebody outside to
-  /// find out.
+  /// second NAT (double NAT) it is `private_address`, behind a provider's `carrier_nat`, unless
+  /// that one was asked and has granted as well (`hops`): the port is open on this router then, and
+  /// whether packets get as far as that is for somebody outside to find out.
   address_class external_class() const noexcept { return classify(external.address); }
 
   friend bool operator==(const mapping_info&, const mapping_info&) = default;
@@ -299,7 +338,7 @@ struct mapping_info {
 enum class event_kind : std::uint8_t {
   mapped,   ///< the port is open: the first time, again after `lost`, or still, as the first
             ///< confirmation after the router was out of reach or has restarted
-  changed,  ///< address or port is another one now
+  changed,  ///< address, port or router is another one now
   lost,     ///< the port is not open any more as far as is known; work on it goes on
   failed,  ///< could not be opened; work on it goes on until it is released. Again when the reasons
            ///< are others than the last time
@@ -351,8 +390,10 @@ struct mapping_event {
   event_kind kind{};
   mapping_info info{};    ///< all kinds; before the first grant only the request's own facts
   bool regained = false;  ///< mapped: not the first time
-  failure why{};          ///< failed and lost
-  removal how{};          ///< removed
+  /// failed and lost; mapped and changed: why `options::upstream` is none of the hops, `reason` 0
+  /// where it is, or is not named
+  failure why{};
+  removal how{};  ///< removed
   /// mapped: one entry for each protocol that the request allows, in the order of preference.
   std::vector<protocol_report> report{};
 };

@@ -77,7 +77,8 @@ class mapping {
   mapping_info info() const;
 
   /// Why `async_map` failed, or the last `failed` of a request that is kept open, protocol by
-  /// protocol; empty reasons when there was none, or the port was opened since.
+  /// protocol; empty reasons when there was none, or the port was opened since. Of a port that is
+  /// open, why `options::upstream` is none of its hops.
   failure why() const;
 
   /// How the last `mapped` came about (see `mapping_event::report`); empty before it.

@@ -174,6 +174,19 @@ struct options {
   /// The host's own address to map to. Unset: the one from which the router is reached.
   std::optional<ip_address> local_address{};
 
+  /// The router beyond the first one, where that one's own address outside is not public (double
+  /// NAT, a carrier's NAT). It is asked as any other, through the first one and for the endpoint
+  /// that the first one has granted, so that a port leads through both: `mapping_info::hops`. The
+  /// first result of a mapping waits for its answer; where it makes nothing the mapping is `mapped`
+  /// as far as the first router, and `mapping_event::why` says why. Serves mappings of its family.
+  std::optional<ip_address> upstream{};
+
+  /// Whether, behind an address that is private or a carrier's, PCP servers of the provider are
+  /// asked at their anycast addresses (RFC 7723) where no `upstream` is named. A mapping that is
+  /// there is told without waiting, and `changed` follows if such a server grants; its silence is
+  /// not told. While nobody answers one mapping asks for all, at the longest every recheck period.
+  bool asks_anycast = true;
+
   /// How long a router that answers something, but not what was asked, is waited for; an upper
   /// bound, not a wait. A router that answers nothing at all is given up after 4 s. Between 1 ms
   /// and an hour.

@@ -284,6 +284,7 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
   gateway_->igd().map(
       ctx, what.id, why,
       {.transport = what.request.transport,
+       .internal_client = gateway_->local(),
        .internal_port = what.request.internal_port,
        .external_port = what.upnp_wanted,
        .lease = upnp_lease(what.request.lifetime),

@@ -24,6 +24,7 @@ enum class timer : std::uint8_t {
   renew,        ///< the next renewal point
   lease_end,    ///< the lease ends
   release_end,  ///< the release bound
+  orphaned,     ///< it was lost: how long what leads to it from a second router is kept
   // of a gateway
   nat_pmp_try,    ///< the next try of the NAT-PMP request in flight
   check_try,      ///< the next try of the PCP ANNOUNCE question

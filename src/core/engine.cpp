@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "base/check.hpp"
+#include "core/chains.hpp"
 #include "core/context.hpp"
 #include "core/discoveries.hpp"
 #include "core/keepers.hpp"
@@ -67,9 +68,14 @@ class engine::impl {
 
  private:
   void on_timer(core::context& ctx, const core::timer_key& due) {
-    if (due.name == core::timer::timeout) return requests_.on_timeout(ctx, due.mapping);
     if (discoveries_.on_timer(ctx, due)) return;
-    keepers_.on_timer(ctx, due);
+    if (due.name == core::timer::timeout) {
+      requests_.on_timeout(ctx, due.mapping);
+    } else if (due.name == core::timer::orphaned) {
+      chains_.on_orphaned(ctx, due.mapping);
+    } else {
+      keepers_.on_timer(ctx, due);
+    }
     requests_.pass_on(ctx);
   }
 
@@ -121,7 +127,8 @@ class engine::impl {
   std::uint64_t exchanges_used_ = 0;
   std::uint32_t gateways_used_ = 0;
   core::keepers keepers_;
-  core::requests requests_{keepers_};
+  core::chains chains_{keepers_};
+  core::requests requests_{keepers_, chains_};
   core::discoveries discoveries_;
   time_point now_{};
   bool closing_ = false;

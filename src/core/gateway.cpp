@@ -71,7 +71,7 @@ map_outcome outcome_of(const natpmp_response& response) {
 
 void gateway::open(context& ctx, const network_facts& facts, bool listens) {
   look_around(facts);
-  listens_ = listens;
+  listens_ = listens && !where_.is_upstream();
   requests_ = ctx.new_channel();
   ctx.outputs.emplace_back(open_channel{
       .channel = requests_,
@@ -95,8 +95,11 @@ void gateway::look_around(const network_facts& facts) {
 }
 
 search_place gateway::place_for_search() const {
-  search_place place{
-      .gateway = *where_.gateway, .on_link = {}, .own_addresses = {}, .user_addresses = {}};
+  search_place place{.gateway = *where_.gateway,
+                     .on_link = {},
+                     .own_addresses = {},
+                     .user_addresses = {},
+                     .only_gateway = where_.is_upstream()};
   for (const interface_address& each : own_addresses_) {
     place.own_addresses.push_back(each.address);
     const bool on_this_link =
@@ -315,8 +318,8 @@ void gateway::on_opened(context& ctx, const channel_opened& what) {
   if (igd_ && igd_->owns(what.channel)) return igd_->on_opened(ctx);
   if (what.channel != requests_ || ready_) return;
   ready_ = true;
-  local_ = what.local.address;
-  igd_.emplace(ctx, where_, place_for_search(), local_, id_);
+  local_ = where_.is_upstream() ? where_.client : what.local.address;
+  igd_.emplace(ctx, where_, place_for_search(), what.local.address, id_);
   events_.emplace_back(gateway_event::channel_ready{});
   if (!listens_) return;
   announcements_ = ctx.new_channel();

@@ -35,7 +35,7 @@ class gateway {
 
   gateway_id id() const noexcept { return id_; }
 
-  /// `listens`: to announcements.
+  /// `listens`: to announcements, which do not come through a NAT.
   void open(context& ctx, const network_facts& facts, bool listens = true);
   void close(context& ctx);
   /// The network looks different now; the uplink does not.
@@ -43,7 +43,7 @@ class gateway {
 
   bool is_ready() const noexcept { return ready_; }
   const uplink& where() const noexcept { return where_; }
-  /// The address from which it is reached; unspecified until `is_ready`.
+  /// The host's address as the router sees it; unspecified until `is_ready`.
   const ip_address& local() const noexcept { return local_; }
   endpoint server() const noexcept { return {*where_.gateway, pcp_server_port}; }
   /// Where it is asked in this protocol; unspecified where that is not known.

@@ -18,7 +18,7 @@ namespace damson::core {
 
 class igd_link {
  public:
-  /// `local` is the address that mappings lead to, `of` the gateway that it is the half of.
+  /// `local` is the address to ask from, `of` the gateway that it is the half of.
   igd_link(context& ctx, uplink where, const search_place& place, const ip_address& local,
            gateway_id of);
 

@@ -47,13 +47,16 @@ class keeper {
   /// Ignored where it is being released already.
   void release(context& ctx, mapping_id id, bool keep_lease);
   void release_all(context& ctx);
-  /// Nothing will be heard any more: one delete for each mapping for which a datagram is enough.
+  /// Nothing will be heard of it any more: one delete, where a datagram is enough.
+  void drop(context& ctx, mapping_id id);
   void drop_all(context& ctx);
 
   /// The mapping as somebody who comes later is told of it; empty where it is not held.
   std::optional<mapping_event> grant(mapping_id id) const;
   /// As granted last.
   mapping_info info(mapping_id id) const;
+  /// As asked for. Precondition: there is such a mapping.
+  const map_request& request(mapping_id id) const { return table_.find(id)->request; }
   /// How the attempt under way, or the last one, stands.
   failure account(mapping_id id) const;
 

@@ -188,16 +188,19 @@ void keeper::release_all(context& ctx) {
            [&](mapping& each) { release(ctx, each.id, false); });
 }
 
+void keeper::drop(context& ctx, mapping_id id) {
+  mapping* what = table_.find(id);
+  if (what == nullptr) return;
+  if (!what->is_open()) return finish(ctx, *what, removal::already_gone);
+  if (gateway_ && gateway_->is_ready()) {
+    if (what->pcp_open) ask_pcp(ctx, *what, map_purpose::remove);
+    if (what->nat_pmp_open) gateway_->drop_in_nat_pmp(ctx, deletion_of(*what));
+  }
+  finish(ctx, *what, removal::left_to_expire);
+}
+
 void keeper::drop_all(context& ctx) {
-  for_each([](const mapping&) { return true; },
-           [&](mapping& each) {
-             if (!each.is_open()) return finish(ctx, each, removal::already_gone);
-             if (gateway_ && gateway_->is_ready()) {
-               if (each.pcp_open) ask_pcp(ctx, each, map_purpose::remove);
-               if (each.nat_pmp_open) gateway_->drop_in_nat_pmp(ctx, deletion_of(each));
-             }
-             finish(ctx, each, removal::left_to_expire);
-           });
+  for_each([](const mapping&) { return true; }, [&](mapping& each) { drop(ctx, each.id); });
 }
 
 void keeper::cancel_attempt_timers(context& ctx, mapping_id id) {

@@ -71,7 +71,7 @@ std::size_t requests::port_hash::operator()(const port_key& key) const noexcept 
 }
 
 /// Null: nothing serves it.
-keeper* requests::keeper_of(const entry& request) const {
+const keeper* requests::keeper_of(const entry& request) const {
   const auto found = mappings_.find(request.served_by);
   return found == mappings_.end() ? nullptr : &found->second.kept_by;
 }
@@ -112,13 +112,13 @@ void requests::place(context& ctx, mapping_id id, entry& request) {
   const port_key key = key_of(ctx, request.wanted);
   const auto served = by_port_.find(key);
   if (served == by_port_.end()) {
-    const mapping_id made{++last_mapping_};
+    const mapping_id made = chains_.new_mapping();
     request.served_by = made;
     keeper& kept_by = *key.kept_by;
     mappings_.emplace(made,
                       shared{.kept_by = kept_by, .asked_for = request.wanted, .sharers = {id}});
     by_port_.emplace(key, made);
-    return kept_by.create(ctx, made, request.wanted);
+    return chains_.create(ctx, kept_by, made, request.wanted);
   }
   const mapping_id shared_id = served->second;
   shared& mapping = mappings_.at(shared_id);
@@ -130,8 +130,7 @@ void requests::place(context& ctx, mapping_id id, entry& request) {
   request.served_by = shared_id;
   mapping.sharers.push_back(id);
   if (is_wider) ask_as(request.wanted, mapping, shared_id);
-  if (auto grant = mapping.kept_by.grant(shared_id))
-    return tell(ctx, id, request, std::move(*grant));
+  if (auto grant = chains_.grant(shared_id)) return tell(ctx, id, request, std::move(*grant));
   mapping.kept_by.hurry(ctx, shared_id);
 }
 
@@ -144,7 +143,7 @@ void requests::ask_as(const map_request& wanted, shared& mapping, mapping_id id)
     mapping.asked_for.external_port = wanted.external_port;
     mapping.asked_for.external_address = wanted.external_address;
   }
-  mapping.kept_by.revise(id, mapping.asked_for);
+  chains_.revise(id, mapping.asked_for);
 }
 
 void requests::place_waiting(context& ctx, const port_key& key) {
@@ -156,7 +155,7 @@ void requests::place_waiting(context& ctx, const port_key& key) {
 /// Of those who share the mapping, after one has left, whoever allows most and may have it as it
 /// is; what is not held suits those who allow all that it is asked for as. None: it suits nobody.
 mapping_id requests::whom_it_suits(const shared& mapping, mapping_id id) const {
-  const auto grant = mapping.kept_by.grant(id);
+  const auto grant = chains_.grant(id);
   mapping_id most = mapping_id::none;
   for (const mapping_id each : mapping.sharers) {
     const map_request& wanted = by_id_.at(each).wanted;
@@ -202,7 +201,7 @@ void requests::release(context& ctx, mapping_id id, bool keep_lease) {
     mapping.sharers = {id};
   }
   by_port_.erase(shareable);
-  mapping.kept_by.release(ctx, shared_id, mapping.keeps_lease);
+  chains_.release(ctx, shared_id, mapping.keeps_lease);
   pass_on(ctx);
   place_waiting(ctx, key);
 }
@@ -210,7 +209,7 @@ void requests::release(context& ctx, mapping_id id, bool keep_lease) {
 void requests::release_all(context& ctx, bool at_once) {
   by_port_.clear();
   waiting_.clear();
-  at_once ? keepers_.drop_all(ctx) : keepers_.release_all(ctx);
+  at_once ? keepers_.drop_all(ctx) : chains_.release_all(ctx);
   pass_on(ctx);
   std::vector<mapping_id> left;
   for (const auto& [id, request] : by_id_) {
@@ -226,6 +225,7 @@ void requests::release_all(context& ctx, bool at_once) {
 void requests::on_timeout(context& ctx, mapping_id id) {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return;
+  if (chains_.stop_waiting(found->second.served_by)) return;
   const keeper* kept_by = keeper_of(found->second);
   failure why = kept_by != nullptr ? kept_by->account(found->second.served_by) : failure{};
   why.reason = errc::timed_out;
@@ -233,7 +233,7 @@ void requests::on_timeout(context& ctx, mapping_id id) {
 }
 
 void requests::pass_on(context& ctx) {
-  for (mapping_event& each : keepers_.take_events()) {
+  for (mapping_event& each : chains_.take_events(ctx)) {
     const auto found = mappings_.find(each.info.id);
     if (found == mappings_.end()) continue;
     if (each.kind == event_kind::removed) {
@@ -256,7 +256,7 @@ void requests::fail(context& ctx, mapping_id id, entry& request, const failure& 
 
 void requests::let_go(context& ctx, mapping_id id, entry& request, removal how) {
   mapping_event what;
-  if (const keeper* kept_by = keeper_of(request)) what.info = kept_by->info(request.served_by);
+  if (request.served_by != mapping_id::none) what.info = chains_.info(request.served_by);
   what.kind = event_kind::removed;
   what.info.transport = request.wanted.transport;
   what.info.internal.port = request.wanted.internal_port;

@@ -12,6 +12,7 @@
 
 #include <damson/engine.hpp>
 
+#include "core/chains.hpp"
 #include "core/context.hpp"
 #include "core/keepers.hpp"
 
@@ -19,7 +20,7 @@ namespace damson::core {
 
 class requests {
  public:
-  explicit requests(keepers& mappings) noexcept : keepers_(mappings) {}
+  requests(keepers& ways_out, chains& mappings) noexcept : keepers_(ways_out), chains_(mappings) {}
 
   void create(context& ctx, mapping_id id, const map_request& wanted);
   /// As `create` followed by `release`, with `errc::closed`.
@@ -69,9 +70,9 @@ class requests {
 
   entry* add(context& ctx, mapping_id id, const map_request& wanted);
   void place(context& ctx, mapping_id id, entry& request);
-  static void ask_as(const map_request& wanted, shared& mapping, mapping_id id);
+  void ask_as(const map_request& wanted, shared& mapping, mapping_id id);
   mapping_id whom_it_suits(const shared& mapping, mapping_id id) const;
-  keeper* keeper_of(const entry& request) const;
+  const keeper* keeper_of(const entry& request) const;
   static bool note_failure(context& ctx, mapping_id id, entry& request, failure& why);
   void place_waiting(context& ctx, const port_key& key);
   void let_go(context& ctx, mapping_id id, entry& request, removal how);
@@ -79,10 +80,10 @@ class requests {
   void tell(context& ctx, mapping_id id, entry& request, mapping_event what);
 
   keepers& keepers_;
+  chains& chains_;
   std::unordered_map<mapping_id, entry> by_id_;
   /// By the keeper's name for each, which is not the program's for any request.
   std::unordered_map<mapping_id, shared> mappings_;
-  std::uint64_t last_mapping_ = 0;
   /// The mapping that newcomers share: none that is being released.
   std::unordered_map<port_key, mapping_id, port_hash> by_port_;
   /// Those whose turn it is when the mapping of their port is gone, in the order in which they

@@ -63,7 +63,8 @@ uplink named_uplink(const network_facts& facts, const uplink_choice& how) {
                 .local = how.local,
                 .interface_index = how.gateway.scope(),
                 .interface_name = {},
-                .is_named = true};
+                .is_named = true,
+                .client = how.client};
   const auto* own = find_address(facts, [&](const interface_address& a) {
     return how.local.is_unspecified() ? a.address.in_same_network(how.gateway, a.prefix_length)
                                       : a.address == how.local;
@@ -81,7 +82,8 @@ uplink_choice choice_of(const options& opts, ip_family family) {
   return {.family = family,
           .interface_name = {},
           .gateway = of_family(family, opts.gateway),
-          .local = of_family(family, opts.local_address)};
+          .local = of_family(family, opts.local_address),
+          .client = {}};
 }
 
 uplink_choice choice_of(const map_request& wanted, const options& opts) {

@@ -17,6 +17,8 @@ struct uplink_choice {
   damson::interface_name interface_name{};  ///< empty: any
   ip_address gateway{};                     ///< unspecified: found through the routing table
   ip_address local{};                       ///< unspecified: the one that the traffic carries
+  /// The host as the router sees it, where another NAT is between; unspecified: none is.
+  ip_address client{};
 
   friend auto operator<=>(const uplink_choice&, const uplink_choice&) = default;
 };
@@ -35,8 +37,13 @@ struct uplink {
   std::string interface_name;
   /// The gateway was named, not found.
   bool is_named = false;
+  /// As in `uplink_choice`.
+  ip_address client{};
 
   friend bool operator==(const uplink&, const uplink&) = default;
+
+  /// The gateway is not on the link but beyond another router, which translates what is sent to it.
+  bool is_upstream() const noexcept { return !client.is_unspecified(); }
 
   /// The host is on the internet itself, without a router in between. A global IPv6 address
   /// says nothing of the kind where there is a router, which may be a firewall.

@@ -66,12 +66,13 @@ void mapping_state::note(const mapping_event& event) {
   const std::lock_guard lock{mutex_};
   switch (event.kind) {
     case event_kind::mapped:
-      why_ = {};
+      why_ = event.why;
       if (!event.report.empty()) report_ = event.report;
       info_ = event.info;
       status_ = mapping_status::open;
       break;
     case event_kind::changed:
+      why_ = event.why;
       info_ = event.info;
       break;
     case event_kind::failed:

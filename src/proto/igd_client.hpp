@@ -84,6 +84,7 @@ using any_igd_event =
 /// What is wanted for a mapping.
 struct igd_map_request {
   damson::transport transport{};
+  ip_address internal_client{};  ///< the host as the device sees it (Q-10)
   std::uint16_t internal_port = 0;
   std::uint16_t external_port = 0;  ///< suggested, or held; 1..65535
   std::chrono::seconds lease{};     ///< 1 s or more
@@ -96,9 +97,9 @@ struct igd_map_request {
 
 class igd_client {
  public:
-  /// `local`: the address to ask from, which is the one that mappings lead to. `exchanges`
-  /// is where the ids of HTTP exchanges are counted, by all clients of an engine. An action that is
-  /// not answered within `patience` has failed.
+  /// `local`: the address to ask from. `exchanges` is where the ids of HTTP exchanges are
+  /// counted, by all clients of an engine. An action that is not answered within `patience` has
+  /// failed.
   igd_client(search_place where, const ip_address& local, std::uint64_t& exchanges,
              std::chrono::milliseconds patience = std::chrono::seconds{5});
 

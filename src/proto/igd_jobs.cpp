@@ -84,7 +84,7 @@ void igd_client::ask_map(mapping_id mapping, map_purpose why, const igd_map_requ
                    .mapping = mapping,
                    .asked = why,
                    .key = {request.external_port, request.transport},
-                   .wish = {.internal_client = local_,
+                   .wish = {.internal_client = request.internal_client,
                             .internal_port = request.internal_port,
                             .external_port = held != 0 ? held : request.external_port,
                             .lease = request.lease,

@@ -34,6 +34,7 @@ time_point ssdp_search::ends_at() const noexcept { return start_ + total; }
 /// The gateway itself, which also opens the host's own firewall for its answer, then the
 /// groups of its family, on its link.
 std::vector<ip_address> ssdp_search::destinations() const {
+  if (where_.only_gateway) return {where_.gateway};
   if (where_.gateway.is_v4()) return {where_.gateway, ssdp_group_v4};
   const std::uint32_t link = where_.gateway.scope();
   return {where_.gateway, ip_address{ssdp_group_link_local.to_v6(), link},
@@ -60,7 +61,7 @@ std::vector<ssdp_search::message> ssdp_search::due(time_point now) {
 }
 
 bool ssdp_search::is_on_link(const ip_address& from) const {
-  if (from == where_.gateway) return true;
+  if (from == where_.gateway || where_.only_gateway) return from == where_.gateway;
   if (std::ranges::find(where_.user_addresses, from) != where_.user_addresses.end()) return true;
   if (from.is_v6() && from.is_link_local()) return from.scope() == where_.gateway.scope();
   return std::ranges::any_of(where_.on_link, [&](const link_address& own) {

@@ -36,6 +36,8 @@ struct search_place {
   std::vector<ip_address> own_addresses;
   /// What the user named: not asked for anything else.
   std::vector<ip_address> user_addresses;
+  /// It is not on the link, so nobody else is asked or heard.
+  bool only_gateway = false;
 
   /// What the URLs of a device are judged by that answered from there. Borrows this place.
   url_rule rule_for(const ip_address& answered_from) const noexcept {

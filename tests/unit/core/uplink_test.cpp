@@ -187,6 +187,20 @@ TEST(uplink, is_the_one_of_the_own_address_that_is_named) {  // Q-43
   EXPECT_EQ(chosen->interface_index, 3U);
 }
 
+TEST(uplink, to_a_router_beyond_a_nat_leads_through_the_link_of_the_own_address) {
+  const network_facts facts{{via("192.168.1.1", 2, 100), via("192.168.2.1", 3, 200)},
+                            {on(2, "192.168.1.20"), on(3, "192.168.2.20")}};
+  const auto chosen = damson::core::choose_uplink(facts, {.gateway = address("10.0.0.1"),
+                                                          .local = address("192.168.2.20"),
+                                                          .client = address("10.0.0.7")});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->gateway, address("10.0.0.1"));
+  EXPECT_EQ(chosen->interface_index, 3U);
+  EXPECT_TRUE(chosen->is_upstream());
+  EXPECT_EQ(chosen->client, address("10.0.0.7"));
+  EXPECT_FALSE(damson::core::choose_uplink(facts, {})->is_upstream());
+}
+
 TEST(uplink, of_a_request_goes_before_that_of_the_options) {
   options opts;
   opts.gateway = address("192.168.1.1");

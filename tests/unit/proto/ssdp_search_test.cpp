@@ -322,6 +322,19 @@ TEST(ssdp_search, pushes_nobody_out_who_is_being_looked_at) {
 }
 
 // -------------------------------------------------------------------------------------------------
+TEST(ssdp_search, asks_and_hears_nobody_but_a_gateway_that_is_not_on_the_link) {
+  search_place beyond = place();
+  beyond.gateway = away;
+  beyond.only_gateway = true;
+  ssdp_search search{beyond, start};
+  const auto messages = search.due(start);
+  ASSERT_EQ(messages.size(), 1U);
+  EXPECT_EQ(messages[0].to, (endpoint{away, 1900}));
+  EXPECT_EQ(hear(search, neighbour(1)), heard::off_link);
+  EXPECT_EQ(hear(search, away), heard::candidate);
+  EXPECT_TRUE(search.take()->is_gateway);
+}
+
 // IPv6
 
 constexpr std::uint32_t link = 3;  // the interface that the search leaves and hears through
