@@ -191,10 +191,12 @@ std::string predicament_of(const ip_address& outside) {
   return {};
 }
 
-std::string advice_for_open_port(damson::transport transport, const endpoint& external) {
+std::string advice_for_open_port(damson::transport transport, const endpoint& external,
+                                 bool is_upstream_asked) {
   switch (classify(external.address)) {
     case address_class::private_address:
-      return "forward " + std::string{to_string(transport)} + " port " +
+      return (is_upstream_asked ? "" : "--upstream ADDRESS of the router in front, or ") +
+             std::string{"forward "} + std::string{to_string(transport)} + " port " +
              std::to_string(external.port) + " to " + to_string(external.address) +
              " on the router in front";
     case address_class::carrier_nat:

@@ -22,7 +22,9 @@ std::string advice_for(const failure& why, protocol_filter asked, bool is_named)
 /// empty where it is public, or nobody told it.
 std::string predicament_of(const ip_address& outside);
 /// What the user of a port that is open at such an address can try; empty likewise.
-std::string advice_for_open_port(damson::transport transport, const endpoint& external);
+/// `is_upstream_asked`: the router beyond is named already.
+std::string advice_for_open_port(damson::transport transport, const endpoint& external,
+                                 bool is_upstream_asked);
 
 /// What one protocol met: `describe` of the reason, unless more can be said.
 std::string_view explanation_of(const protocol_failure& tried) noexcept;

@@ -32,6 +32,7 @@ struct map_words {
   std::string protocol;
   std::string interface_name;
   std::string gateway;
+  std::string upstream;
   std::string timeout;
   bool ipv6 = false;
 };
@@ -129,13 +130,14 @@ std::string read_interface(std::string_view text) {
   return std::string{text};
 }
 
-ip_address read_gateway(std::string_view text, ip_family family) {
+/// `--gateway` and `--upstream`
+ip_address read_router(const std::string& name, std::string_view text, ip_family family) {
   const std::optional<ip_address> address = ip_address::parse(text);
   if (!address || address->is_unspecified() || address->is_multicast()) {
-    throw bad_value("--gateway must be the router's IP address, not '" + printable(text) + "'");
+    throw bad_value(name + " must be the router's IP address, not '" + printable(text) + "'");
   }
   if (address->family() != family) {
-    throw bad_value(std::string{"--gateway must be an "} +
+    throw bad_value(name + " must be an " +
                     (family == ip_family::v4 ? "IPv4 address without --ipv6, not '"
                                              : "IPv6 address with --ipv6, not '") +
                     printable(text) + "'");
@@ -246,6 +248,8 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
             "The interface to go out by (default: that of the default route)");
   add_value(map, "--gateway", words.gateway, "ADDRESS",
             "The router's address (default: the next hop of the default route)");
+  add_value(map, "--upstream", words.upstream, "ADDRESS",
+            "The router beyond that one, where there are two NATs in a row: asked as well");
   map.add_flag("--ipv6", words.ipv6,
                "Open the port of this host's IPv6 address in the router's firewall, by PCP")
       ->disable_flag_override();
@@ -362,7 +366,10 @@ map_arguments read_words(const map_words& typed, map_arguments arguments) {
     arguments.request.timeout = longest_timeout;
   }
   if (!typed.gateway.empty()) {
-    arguments.gateway = read_gateway(typed.gateway, arguments.request.family);
+    arguments.gateway = read_router("--gateway", typed.gateway, arguments.request.family);
+  }
+  if (!typed.upstream.empty()) {
+    arguments.upstream = read_router("--upstream", typed.upstream, arguments.request.family);
   }
   return arguments;
 }

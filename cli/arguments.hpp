@@ -17,6 +17,7 @@ namespace damson::cli {
 struct map_arguments {
   map_request request;
   std::optional<ip_address> gateway;
+  std::optional<ip_address> upstream;
   bool once = false;
   bool wait = false;
   bool json = false;

@@ -115,7 +115,7 @@ class demo {
     say(std::to_string(++scenes_) + ". The router at " + to_string(address()) + " speaks " +
         std::string{what.what_it_speaks} + ". Its public address is " + to_string(first_public) +
         ".");
-    client_.emplace(executor, client_options(address(), arguments_.level, status_));
+    client_.emplace(executor, client_options(address(), std::nullopt, arguments_.level, status_));
     co_await open_port(what.lease, what.expected);
     if (with_restart) {
       co_await watch_restart();

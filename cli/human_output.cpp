@@ -31,11 +31,27 @@ std::string lease(const mapping_info& info) {
   return "lease " + std::to_string(info.lifetime.count()) + " s";
 }
 
+/// "pcp", or of two routers "pcp at 192.168.1.1 (192.168.0.2:8080) and upnp at 192.168.0.1"
+std::string way(const mapping_info& info) {
+  if (info.hops.size() < 2) {
+    return std::string{to_string(info.protocol)};
+  }
+  const mapping_hop& first = info.hops.begin()[0];
+  const mapping_hop& second = info.hops.begin()[1];
+  const auto at = [](const mapping_hop& hop) {
+    return std::string{to_string(hop.protocol)} + " at " + to_string(hop.gateway);
+  };
+  return at(first) + " (" + to_string(first.external) + ") and " + at(second);
+}
+
 /// "198.51.100.7:8080 through pcp, lease 7200 s"
 std::string grant(const mapping_info& info) {
-  const bool is_believed = info.protocol == protocol::upnp && !info.verified;
-  return outside(info.external) + " through " + std::string{to_string(info.protocol)} + ", " +
-         lease(info) + (is_believed ? ", not verified" : "");
+  const bool is_upnp =
+      info.protocol == protocol::upnp || std::ranges::any_of(info.hops, [](const auto& hop) {
+        return hop.protocol == protocol::upnp;
+      });
+  return outside(info.external) + " through " + way(info) + ", " + lease(info) +
+         (is_upnp && !info.verified ? ", not verified" : "");
 }
 
 std::string mapped(const report& what) {
@@ -60,8 +76,8 @@ std::string changed(const mapping_info& now, const mapping_info& before) {
   if (now.external != before.external) {
     add(outside(before.external));
   }
-  if (now.protocol != before.protocol) {
-    add(std::string{to_string(before.protocol)});
+  if (way(now) != way(before)) {
+    add(way(before));
   }
   if (now.lifetime != before.lifetime || now.permanent != before.permanent) {
     add(lease(before));
@@ -196,12 +212,16 @@ std::string human_line(const map_failure& what) {
          (what.is_waiting ? std::string{} : retry_hint(what.why));
 }
 
-std::string warning_line(const mapping_info& open) {
+std::string warning_line(const mapping_info& open, const failure& why) {
   const std::string predicament = predicament_of(open.external.address);
+  const std::string beyond = why.reason == errc{}
+                                 ? std::string{}
+                                 : "; the router beyond it was asked in vain: " + account_of(why);
   return predicament.empty()
              ? std::string{}
              : "damson: " + name(open) + " may not be reachable from the internet; " + predicament +
-                   ". Try: " + advice_for_open_port(open.transport, open.external);
+                   beyond + ". Try: " +
+                   advice_for_open_port(open.transport, open.external, why.reason != errc{});
 }
 
 std::string human_line(const protocol_report& of) {

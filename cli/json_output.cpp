@@ -105,6 +105,18 @@ void add_reasons(json::object& out, const failure& why) {
   }
 }
 
+void add_hops(json::object& out, const hop_list& hops) {
+  json::array& all = out["hops"].emplace_array();
+  for (const mapping_hop& hop : hops) {
+    json::object one;
+    one["protocol"] = text_of(to_string(hop.protocol));
+    one["gateway"] = text_of(to_string(hop.gateway));
+    one["internal"] = text_of(to_string(hop.internal));
+    one["external"] = text_of(to_string(hop.external));
+    all.emplace_back(std::move(one));
+  }
+}
+
 json::object account_of(const protocol_report& of) {
   json::object out;
   out["protocol"] = text_of(to_string(of.protocol));
@@ -149,6 +161,9 @@ std::string json_line(const report& what) {
     out["verified"] = info.verified;
   }
   out["elapsed_ms"] = milliseconds_of(what.elapsed);
+  if (granted && info.hops.size() > 1) {
+    add_hops(out, info.hops);
+  }
   if (event.kind == event_kind::mapped && event.regained) {
     out["regained"] = true;
   }
@@ -158,8 +173,11 @@ std::string json_line(const report& what) {
   if (event.kind == event_kind::removed) {
     out["how"] = text_of(to_string(event.how));
   }
+  const bool is_open = event.kind == event_kind::mapped || event.kind == event_kind::changed;
   if (event.kind == event_kind::lost || event.kind == event_kind::failed) {
     add_reasons(out, event.why);
+  } else if (is_open && event.why.reason != errc{}) {
+    add_reasons(out["upstream"].emplace_object(), event.why);
   }
   return to_line(out);
 }

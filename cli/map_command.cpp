@@ -92,8 +92,9 @@ class map_session {
 
   /// The whole of it; returns the exit code. All that runs on the context has an end after it.
   asio::awaitable<int> run() {
-    client_.emplace(co_await asio::this_coro::executor,
-                    client_options(arguments_.gateway, arguments_.level, status_));
+    client_.emplace(
+        co_await asio::this_coro::executor,
+        client_options(arguments_.gateway, arguments_.upstream, arguments_.level, status_));
     // Not one expression: GCC 12 destroys what a conditional operand of co_await holds twice.
     bool is_open = false;
     if (arguments_.wait) {
@@ -193,7 +194,7 @@ class map_session {
 
   bool tell_opened() {
     last_ = mapping_.info();
-    heard_ = reporter_.opened(last_, mapping_.report());
+    heard_ = reporter_.opened(last_, mapping_.report(), mapping_.why());
     return heard_;
   }
 

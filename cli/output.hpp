@@ -43,8 +43,8 @@ std::string human_line(const report& what);
 /// For people, on standard error: what happened, where, and what to try.
 std::string human_line(const map_failure& what);
 /// For people, on standard error: why nobody may come through to a port that is open; empty where
-/// nothing speaks against it.
-std::string warning_line(const mapping_info& open);
+/// nothing speaks against it. `why`: the router beyond the first one did not open it too.
+std::string warning_line(const mapping_info& open, const failure& why);
 /// How one protocol fared.
 std::string human_line(const protocol_report& of);
 

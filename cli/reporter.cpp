@@ -5,11 +5,13 @@
 
 namespace damson::cli {
 
-bool reporter::opened(const mapping_info& info, const std::vector<protocol_report>& how) {
+bool reporter::opened(const mapping_info& info, const std::vector<protocol_report>& how,
+                      const failure& why) {
   report what;
   what.event.kind = event_kind::mapped;
   what.event.info = info;
   what.event.report = how;
+  what.event.why = why;
   what.elapsed = info.elapsed;
   return write(what);
 }
@@ -53,7 +55,8 @@ bool reporter::write(const report& what) {
       what.event.kind == event_kind::mapped || what.event.kind == event_kind::changed;
   const ip_address& outside = what.event.info.external.address;
   if (is_open && std::exchange(judged_, outside) != outside) {
-    if (const std::string warning = warning_line(what.event.info); !warning.empty()) {
+    if (const std::string warning = warning_line(what.event.info, what.event.why);
+        !warning.empty()) {
       complain(warning);
     }
   }

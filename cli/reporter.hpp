@@ -22,7 +22,8 @@ class reporter {
       : json_(json), is_verbose_(is_verbose), status_(status) {}
 
   /// Each returns whether the line could be written.
-  bool opened(const mapping_info& info, const std::vector<protocol_report>& how);
+  bool opened(const mapping_info& info, const std::vector<protocol_report>& how,
+              const failure& why);
   bool told(const mapping_event& event);
   bool removed(const mapping_info& info, removal how, clock::duration took);
 

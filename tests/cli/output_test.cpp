@@ -52,6 +52,27 @@ failure refusal() {
                          .retry_after = {}}}};
 }
 
+/// Of the router beyond the first one.
+failure refusal_beyond() {
+  return {.reason = errc::not_authorized,
+          .protocols = {{.protocol = protocol::pcp,
+                         .reason = errc::not_authorized,
+                         .result_code = 2,
+                         .server = at("10.0.0.1", 5351),
+                         .retry_after = {}}}};
+}
+
+/// What `example` is with a second router.
+report through_two(event_kind kind) {
+  report what = example_of(kind);
+  mapping_info& info = what.event.info;
+  info.hops.push_back({protocol::pcp, info.gateway, info.internal, at("10.0.0.7", 8081)});
+  info.hops.push_back(
+      {protocol::upnp, at("10.0.0.1", 0).address, at("10.0.0.7", 8081), info.external});
+  info.verified = true;
+  return what;
+}
+
 map_failure failed_example() {
   map_failure what;
   what.request.internal_port = 8080;
@@ -395,26 +416,70 @@ TEST(human_output, failed_names_the_gateway_that_the_user_named) {
             "is on, or this host's network and firewall");
 }
 
+TEST(human_output, names_both_routers_where_there_are_two) {
+  EXPECT_EQ(human_line(through_two(event_kind::mapped)),
+            "tcp 192.0.2.10:8080 is open as 198.51.100.7:8080 through pcp at 192.0.2.1 "
+            "(10.0.0.7:8081) and upnp at 10.0.0.1, lease 7200 s (12.3 ms)");
+  report what = through_two(event_kind::changed);
+  what.before = example();
+  what.before.external = at("10.0.0.7", 8081);
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is now open as 198.51.100.7:8080 through pcp at 192.0.2.1 "
+            "(10.0.0.7:8081) and upnp at 10.0.0.1, lease 7200 s (before: 10.0.0.7:8081, pcp)");
+}
+
+TEST(json_output, names_both_routers_where_there_are_two) {
+  EXPECT_EQ(json_line(through_two(event_kind::mapped)),
+            R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+            R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,)"
+            R"("elapsed_ms":12.3,"hops":[)"
+            R"({"protocol":"pcp","gateway":"192.0.2.1","internal":"192.0.2.10:8080",)"
+            R"("external":"10.0.0.7:8081"},)"
+            R"({"protocol":"upnp","gateway":"10.0.0.1","internal":"10.0.0.7:8081",)"
+            R"("external":"198.51.100.7:8080"}]})");
+}
+
+TEST(json_output, says_why_a_second_router_opened_nothing) {
+  report what = example_of(event_kind::mapped);
+  what.event.info.external = at("10.0.0.7", 8081);
+  what.event.why = refusal_beyond();
+  EXPECT_EQ(json_line(what),
+            R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+            R"("external":"10.0.0.7:8081","external_class":"private","lifetime":7200,)"
+            R"("elapsed_ms":12.3,"upstream":{"reason":"not_authorized","reasons":[)"
+            R"({"protocol":"pcp","reason":"not_authorized",)"
+            R"("message":"the router's policy forbids it","result_code":2,"router_text":null,)"
+            R"("server":"10.0.0.1:5351","retry_after":null}]}})");
+}
+
 TEST(human_output, warns_of_what_stands_before_an_open_port) {
   mapping_info info = example();
   info.external = at("10.0.0.7", 8081);
-  EXPECT_EQ(warning_line(info),
+  EXPECT_EQ(warning_line(info, {}),
             "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; double NAT: the "
             "router's own outside address is 10.0.0.7, private (RFC 1918), so another router is in "
-            "front of it. Try: forward tcp port 8081 to 10.0.0.7 on the router in front");
+            "front of it. Try: --upstream ADDRESS of the router in front, or forward tcp port 8081 "
+            "to 10.0.0.7 on the router in front");
   info.external = at("100.64.0.7", 8081);
-  EXPECT_EQ(warning_line(info),
+  EXPECT_EQ(warning_line(info, {}),
             "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; carrier NAT: the "
             "router's own outside address is 100.64.0.7, from behind the provider's own NAT "
             "(RFC 6598). Try: ask the provider for a public IPv4 address, or use a relay");
   info.external = at("169.254.0.7", 8081);
-  EXPECT_EQ(warning_line(info),
+  EXPECT_EQ(warning_line(info, {}),
             "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; the router's own "
             "outside address is 169.254.0.7, which is reserved and leads nowhere. Try: check how "
             "the router is connected to the internet");
+  info.external = at("10.0.0.7", 8081);
+  EXPECT_EQ(warning_line(info, refusal_beyond()),
+            "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; double NAT: the "
+            "router's own outside address is 10.0.0.7, private (RFC 1918), so another router is in "
+            "front of it; the router beyond it was asked in vain: the router's policy forbids it "
+            "(pcp at 10.0.0.1:5351, result 2). Try: forward tcp port 8081 to 10.0.0.7 on the "
+            "router in front");
   for (const char* const harmless : {"1.2.3.4", "0.0.0.0"}) {
     info.external = at(harmless, 8081);
-    EXPECT_EQ(warning_line(info), "");
+    EXPECT_EQ(warning_line(info, {}), "");
   }
 }
 
