@@ -38,6 +38,7 @@
 #include "lab/miniupnpd.hpp"
 #include "lab/net_namespace.hpp"
 #include "lab/network.hpp"
+#include "lab/nft_gateway.hpp"
 #include "lab/probe.hpp"
 #include "lab/process.hpp"
 #include "lab/sandbox.hpp"
