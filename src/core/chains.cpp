@@ -37,9 +37,10 @@ map_request beyond(map_request wanted, std::uint16_t port, bool is_named, const 
   return wanted;
 }
 
-/// Until when a router keeps what was left to it.
-time_point end_of(const mapping_info& left, time_point now) {
-  return left.permanent ? time_point::max() : now + left.lifetime;
+/// Until when a router keeps what was left to it. What it was asked for last may have been granted
+/// without a word.
+time_point end_of(const mapping_info& left, std::chrono::seconds wished, time_point now) {
+  return left.permanent ? time_point::max() : now + std::max(left.lifetime, wished);
 }
 
 }  // namespace
@@ -164,9 +165,10 @@ void chains::ask(context& ctx, mapping_id id, entry& of) {
   what.id = new_mapping();
   first_of_.emplace(what.id, id);
   by_port_.emplace(key_of(what), what.id);
-  what.kept_by->create(
-      ctx, what.id,
-      beyond(of.kept_by.request(id), what.at.port, what.at.is_named, what.info.external));
+  const map_request& wanted = of.kept_by.request(id);
+  what.wished = wanted.lifetime;
+  what.kept_by->create(ctx, what.id,
+                       beyond(wanted, what.at.port, what.at.is_named, what.info.external));
 }
 
 /// One asks whether anybody is there; the others ask when somebody has answered.
@@ -283,7 +285,7 @@ void chains::note_removal(const context& ctx, second& what, const mapping_event&
     --what.leaving;
   }
   if (end.how == removal::left_to_expire) {
-    what.left_until = std::max(what.left_until, end_of(end.info, ctx.now));
+    what.left_until = std::max(what.left_until, end_of(end.info, what.wished, ctx.now));
   }
 }
 

@@ -6,6 +6,7 @@
 /// The second is an ordinary mapping of another keeper. It follows the first: where that leads out
 /// elsewhere it is made anew, and it is given back before it.
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -61,11 +62,12 @@ class chains {
     keeper* kept_by = nullptr;
     bool has_answered = false;  ///< or will not
     bool is_up = false;
-    bool was_up = false;   ///< ever
-    mapping_info info{};   ///< as granted last
-    mapping_info told{};   ///< both as one, as told last
-    failure why{};         ///< it is not up
-    unsigned leaving = 0;  ///< those that were given back and whose end is waited for
+    bool was_up = false;            ///< ever
+    mapping_info info{};            ///< as granted last
+    mapping_info told{};            ///< both as one, as told last
+    failure why{};                  ///< it is not up
+    std::chrono::seconds wished{};  ///< the lifetime that was asked for
+    unsigned leaving = 0;           ///< those that were given back and whose end is waited for
     time_point left_until = time_point::min();  ///< what one of them has left there ends
   };
   struct entry {

@@ -260,6 +260,9 @@ TEST_F(chain, that_is_silent_is_told_when_the_requests_time_is_over) {
   ASSERT_EQ(kinds(w), std::vector{event_kind::mapped});
   EXPECT_EQ(w.events()[0].at, 1s);
   EXPECT_EQ(w.events()[0].event.why.reason, errc::no_answer);
+  w.release(id_);
+  w.run_for(3s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire) << "who knows what it has made";
 }
 
 TEST_F(chain, with_a_third_nat_in_between_says_so) {
