@@ -118,6 +118,11 @@ struct map_request {
   /// that is of the family, else the one from which the router is reached. In IPv6 that is a stable
   /// global address, not a temporary one (RFC 8981).
   ip_address local_address{};
+  /// Another host behind the router, of the family, to open the port for; unspecified: this one.
+  /// Seldom allowed: PCP servers have to take THIRD_PARTY (RFC 6887 section 13.1), and UPnP routers
+  /// to let one host map for another; `errc::not_authorized` is what most answer. NAT-PMP does not
+  /// know such mappings.
+  ip_address third_party{};
   /// The address wanted outside; unspecified leaves the choice to the router.
   ip_address external_address{};
 

@@ -39,6 +39,24 @@ errc reason_of_silence(const mapping& what, const map_outcome& outcome) noexcept
   return what.nonsense ? errc::unusable_answer : errc::no_answer;
 }
 
+ip_address internal_address(const map_request& wanted, const gateway& router) {
+  return wanted.third_party.is_unspecified() ? router.local() : wanted.third_party;
+}
+
+/// Naming oneself is an error.
+std::optional<ip_address> third_party(const map_request& wanted, const gateway& router) {
+  const ip_address internal = internal_address(wanted, router);
+  return internal == router.local() ? std::nullopt : std::optional{internal};
+}
+
+/// A server that does not take THIRD_PARTY forbids to map for another host.
+errc reason_of(const map_request& wanted, protocol which, const map_outcome& outcome) {
+  const bool is_forbidden =
+      which == protocol::pcp && !wanted.third_party.is_unspecified() &&
+      outcome.result_code == static_cast<std::uint32_t>(pcp_result::unsupp_option);
+  return is_forbidden ? errc::not_authorized : outcome.reason;
+}
+
 /// Can be done without: another port is noticed here, and the filter is a wish.
 bool has_options(const map_request& wanted) noexcept {
   return wanted.prefer_failure || !wanted.peers.empty();
@@ -97,7 +115,7 @@ void keeper::begin(context& ctx, mapping& what) {
     return;
   }
 
-  if (uplink_ && uplink_->is_direct() && what.request.protocols == protocol_filter::any) {
+  if (uplink_ && uplink_->is_direct() && allows(what.request, protocol::direct)) {
     if (will_do(what.request, {uplink_->local, what.request.internal_port})) {
       return hold_direct(ctx, what);
     }
@@ -135,7 +153,7 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   what.head_start_over = what.any_port = what.address_missing = what.nonsense = false;
   what.giving_back.reset();
   what.pcp_options_refused = false;
-  what.info.internal.address = gateway_->local();
+  what.info.internal.address = internal_address(wanted, *gateway_);
   gateway_->allow(
       {.pcp = allows(wanted, protocol::pcp), .nat_pmp = allows(wanted, protocol::nat_pmp)});
 
@@ -249,7 +267,8 @@ void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
                      .internal_port = what.request.internal_port,
                      .suggested_external = suggestion(what),
                      .prefer_failure = has_options && what.request.prefer_failure,
-                     .peers = has_options ? what.request.peers : peer_list{}});
+                     .peers = has_options ? what.request.peers : peer_list{},
+                     .third_party = third_party(what.request, *gateway_)});
 }
 
 void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {
@@ -284,8 +303,7 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
   gateway_->igd().map(
       ctx, what.id, why,
       {.transport = what.request.transport,
-       .internal_client = gateway_->local(),
-       .internal_port = what.request.internal_port,
+       .internal = {internal_address(what.request, *gateway_), what.request.internal_port},
        .external_port = what.upnp_wanted,
        .lease = upnp_lease(what.request.lifetime),
        .allow_permanent = what.request.allow_permanent,
@@ -355,7 +373,7 @@ void keeper::on_attempt_refused(context& ctx, mapping& what, protocol which,
   }
   // What was perhaps made nevertheless is being deleted.
   what.open(which) = which == protocol::upnp && gateway_->igd().is_removing(what.id);
-  set_failed(ctx, what, which, outcome.reason);
+  set_failed(ctx, what, which, reason_of(what.request, which, outcome));
   auto& failed = what.attempt(which).failed;
   failed->result_code = outcome.result_code;
   failed->router_text = outcome.router_text;

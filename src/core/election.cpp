@@ -33,6 +33,21 @@ int weight(const protocol_failure& why) noexcept {
   }
 }
 
+/// Whether the protocol has words for what is wanted.
+bool can_carry(protocol which, const map_request& wanted) noexcept {
+  switch (which) {
+    case protocol::pcp:
+      return true;
+    case protocol::nat_pmp:
+      return wanted.family == ip_family::v4 && wanted.third_party.is_unspecified();
+    case protocol::upnp:
+      return wanted.family == ip_family::v4;
+    case protocol::direct:
+      return wanted.third_party.is_unspecified();
+  }
+  return false;
+}
+
 /// Nobody asked for a pause, because nobody said anything.
 bool is_silence(errc reason) noexcept {
   return reason == errc::no_answer || reason == errc::port_closed || reason == errc::network_down;
@@ -63,8 +78,7 @@ bool allows(protocol_filter filter, protocol which) noexcept {
 }
 
 bool allows(const map_request& wanted, protocol which) noexcept {
-  return (wanted.family == ip_family::v4 || which == protocol::pcp) &&
-         allows(wanted.protocols, which);
+  return can_carry(which, wanted) && allows(wanted.protocols, which);
 }
 
 bool allows_any(const map_request& wanted) noexcept {

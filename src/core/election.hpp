@@ -19,7 +19,7 @@ inline constexpr std::chrono::milliseconds head_start{250};
 
 /// Whether a request may be served by this protocol.
 bool allows(protocol_filter filter, protocol which) noexcept;
-/// The same, and the protocol knows the request's family.
+/// The same, and the protocol can carry what is wanted.
 bool allows(const map_request& wanted, protocol which) noexcept;
 bool allows_any(const map_request& wanted) noexcept;
 

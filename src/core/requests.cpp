@@ -25,6 +25,7 @@ bool is_valid(const map_request& wanted) {
          wanted.lifetime.count() <= 0xffff'ffff && wanted.timeout.count() > 0 &&
          wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast() &&
          is_of(wanted.family, wanted.gateway) && is_of(wanted.family, wanted.local_address) &&
+         is_of(wanted.family, wanted.third_party) && !wanted.third_party.is_multicast() &&
          (!wanted.prefer_failure || wanted.external_port != 0) &&
          std::ranges::all_of(wanted.peers, [](const peer_range& each) { return is_valid(each); });
 }
@@ -42,10 +43,7 @@ bool covers(const map_request& wanted, const map_request& other) {
 
 /// Whether a mapping that was made in this way may serve the request.
 bool fits(const map_request& wanted, const mapping_info& made) {
-  const bool is_direct = made.protocol == protocol::direct;
-  const bool is_allowed =
-      is_direct ? wanted.protocols == protocol_filter::any : allows(wanted, made.protocol);
-  return is_allowed && (wanted.allow_permanent || !made.permanent) &&
+  return allows(wanted, made.protocol) && (wanted.allow_permanent || !made.permanent) &&
          will_do(wanted, made.external);
 }
 
@@ -62,7 +60,8 @@ bool says_the_same(const failure& a, const failure& b) {
 }  // namespace
 
 requests::port_key requests::key_of(context& ctx, const map_request& wanted) {
-  return {&keepers_.of(ctx, choice_of(wanted, ctx.opts)), wanted.transport, wanted.internal_port};
+  return {&keepers_.of(ctx, choice_of(wanted, ctx.opts)), wanted.third_party, wanted.transport,
+          wanted.internal_port};
 }
 
 std::size_t requests::port_hash::operator()(const port_key& key) const noexcept {

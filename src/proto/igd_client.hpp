@@ -84,8 +84,7 @@ using any_igd_event =
 /// What is wanted for a mapping.
 struct igd_map_request {
   damson::transport transport{};
-  ip_address internal_client{};  ///< the host as the device sees it (Q-10)
-  std::uint16_t internal_port = 0;
+  endpoint internal{};              ///< whom the mapping leads to, as the device sees it (Q-10)
   std::uint16_t external_port = 0;  ///< suggested, or held; 1..65535
   std::chrono::seconds lease{};     ///< 1 s or more
   bool allow_permanent = true;

@@ -33,6 +33,7 @@ void write_option_header(byte_writer& out, pcp_option code, std::uint16_t length
 }
 
 constexpr std::uint16_t filter_bytes = 20;
+constexpr std::uint16_t third_party_bytes = 16;
 /// The bits of an IPv4 address come after these in the form that PCP gives it.
 constexpr std::uint8_t mapped_prefix = 96;
 
@@ -60,7 +61,8 @@ void write_filters(byte_writer& out, const peer_list& peers) {
 std::size_t options_bytes(const pcp_map_request& request) noexcept {
   const std::size_t filters = request.peers.empty() ? 0 : request.peers.size() + 1;
   return filters * (pcp_option_bytes + filter_bytes) +
-         (request.prefer_failure ? pcp_option_bytes : 0);
+         (request.prefer_failure ? pcp_option_bytes : 0) +
+         (request.third_party ? pcp_option_bytes + third_party_bytes : 0);
 }
 
 endpoint deleted_external(const endpoint& suggested) {
@@ -157,6 +159,7 @@ std::vector<std::byte> encode(const pcp_map_request& request) {
       lifetime == 0 ? deleted_external(request.suggested_external) : request.suggested_external;
 
   DAMSON_ASSERT(!request.prefer_failure || external.port != 0);
+  DAMSON_ASSERT(request.third_party != request.client);
 
   std::vector<std::byte> message(pcp_map_bytes + options_bytes(request));
   byte_writer out{message};
@@ -167,6 +170,10 @@ std::vector<std::byte> encode(const pcp_map_request& request) {
   out.u16(request.internal_port);
   out.u16(external.port);
   out.address(external.address);
+  if (request.third_party) {
+    write_option_header(out, pcp_option::third_party, third_party_bytes);
+    out.address(*request.third_party);
+  }
   if (request.prefer_failure) write_option_header(out, pcp_option::prefer_failure, 0);
   write_filters(out, request.peers);
   DAMSON_ASSERT(out.ok() && out.remaining() == 0);

@@ -99,16 +99,19 @@ struct pcp_map_request {
   /// Who may come in, in place of those said before (RFC 6887 section 13.3); empty: as before,
   /// which is everybody where nobody was ever named.
   peer_list peers{};
+  /// The host that the mapping is for, where that is not the client (RFC 6887 section 13.1). Never
+  /// the client itself.
+  std::optional<ip_address> third_party{};
 
-  bool has_options() const noexcept { return prefer_failure || !peers.empty(); }
+  bool has_options() const noexcept { return prefer_failure || !peers.empty() || third_party; }
 
   friend bool operator==(const pcp_map_request&, const pcp_map_request&) = default;
 };
 
-/// Sixty bytes and the options, of which a delete needs none. In a delete the port is sent as 0 and
-/// the address as the unspecified one of its family, whatever was suggested: RFC 6887 section 15.1
-/// as corrected by erratum 3621, because the family tells which of two mappings of one internal
-/// port is meant. So the assigned endpoint is what a delete should carry here.
+/// Sixty bytes and the options, of which a delete needs THIRD_PARTY only. In a delete the port is
+/// sent as 0 and the address as the unspecified one of its family, whatever was suggested: RFC 6887
+/// section 15.1 as corrected by erratum 3621, because the family tells which of two mappings of one
+/// internal port is meant. So the assigned endpoint is what a delete should carry here.
 std::vector<std::byte> encode(const pcp_map_request&);
 
 /// Asks for nothing but an answer: whether a server is there, and its epoch (RFC 6887

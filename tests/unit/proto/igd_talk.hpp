@@ -229,8 +229,7 @@ class igd_talk : public testing::Test {
 
   static igd_map_request request(std::uint16_t port = 8080) {
     return {.transport = transport::tcp,
-            .internal_client = own,
-            .internal_port = port,
+            .internal = {own, port},
             .external_port = port,
             .lease = seconds{3'600},
             .allow_permanent = true,

@@ -233,6 +233,24 @@ TEST(pcp_encode, map_for_some_peers) {
   EXPECT_EQ(hex(std::span{message}.subspan(60)), hex(expected));
 }
 
+TEST(pcp_encode, map_for_a_third_party) {
+  pcp_map_request request = new_mapping();
+  request.third_party = address("192.168.1.50");
+  const auto expected = bytes({
+      0x01,                                            // option THIRD_PARTY
+      0x00,                                            // reserved
+      0x00, 0x10,                                      // option length 16
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // internal address
+      0x00, 0x00, 0xff, 0xff, 0xc0, 0xa8, 0x01, 0x32,  //   ::ffff:192.168.1.50
+  });
+  for (const std::chrono::seconds lifetime : {std::chrono::seconds{7200}, {}}) {  // and its delete
+    request.lifetime = lifetime;
+    const auto message = encode(request);
+    ASSERT_EQ(message.size(), 80U);
+    EXPECT_EQ(hex(std::span{message}.subspan(60)), hex(expected));
+  }
+}
+
 TEST(pcp_encode, as_many_peers_as_a_request_may_have_are_not_too_long_a_message) {
   pcp_map_request request = new_mapping();
   request.prefer_failure = true;
