@@ -179,6 +179,12 @@ void invariants::on_slept(nanoseconds span) {
     const bool may_be_under_way = asked && *asked + on_its_way >= world_.now() - span;
     if (may_be_under_way && until != for_ever) until += span;
   }
+  // Nor is its answer heard, which alone says what port the router has chosen.
+  for (const http_record& each : std::views::reverse(world_.requests())) {
+    if (each.at + on_its_way < world_.now() - span) break;
+    const bool is_heard = each.ended_at && *each.ended_at <= world_.now() - span;
+    if (!is_heard) may_choose(each);
+  }
   look_again_ = true;
 }
 
@@ -252,9 +258,7 @@ void invariants::on_request(const http_record& record) {
     const bool is_named_well = router_upnp_.reserved_port_name == "NewReservedPort";
     const bool may_be_unheard =
         world_.http_courier || world_.link().loss_percent > 0 || !is_named_well;
-    if (may_be_unheard && soap_action_of(record.request) == "AddAnyPortMapping") {
-      may_keep(*of, lease_asked_for(record.request));
-    }
+    if (may_be_unheard) may_choose(record);
   }
   check_rate(record.at);
 }
@@ -522,6 +526,13 @@ nanoseconds invariants::lease_of(const port& which, const mapping_info& told) {
 void invariants::may_keep(const port& of, nanoseconds lease) {
   nanoseconds& until = kept_until_[of];
   until = std::max(until, lease == for_ever ? for_ever : world_.now() + lease + on_its_way);
+}
+
+/// The router may have a port for it that nobody knows of.
+void invariants::may_choose(const http_record& asked) {
+  const auto of = port_added(asked.request);
+  if (!of || soap_action_of(asked.request) != "AddAnyPortMapping") return;
+  may_keep(*of, lease_asked_for(asked.request));
 }
 
 /// Reported as left to expire; or the child of a packet that a flipped bit has made another one,

@@ -131,6 +131,7 @@ class invariants : public witness {
   bool could_be_seen(const others_rule& what) const;
   std::chrono::nanoseconds lease_of(const port& which, const mapping_info& told);
   void may_keep(const port& of, std::chrono::nanoseconds lease);
+  void may_choose(const http_record& asked);
   static bool is_ours(const nat_rule& rule);
   bool may_stay(const nat_rule& rule) const;
   bool is_known(const ip_address& address) const;

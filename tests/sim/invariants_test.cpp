@@ -405,6 +405,42 @@ TEST_F(an_invariant, what_was_on_its_way_when_the_host_fell_asleep_comes_later) 
   }
 }
 
+TEST_F(an_invariant, what_was_chosen_while_the_host_slept_is_known_to_nobody) {
+  for (const bool sleeps : {true, false}) {
+    upnp_profile how;
+    how.version = 2;
+    world& w = begin(upnp_only(how));
+    holds_.emplace(w);
+    holds_->on_created(mapping_id{1}, request());
+    const mapping_id id = w.create(request());
+    ASSERT_TRUE(w.run_until([&] { return !requests_for(w, "AddAnyPortMapping").empty(); }, 1min));
+    if (sleeps) {
+      holds_->on_network_changes();
+      w.suspend(1h);
+      holds_->on_slept(1h);
+    }
+    neighbours_wish chosen;
+    chosen.protocol = protocol::upnp;
+    chosen.transport = transport::tcp;
+    chosen.external_port = 9'999;
+    chosen.internal = {world::host_address, 8080};
+    chosen.lifetime = 3'600;
+    ask_as_neighbour(w.router(), w.clock(), chosen);
+    holds_->pass(10min);
+    EXPECT_EQ(w.count_events(event_kind::mapped), 1U);
+    w.release(id);
+    w.close();
+    holds_->pass(1min);
+    EXPECT_EQ(w.last_event(id)->event.how, removal::deleted);
+    if (sleeps) {
+      holds_->demand_closed();
+    } else {
+      expect_failure([&] { holds_->demand_closed(); }, "left behind at 192.168.1.1: tcp 9999");
+    }
+    holds_.reset();
+  }
+}
+
 TEST_F(an_invariant, broken_from_outside_stays_broken) {
   watch();
   expect_failure([&] { holds_->fail("this"); }, "this");
