@@ -176,9 +176,8 @@ map_request read_request(const map_words& words) {
   }
   if (words.ipv6) {
     request.family = ip_family::v6;
-    if (request.protocols == protocol_filter::nat_pmp_only ||
-        request.protocols == protocol_filter::upnp) {
-      throw bad_value("--ipv6 is asked for in PCP, so --protocol must be any, pcp or pcp-only");
+    if (request.protocols == protocol_filter::nat_pmp_only) {
+      throw bad_value("--ipv6 is nothing that NAT-PMP knows, so --protocol must be another");
     }
   }
   return request;
@@ -251,7 +250,7 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
   add_value(map, "--upstream", words.upstream, "ADDRESS",
             "The router beyond that one, where there are two NATs in a row: asked as well");
   map.add_flag("--ipv6", words.ipv6,
-               "Open the port of this host's IPv6 address in the router's firewall, by PCP")
+               "Open the port of this host's IPv6 address in the router's firewall")
       ->disable_flag_override();
   add_value(map, "--timeout", words.timeout, "SECONDS",
             "Give up after this, decimals allowed (default: 30)");

@@ -55,10 +55,11 @@ class gateway {
   /// and is announced; mappings stay.
   void set_public_address(time_point now, const std::optional<ip_address>& wan);
 
+  bool has_lan_address(const ip_address& address) const { return state_.is_own(address); }
   /// The router's addresses on the LAN in IPv6, its link-local one among them. With any, it hears
   /// PCP and UPnP there as well, and lets in what its pinholes let in.
-  bool has_lan_address(const ip_address& address) const { return state_.is_own(address); }
   void set_lan_v6(std::vector<ip_address> addresses) { state_.lan_v6 = std::move(addresses); }
+  bool speaks_ipv6() const noexcept { return !state_.lan_v6.empty(); }
 
   /// A packet of `size` bytes from outside, to the router's public address or, in IPv6, straight to
   /// a host. Where it goes on to; empty: it is dropped.

@@ -370,7 +370,7 @@ std::vector<named_profile> lease_profiles() {
   };
 }
 
-/// The IPv6 firewall of a version 2, which damson does not use.
+/// The IPv6 firewall of a version 2.
 std::vector<named_profile> firewall_profiles() {
   return {
       {"no-ipv6-firewall", "Q-128", "a version 2 without WANIPv6FirewallControl",
@@ -383,6 +383,10 @@ std::vector<named_profile> firewall_profiles() {
        igd2([](upnp_profile& how) { how.pinholes_need_remote_host = true; })},
       {"pinholes-stay", "Q-124", "pinholes cannot be deleted, only shortened",
        igd2([](upnp_profile& how) { how.refuses_pinhole_deletes_with = 606; })},
+      {"pinholes-not-extended", "", "pinholes cannot be extended, only made again",
+       igd2([](upnp_profile& how) { how.pinholes_are_not_extended = true; })},
+      {"unknown-pinhole-402", "Q-125", "a number that is nobody's is Invalid Args",
+       igd2([](upnp_profile& how) { how.missing_pinhole_code = 402; })},
   };
 }
 

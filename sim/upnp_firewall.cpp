@@ -84,7 +84,9 @@ std::pair<int, const pinhole*> named(const action_call& call) {
   const auto id = read_decimal(call.value("UniqueID"), 65'535);
   if (!id) return {invalid_args, nullptr};
   const pinhole* found = call.state.pinholes.find(static_cast<std::uint16_t>(*id));
-  if (found == nullptr || found->owner != rule_owner::upnp) return {no_such_pinhole, nullptr};
+  if (found == nullptr || found->owner != rule_owner::upnp) {
+    return {call.how().missing_pinhole_code, nullptr};
+  }
   return {is_senders(call, found->internal.address) ? 0 : not_authorized, found};
 }
 
@@ -117,6 +119,7 @@ action_result add_pinhole(action_call& call) {
   // The same ends are the same pinhole, for longer.
   if (const auto* there =
           call.state.pinholes.find(rule_owner::upnp, of.what, of.internal, of.remote)) {
+    if (call.how().pinholes_are_not_extended) return {action_failed, {}};
     hole = *there;
   } else if (call.state.is_full() || call.state.quota_is_used(of.internal.address)) {
     return {no_pinhole_space, {}};
@@ -137,6 +140,7 @@ action_result update_pinhole(action_call& call) {
   if (const int code = closed(call.how())) return {code, {}};
   const auto [code, found] = named(call);
   if (code != 0) return {code, {}};
+  if (call.how().pinholes_are_not_extended) return {action_failed, {}};
   pinhole hole = *found;
   hole.expires = call.context.now + std::chrono::seconds{*lease};
   call.state.pinholes.put(std::move(hole));

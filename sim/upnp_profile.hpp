@@ -158,6 +158,8 @@ struct upnp_profile {
   bool firewall_enabled = true;    ///< else nothing is blocked, and pinholes are 702 (Q-126)
   bool pinholes_allowed = true;    ///< else they are 703 (Q-126, Q-129)
   bool pinholes_need_remote_host = false;  ///< 708 without one (Q-123)
+  bool pinholes_are_not_extended = false;  ///< 501 for an update, and for adding what is there
+  int missing_pinhole_code = 704;          ///< of a number that is nobody's, or 402 (Q-125)
 
   // Events (UDA 1.0 section 4).
   bool serves_events = true;      ///< else no eventSubURL

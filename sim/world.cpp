@@ -27,6 +27,7 @@ network_facts world::both_families() {
   network_facts facts = one_route(router_address, host_address);
   facts.routes.push_back({router_address_v6, 2, 100, std::nullopt});
   facts.addresses.push_back({host_address_v6, 64, 2, "lan0", false, false});
+  facts.addresses.push_back({host_link_local, 64, 2, "lan0", false, false});
   return facts;
 }
 
@@ -309,8 +310,9 @@ bool world::refuses(const router_node& node, const datagram& packet) {
   return !node.serving || (closed && packet.to.port == server_port);
 }
 
-bool world::listens_to_group(const router_node& node) {
-  return node.plugged && node.serving && !node.is_upstream && node.model->behaviour().speaks_upnp;
+bool world::listens_to(const router_node& node, const ip_address& group) {
+  return node.plugged && node.serving && !node.is_upstream &&
+         node.model->behaviour().speaks_upnp && (group.is_v4() || node.model->speaks_ipv6());
 }
 
 bool world::has_address(const ip_address& address) const {
@@ -397,13 +399,14 @@ void world::carry_to_router(packet_record record, std::chrono::nanoseconds trave
 
 /// Everybody who listens hears it, each on its own.
 void world::carry_to_group(packet_record record, std::chrono::nanoseconds travel) {
-  record.end = fate::unheard;
-  if (std::ranges::any_of(routers_, listens_to_group)) record.end = fate::delivered;
+  const ip_address group = record.datagram.to.address;
+  const auto listens = [&](const router_node& node) { return listens_to(node, group); };
+  record.end = std::ranges::any_of(routers_, listens) ? fate::delivered : fate::unheard;
   note(record);
   if (record.end == fate::unheard) return;
   const datagram arriving = as_it_arrives(std::move(record));
   for (std::size_t i = 0; i < routers_.size(); ++i) {
-    if (listens_to_group(routers_[i])) schedule(travel, to_router{arriving, i});
+    if (listens(routers_[i])) schedule(travel, to_router{arriving, i});
   }
 }
 

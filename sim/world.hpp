@@ -187,11 +187,13 @@ class world {
 
   static constexpr ip_address router_address{ip_address::v4_bytes{192, 168, 1, 1}};
   static constexpr ip_address host_address{ip_address::v4_bytes{192, 168, 1, 100}};
-  /// fe80::1 on the host's interface, and 2001:db8:1::100.
+  /// fe80::1 on the host's interface, 2001:db8:1::100, and fe80::100 on that interface.
   static constexpr ip_address router_address_v6{
       ip_address::v6_bytes{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 2};
   static constexpr ip_address host_address_v6{
       ip_address::v6_bytes{0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0}};
+  static constexpr ip_address host_link_local{
+      ip_address::v6_bytes{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 2};
 
   gateway& router() noexcept {
     ++router_changes_;
@@ -375,7 +377,7 @@ class world {
   void note_end(const http_record& record);
   void forget_ended_requests();
   static bool refuses(const router_node& node, const datagram& packet);
-  static bool listens_to_group(const router_node& node);
+  static bool listens_to(const router_node& node, const ip_address& group);
   bool has_route_to(const ip_address& address) const;
   ip_address own_address(const ip_address& wanted) const;
 

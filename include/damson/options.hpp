@@ -106,7 +106,7 @@ struct map_request {
   std::uint16_t external_port = 0;
 
   /// Which of the host's addresses to open: its IPv4 address, behind the router's NAT, or an IPv6
-  /// one, behind its firewall. NAT-PMP knows IPv4 only.
+  /// one, behind its firewall, by PCP or by a pinhole of UPnP. NAT-PMP knows IPv4 only.
   ip_family family = ip_family::v4;
   /// The way out of the host: the interface of this name; empty: the one that the family's traffic
   /// takes, which is the default route with the lowest metric.
@@ -144,7 +144,7 @@ struct map_request {
 
   /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day).
   /// The router grants what it likes; renewals follow the lifetime granted. UPnP routers are asked
-  /// for 300 s at least and a week at most.
+  /// for 300 s at least and a week at most, or a day in IPv6.
   std::chrono::seconds lifetime{7200};
 
   /// Whether a UPnP router that refuses every lease may be asked for a mapping without an end. It

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/keeper.hpp"
+#include "proto/igd_mapping.hpp"
 
 namespace damson::core {
 namespace {
@@ -305,7 +306,7 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
       {.transport = what.request.transport,
        .internal = {internal_address(what.request, *gateway_), what.request.internal_port},
        .external_port = what.upnp_wanted,
-       .lease = upnp_lease(what.request.lifetime),
+       .lease = upnp_lease(what.request.lifetime, what.request.family),
        .allow_permanent = what.request.allow_permanent,
        .exact_port = what.request.prefer_failure,
        .held_port = held,

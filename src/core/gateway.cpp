@@ -96,17 +96,20 @@ void gateway::look_around(const network_facts& facts) {
 
 search_place gateway::place_for_search() const {
   search_place place{.gateway = *where_.gateway,
+                     .from = where_.local,
+                     .interface_index = where_.interface_index,
                      .on_link = {},
                      .own_addresses = {},
                      .user_addresses = {},
                      .only_gateway = where_.is_upstream()};
+  const bool by_link_local = place.gateway.is_v6() && place.gateway.is_link_local();
   for (const interface_address& each : own_addresses_) {
     place.own_addresses.push_back(each.address);
     const bool on_this_link =
         where_.interface_index == 0 || each.interface_index == where_.interface_index;
-    if (on_this_link && each.address.family() == where_.gateway->family()) {
-      place.on_link.push_back({each.address, each.prefix_length});
-    }
+    if (!on_this_link || each.address.family() != place.gateway.family()) continue;
+    place.on_link.push_back({each.address, each.prefix_length});
+    if (by_link_local && each.address.is_link_local()) place.from = each.address;
   }
   if (where_.is_named) place.user_addresses.push_back(*where_.gateway);
   return place;

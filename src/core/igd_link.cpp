@@ -141,9 +141,10 @@ void igd_link::search_channel_follows(context& ctx) {
   if (client_.is_searching() && !channel_) {
     channel_ = ctx.new_channel();
     channel_open_ = false;
-    ctx.outputs.emplace_back(open_channel{
-        .channel = *channel_,
-        .what = search_channel{.local = where_.local, .interface_index = where_.interface_index}});
+    ctx.outputs.emplace_back(
+        open_channel{.channel = *channel_,
+                     .what = search_channel{.local = client_.where().from,
+                                            .interface_index = where_.interface_index}});
   } else if (client_.wants_search() && channel_open_) {
     client_.begin_search(ctx.now);
     client_.pump(ctx.now);
@@ -282,15 +283,15 @@ void igd_link::report(context& /*ctx*/, const igd_event::unanswered& what) {
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::removed& what) {
-  const bool deleted = what.how == igd_event::removed_how::deleted;
+  const bool deleted = what.how == igd_removal::deleted;
   answered(what.mapping, map_purpose::remove,
            {.what = deleted ? map_outcome::kind::deleted : map_outcome::kind::already_gone});
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::verified& what) {
   std::optional<bool> is_there;
-  if (what.verdict != igd_event::verdict_kind::unknown) {
-    is_there = what.verdict == igd_event::verdict_kind::there;
+  if (what.verdict != igd_verdict::unknown) {
+    is_there = what.verdict == igd_verdict::there;
   }
   events_.emplace_back(gateway_event::igd_verified{what.mapping, is_there});
 }

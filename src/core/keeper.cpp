@@ -261,7 +261,7 @@ void keeper::leave_behind(const context& ctx, mapping& what) {
 
 /// For how long the router holds at most what it is asked for now.
 std::chrono::seconds keeper::wished_lease(const mapping& what, protocol which) {
-  if (which == protocol::upnp) return upnp_lease(what.request.lifetime);
+  if (which == protocol::upnp) return upnp_lease(what.request.lifetime, what.request.family);
   return std::max({what.request.lifetime, what.info.lifetime, shortest_pcp_lease});
 }
 
@@ -284,7 +284,8 @@ void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
     until = std::max(what.lease->lease_end() + (granted - scheduled_lifetime(granted)),
                      what.perhaps_until);
   }
-  const bool may_be_permanent = which == protocol::upnp && what.request.allow_permanent;
+  const bool may_be_permanent = which == protocol::upnp && what.request.allow_permanent &&
+                                what.request.family == ip_family::v4;
   if (is_owner ? what.info.permanent : may_be_permanent) until = time_point::max();
 
   std::optional<mapping_info> rule;

@@ -14,9 +14,9 @@ std::chrono::seconds scheduled_lifetime(std::chrono::seconds granted) noexcept {
   return std::clamp(granted, std::chrono::seconds{1}, longest_lifetime);
 }
 
-std::chrono::seconds upnp_lease(std::chrono::seconds wanted) noexcept {
-  return std::clamp<std::chrono::seconds>(wanted, std::chrono::minutes{5},
-                                          std::chrono::hours{24 * 7});
+std::chrono::seconds upnp_lease(std::chrono::seconds wanted, ip_family family) noexcept {
+  const std::chrono::hours longest{family == ip_family::v4 ? 24 * 7 : 24};
+  return std::clamp<std::chrono::seconds>(wanted, std::chrono::minutes{5}, longest);
 }
 
 renewal::renewal(time_point granted_at, std::chrono::seconds lifetime) noexcept

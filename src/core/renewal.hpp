@@ -15,8 +15,8 @@ namespace damson::core {
 std::chrono::seconds scheduled_lifetime(std::chrono::seconds granted) noexcept;
 
 /// What a UPnP router is asked for: below five minutes leases are a burden to it, and more
-/// than a week is refused by some.
-std::chrono::seconds upnp_lease(std::chrono::seconds wanted) noexcept;
+/// than a week is refused by some; in IPv6, more than a day by all.
+std::chrono::seconds upnp_lease(std::chrono::seconds wanted, ip_family family) noexcept;
 
 /// The renewal points of one grant: the first at random between 1/2 and 5/8 of the lifetime, then
 /// about 3/4, 7/8, 15/16 and so on, each at random within the first quarter of what is left after

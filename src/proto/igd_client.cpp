@@ -147,6 +147,8 @@ void igd_client::choose(igd_device device, time_point now) {
                    device.kind == service_kind::wan_ip_connection && device.version >= 2};
     has_status_ = true;
     uptime_.reset();
+    // After a restart the numbers are others'.
+    for (auto& [key, each] : pinholes_) each.what.id.reset();
   }
   external_ = device.external;
   external_at_ = now;
@@ -166,6 +168,7 @@ void igd_client::leave_alone_what_was_made() {
   for (job& each : jobs_) {
     if (each.kind == job_kind::map && each.asked == map_purpose::create) each.forget_ports();
   }
+  pinholes_.clear();
 }
 
 void igd_client::end_search() {

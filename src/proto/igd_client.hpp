@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -19,7 +21,8 @@
 #include <damson/engine.hpp>
 
 #include "base/random.hpp"
-#include "proto/igd_mapping.hpp"
+#include "proto/igd_ladder.hpp"
+#include "proto/igd_pinhole.hpp"
 #include "proto/igd_probe.hpp"
 #include "proto/map_purpose.hpp"
 #include "proto/ssdp_search.hpp"
@@ -54,19 +57,13 @@ struct unanswered {
   errc reason{};
   std::uint16_t held_port = 0;  ///< the external port of what was perhaps made all the same
 };
-enum class removed_how : std::uint8_t { deleted, already_gone };
 struct removed {
   mapping_id mapping{};
-  removed_how how{};
-};
-enum class verdict_kind : std::uint8_t {
-  there,
-  gone,
-  unknown,  ///< the device cannot be asked
+  igd_removal how{};
 };
 struct verified {
   mapping_id mapping{};
-  verdict_kind verdict{};
+  igd_verdict verdict{};
 };
 /// The device answered the question after its address and state.
 struct checked {
@@ -81,7 +78,8 @@ using any_igd_event =
                  igd_event::unanswered, igd_event::removed, igd_event::verified, igd_event::checked,
                  igd_event::check_failed>;
 
-/// What is wanted for a mapping.
+/// What is wanted for a mapping. In IPv6 it is a pinhole, which leads from the internal port to
+/// itself, whatever is suggested.
 struct igd_map_request {
   damson::transport transport{};
   endpoint internal{};              ///< whom the mapping leads to, as the device sees it (Q-10)
@@ -115,13 +113,15 @@ class igd_client {
   bool stop_search();
   /// The network looks different now; a search under way goes on with what it knew.
   void move_to(search_place where) { where_ = std::move(where); }
+  const search_place& where() const noexcept { return where_; }
   /// It may be another device by now: it is searched again before the next action.
   void forget_device();
   /// The next search takes another device than the gateway only at its end.
   void welcome_rivals() noexcept { rivals_welcome_ = true; }
   bool is_searching() const noexcept { return search_wanted_; }
   const std::optional<igd_device>& device() const noexcept { return device_; }
-  /// As the device said last: unspecified when it has none, empty while it has not said.
+  /// As the device said last: unspecified when it has none, empty while it has not said, as of
+  /// pinholes it never does.
   const std::optional<ip_address>& external_address() const noexcept { return external_; }
 
   // ---- Mappings: at most one request is open for each
@@ -176,9 +176,9 @@ class igd_client {
     map_purpose asked{};
     port_mapping_key key{};
     igd_wish wish{};
-    std::optional<igd_mapping> ladder{};
-    std::uint16_t held_port = 0;  ///< what an earlier ladder may have made
-    bool address_due = false;     ///< map: granted, and the external address is to be asked
+    std::unique_ptr<igd_ladder> ladder{};  ///< under way; none for what is one question
+    std::uint16_t held_port = 0;           ///< what an earlier ladder may have made
+    bool address_due = false;  ///< map: granted, and the external address is to be asked
     bool address_asked = false;
     check_step step{};
     std::optional<endpoint> internal{};  ///< verify: what the entry has to lead to
@@ -200,6 +200,13 @@ class igd_client {
     void begin_anew();
     void forget_ports() noexcept;
   };
+
+  /// What the device holds of a local port, and when that has ended at the latest.
+  struct pinhole {
+    held_pinhole what;
+    time_point until;
+  };
+  using pinhole_key = std::pair<transport, std::uint16_t>;
 
   /// The one that is open.
   struct exchange {
@@ -223,21 +230,27 @@ class igd_client {
 
   // Acting
   void pump_jobs(time_point now);
+  std::unique_ptr<igd_ladder> ladder_for(const job& what, time_point now);
   soap_request request_for(const job& what) const;
-  soap_request request_for(const any_igd_action& action, const job& what) const;
   void on_job_answer(const http_answer& answer, time_point now, random_source& random);
-  void on_map_answer(job& what, const http_answer& answer, time_point now, random_source& random);
+  void on_ladder_answer(job& what, const http_answer& answer, time_point now,
+                        random_source& random);
   void on_remove_answer(const job& what, const http_answer& answer, time_point now);
   void on_verify_answer(const job& what, const http_answer& answer, time_point now);
   void on_check_answer(job& what, const http_answer& answer, time_point now);
   void on_address_answer(const http_answer& answer, time_point now);
+  void on_firewall_answer(const http_answer& answer, time_point now);
   bool is_trouble(const soap_error& error, time_point now);
   void on_job_failed(bool stale, errc reason, time_point now);
   void settle(job& what, time_point now);
+  void settle_map(job& what, time_point now);
+  static pinhole_key key_of(const job& what);
+  void note_pinhole(const job& what, time_point now);
   void leave_to(const job& owner, std::uint16_t port, random_source& random);
   void clean_up(const job& what);
   job take_job();
   void insert_remove(mapping_id mapping, const port_mapping_key& key, bool muted);
+  igd_wish wish_to_find(const port_mapping_key& key) const;
   void fail(const job& what, errc reason);
   any_igd_result result_of(const soap_error& error, upnp_action action) const;
 
@@ -276,6 +289,7 @@ class igd_client {
   std::optional<time_point> external_at_;
   std::optional<std::chrono::seconds> uptime_;
   bool has_status_ = true;
+  std::map<pinhole_key, pinhole> pinholes_;
 
   std::deque<job> jobs_;
   std::optional<exchange> open_;

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "proto/igd_client.hpp"
-#include "wire/igd_actions.hpp"
+#include "proto/igd_mapping.hpp"
+#include "proto/igd_wording.hpp"
+#include "wire/pinhole_actions.hpp"
 
 namespace damson {
 namespace {
@@ -14,40 +16,6 @@ constexpr std::chrono::seconds address_is_fresh{60};
 constexpr unsigned most_failures = 6;  ///< of one request in all, whatever succeeds in between
 /// Uptimes are rounded, and clocks of routers drift.
 constexpr std::chrono::seconds uptime_slack{60};
-constexpr std::string_view mapping_description = "damson";
-
-port_mapping_request request_of(const igd_wish& wish, const port_mapping_key& key,
-                                std::chrono::seconds lease) {
-  return {.key = key,
-          .internal_port = wish.internal_port,
-          .internal_client = wish.internal_client,
-          .description = safe_description(mapping_description),
-          .lease = lease};
-}
-
-upnp_action action_of(const any_igd_action& action) {
-  struct visitor {
-    upnp_action operator()(const igd_action::query&) const noexcept {
-      return upnp_action::get_specific_port_mapping_entry;
-    }
-    upnp_action operator()(const igd_action::add&) const noexcept {
-      return upnp_action::add_port_mapping;
-    }
-    upnp_action operator()(const igd_action::add_any&) const noexcept {
-      return upnp_action::add_any_port_mapping;
-    }
-    upnp_action operator()(const igd_action::remove&) const noexcept {
-      return upnp_action::delete_port_mapping;
-    }
-  };
-  return std::visit(visitor{}, action);
-}
-
-igd_result::entry result_of(const port_mapping_entry& entry) {
-  return {.internal_client = entry.internal_client,
-          .internal_port = entry.internal_port,
-          .lease = entry.lease};
-}
 
 }  // namespace
 
@@ -114,20 +82,32 @@ void igd_client::insert_remove(mapping_id mapping, const port_mapping_key& key, 
                        .mapping = mapping,
                        .asked = map_purpose::remove,
                        .key = key,
+                       .wish = wish_to_find(key),
                        .muted = muted});
 }
 
 void igd_client::ask_verify(mapping_id mapping, const port_mapping_key& key,
                             const endpoint& internal) {
   if (!habits_.has_query) {
-    events_.emplace_back(igd_event::verified{mapping, igd_event::verdict_kind::unknown});
+    events_.emplace_back(igd_event::verified{mapping, igd_verdict::unknown});
     return;
   }
   const bool asked = std::ranges::any_of(jobs_, [&](const job& each) {
     return each.kind == job_kind::verify && each.mapping == mapping;
   });
   if (asked) return;
-  jobs_.push_back({.kind = job_kind::verify, .mapping = mapping, .key = key, .internal = internal});
+  jobs_.push_back({.kind = job_kind::verify,
+                   .mapping = mapping,
+                   .key = key,
+                   .wish = wish_to_find(key),
+                   .internal = internal});
+}
+
+/// Of a pinhole, whose external port is the internal one.
+igd_wish igd_client::wish_to_find(const port_mapping_key& key) const {
+  return {.internal_client = local_,
+          .internal_port = key.external_port,
+          .external_port = key.external_port};
 }
 
 void igd_client::ask_check() {
@@ -137,8 +117,7 @@ void igd_client::ask_check() {
 }
 
 bool igd_client::job::may_change_something() const noexcept {
-  if (address_due || !ladder) return false;
-  return !std::holds_alternative<igd_action::query>(ladder->next());
+  return !address_due && ladder && changes_something(ladder->next());
 }
 
 /// The action may have been obeyed although its answer never came: then the port is held, and
@@ -213,45 +192,55 @@ void igd_client::pump_jobs(time_point now) {
     return;
   }
   if (is_paused(now)) return;
-  job& next = jobs_.front();
-  if (next.kind == job_kind::map && !next.ladder) {
-    next.ladder.emplace(next.wish, habits_);
+  // There may be nothing to do for one.
+  while (!jobs_.empty()) {
+    job& next = jobs_.front();
+    if (!next.ladder) next.ladder = ladder_for(next, now);
+    if (!next.ladder || !next.ladder->is_over() || next.address_due) break;
+    settle(next, now);
   }
-  start({.target = device_->control, .action = request_for(next), .body_limit = soap_answer_bytes},
+  if (jobs_.empty()) return;
+  start({.target = device_->control,
+         .action = request_for(jobs_.front()),
+         .body_limit = soap_answer_bytes},
         device_->answered_from);
+}
+
+/// Null for what is one question and its answer.
+std::unique_ptr<igd_ladder> igd_client::ladder_for(const job& what, time_point now) {
+  const bool is_map = what.kind == job_kind::map;
+  if (device_->kind != service_kind::wan_ipv6_firewall_control) {
+    return is_map ? std::make_unique<igd_mapping>(what.wish, habits_) : nullptr;
+  }
+  if (what.kind == job_kind::check) return nullptr;
+  std::erase_if(pinholes_, [&](const auto& each) { return each.second.until <= now; });
+  const auto known = pinholes_.find(key_of(what));
+  const auto held = known == pinholes_.end() ? std::nullopt : std::optional{known->second.what};
+  if (is_map) return std::make_unique<igd_pinhole>(pinhole_aim::open, what.wish, habits_, held);
+  const auto aim = what.kind == job_kind::remove ? pinhole_aim::close : pinhole_aim::look;
+  return std::make_unique<igd_pinhole>(aim, what.wish, habits_, held);
 }
 
 soap_request igd_client::request_for(const job& what) const {
   const std::string& type = device_->service_type;
+  if (what.ladder && !what.address_due) {
+    return damson::request_for(what.ladder->next(), type, what.wish, what.key.transport);
+  }
   switch (what.kind) {
     case job_kind::map:
-      if (!what.address_due) return request_for(what.ladder->next(), what);
       break;
     case job_kind::remove:
       return make_delete_port_mapping(type, what.key);
     case job_kind::verify:
       return make_get_specific_port_mapping_entry(type, what.key);
     case job_kind::check:
+      if (device_->kind == service_kind::wan_ipv6_firewall_control) {
+        return make_get_firewall_status(type);
+      }
       if (what.step == check_step::status) return make_get_status_info(type);
       break;
   }
   return make_get_external_ip_address(type);
-}
-
-soap_request igd_client::request_for(const any_igd_action& action, const job& what) const {
-  const std::string& type = device_->service_type;
-  const auto key = [&](std::uint16_t port) { return port_mapping_key{port, what.key.transport}; };
-  if (const auto* query = std::get_if<igd_action::query>(&action)) {
-    return make_get_specific_port_mapping_entry(type, key(query->external_port));
-  }
-  if (const auto* add = std::get_if<igd_action::add>(&action)) {
-    return make_add_port_mapping(type, request_of(what.wish, key(add->external_port), add->lease));
-  }
-  if (const auto* any = std::get_if<igd_action::add_any>(&action)) {
-    return make_add_any_port_mapping(type,
-                                     request_of(what.wish, key(any->external_port), any->lease));
-  }
-  return make_delete_port_mapping(type, key(std::get<igd_action::remove>(action).external_port));
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -259,9 +248,10 @@ soap_request igd_client::request_for(const any_igd_action& action, const job& wh
 
 void igd_client::on_job_answer(const http_answer& answer, time_point now, random_source& random) {
   job& what = jobs_.front();
+  if (what.ladder) return on_ladder_answer(what, answer, now, random);
   switch (what.kind) {
-    case job_kind::map:
-      return on_map_answer(what, answer, now, random);
+    case job_kind::map:  // has a ladder
+      return;
     case job_kind::remove:
       return on_remove_answer(what, answer, now);
     case job_kind::verify:
@@ -295,42 +285,48 @@ any_igd_result igd_client::result_of(const soap_error& error, upnp_action action
                            fault->description};
 }
 
-void igd_client::on_map_answer(job& what, const http_answer& answer, time_point now,
-                               random_source& random) {
+void igd_client::on_ladder_answer(job& what, const http_answer& answer, time_point now,
+                                  random_source& random) {
   if (what.address_due) {
     on_address_answer(answer, now);
     what.address_due = false;
     return settle(what, now);
   }
   const any_igd_action& asked = what.ladder->next();
-  const upnp_action action = action_of(asked);
-  std::optional<soap_error> error;
-  any_igd_result result = igd_result::done{};
-  const auto take = [&](const auto& decoded, const auto& into) {
-    if (decoded) {
-      into(*decoded);
-    } else {
-      error = decoded.error();
-    }
-  };
-  if (action == upnp_action::get_specific_port_mapping_entry) {
-    take(decode_port_mapping_entry(answer),
-         [&](const auto& entry) { result = damson::result_of(entry); });
-  } else if (action == upnp_action::add_any_port_mapping) {
-    take(decode_reserved_port(answer),
-         [&](const auto& port) { result = igd_result::done{port.value_or(0)}; });
-  } else if (const auto done = decode_acknowledgement(answer); !done) {
-    error = done.error();
-  }
-  if (error) {
-    if (is_trouble(*error, now)) return;
-    result = result_of(*error, action);
+  auto result = decode_result(asked, answer);
+  if (!result) {
+    if (is_trouble(result.error(), now)) return;
+    result = result_of(result.error(), action_of(asked));
   }
   what.failures = 0;
-  what.ladder->on_result(result, random);
+  what.ladder->on_result(*result, random);
   habits_ = what.ladder->habits();
-  if (const auto& grant = what.ladder->granted()) leave_to(what, grant->external_port, random);
+  note_pinhole(what, now);
+  const auto& grant = what.ladder->granted();
+  if (grant && !grant->external) leave_to(what, grant->external_port, random);
   settle(what, now);
+}
+
+igd_client::pinhole_key igd_client::key_of(const job& what) {
+  return {what.key.transport, what.wish.internal_port};
+}
+
+/// A number that is given anew tells that whoever had it before has it no more.
+void igd_client::note_pinhole(const job& what, time_point now) {
+  const auto* const ladder = dynamic_cast<const igd_pinhole*>(what.ladder.get());
+  if (ladder == nullptr) return;
+  const pinhole_key key = key_of(what);
+  const auto& held = ladder->held();
+  if (!held) {
+    pinholes_.erase(key);
+    return;
+  }
+  std::erase_if(pinholes_, [&](const auto& each) {
+    return held->id && each.first != key && each.second.what.id == held->id;
+  });
+  const auto [known, is_new] = pinholes_.try_emplace(key, *held, now + ladder->lease());
+  known->second.what = *held;
+  if (what.kind == job_kind::map) known->second.until = now + ladder->lease();
 }
 
 /// The router may have chosen the very port that another mapping of ours waits to ask for, and
@@ -348,17 +344,34 @@ void igd_client::leave_to(const job& owner, std::uint16_t port, random_source& r
 
 /// Goes on after an action, if there is nothing more to do.
 void igd_client::settle(job& what, time_point now) {
+  if (what.kind == job_kind::map) return settle_map(what, now);
+  if (!what.ladder->is_over()) return;
+  if (!what.muted) {
+    if (const auto& how = what.ladder->removed()) {
+      events_.emplace_back(igd_event::removed{what.mapping, *how});
+    } else if (const auto& verdict = what.ladder->seen()) {
+      events_.emplace_back(igd_event::verified{what.mapping, *verdict});
+    } else {
+      events_.emplace_back(igd_event::refused{what.mapping, what.asked, *what.ladder->refused()});
+    }
+  }
+  jobs_.pop_front();
+}
+
+void igd_client::settle_map(job& what, time_point now) {
   if (what.withdrawn) return clean_up(take_job());
   if (const auto& grant = what.ladder->granted()) {
     // Who could not map for lack of an address may have one now.
-    const bool is_known = external_ && !external_->is_unspecified() && external_at_ &&
-                          now - *external_at_ < address_is_fresh;
+    const bool is_known =
+        grant->external || (external_ && !external_->is_unspecified() && external_at_ &&
+                            now - *external_at_ < address_is_fresh);
     if (!is_known && !what.address_asked) {
       what.address_due = what.address_asked = true;
       return;
     }
-    events_.emplace_back(igd_event::granted{what.mapping, what.asked, *grant,
-                                            external_.value_or(ip_address::any_v4())});
+    events_.emplace_back(
+        igd_event::granted{what.mapping, what.asked, *grant,
+                           grant->external.value_or(external_.value_or(ip_address::any_v4()))});
     return jobs_.pop_front();
   }
   if (const auto& refusal = what.ladder->refused()) {
@@ -386,12 +399,12 @@ void igd_client::clean_up(const job& what) {
   if (is_unwanted(made)) {
     insert_remove(what.mapping, {made, what.key.transport}, what.muted);
   } else if (made == 0 && what.withdrawn && !what.muted) {
-    events_.emplace_back(igd_event::removed{what.mapping, igd_event::removed_how::already_gone});
+    events_.emplace_back(igd_event::removed{what.mapping, igd_removal::already_gone});
   }
 }
 
 void igd_client::on_remove_answer(const job& what, const http_answer& answer, time_point now) {
-  auto how = igd_event::removed_how::deleted;
+  auto how = igd_removal::deleted;
   if (const auto done = decode_acknowledgement(answer); !done) {
     if (is_trouble(done.error(), now)) return;
     const auto result = result_of(done.error(), upnp_action::delete_port_mapping);
@@ -402,22 +415,22 @@ void igd_client::on_remove_answer(const job& what, const http_answer& answer, ti
       if (!what.muted) events_.emplace_back(igd_event::refused{what.mapping, what.asked, why});
       return jobs_.pop_front();
     }
-    how = igd_event::removed_how::already_gone;
+    how = igd_removal::already_gone;
   }
   if (!what.muted) events_.emplace_back(igd_event::removed{what.mapping, how});
   jobs_.pop_front();
 }
 
 void igd_client::on_verify_answer(const job& what, const http_answer& answer, time_point now) {
-  auto verdict = igd_event::verdict_kind::unknown;
+  auto verdict = igd_verdict::unknown;
   if (const auto entry = decode_port_mapping_entry(answer)) {
     const bool ours = endpoint{entry->internal_client, entry->internal_port} == what.internal;
-    verdict = ours ? igd_event::verdict_kind::there : igd_event::verdict_kind::gone;
+    verdict = ours ? igd_verdict::there : igd_verdict::gone;
   } else {
     if (is_trouble(entry.error(), now)) return;
     const auto result = result_of(entry.error(), upnp_action::get_specific_port_mapping_entry);
     if (const auto* const fault = std::get_if<igd_result::fault>(&result)) {
-      if (fault->what == upnp_refusal::no_such_entry) verdict = igd_event::verdict_kind::gone;
+      if (fault->what == upnp_refusal::no_such_entry) verdict = igd_verdict::gone;
       if (fault->what == upnp_refusal::action_missing) habits_.has_query = false;
     }
   }
@@ -432,7 +445,18 @@ void igd_client::on_address_answer(const http_answer& answer, time_point now) {
   external_at_ = now;
 }
 
+/// It tells neither an address nor an uptime: that it answers is what counts.
+void igd_client::on_firewall_answer(const http_answer& answer, time_point now) {
+  const auto status = decode_firewall_status(answer);
+  if (!status && is_trouble(status.error(), now)) return;
+  events_.emplace_back(igd_event::checked{});
+  jobs_.pop_front();
+}
+
 void igd_client::on_check_answer(job& what, const http_answer& answer, time_point now) {
+  if (device_->kind == service_kind::wan_ipv6_firewall_control) {
+    return on_firewall_answer(answer, now);
+  }
   bool restarted = false;
   if (what.step == check_step::address) {
     if (const auto address = decode_external_ip_address(answer); !address) {
@@ -470,6 +494,8 @@ void igd_client::on_job_failed(bool stale, errc reason, time_point now) {
   if (what.kind == job_kind::map) {
     what.begin_anew();
     if (what.withdrawn) return clean_up(take_job());
+  } else {
+    what.ladder.reset();
   }
   const bool is_hopeless = ++what.failures_in_all > most_failures;
   if (!stale && !is_hopeless && what.failures < 2) return slow_down(now);

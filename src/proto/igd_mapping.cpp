@@ -41,8 +41,8 @@ std::uint16_t random_external_port(random_source& random) {
 }
 
 igd_mapping::igd_mapping(const igd_wish& wish, const igd_habits& habits)
-    : wish_(wish),
-      habits_(habits),
+    : igd_ladder(habits),
+      wish_(wish),
       port_(wish.external_port),
       lease_(wish.lease),
       was_endless_(wish.may_be_permanent) {
@@ -298,6 +298,8 @@ void igd_mapping::on_add_fault(const igd_result::fault& fault, random_source& ra
     case upnp_refusal::misread_request:
     case upnp_refusal::only_all_ports:
     case upnp_refusal::no_room:
+    case upnp_refusal::firewall_disabled:
+    case upnp_refusal::no_traffic:
       return refuse(reason);
   }
 }

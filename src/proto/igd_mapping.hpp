@@ -11,143 +11,28 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 
-#include <damson/error.hpp>
-#include <damson/types.hpp>
-
-#include "base/random.hpp"
-#include "wire/upnp_refusal.hpp"
+#include "proto/igd_ladder.hpp"
 
 namespace damson {
-
-/// What is asked of the gateway next. External ports are never 0.
-namespace igd_action {
-/// GetSpecificPortMappingEntry
-struct query {
-  std::uint16_t external_port = 0;
-};
-/// AddPortMapping; lease 0 s is a permanent one
-struct add {
-  std::uint16_t external_port = 0;
-  std::chrono::seconds lease{};
-};
-/// AddAnyPortMapping, of version 2 only
-struct add_any {
-  std::uint16_t external_port = 0;
-  std::chrono::seconds lease{};
-};
-/// DeletePortMapping
-struct remove {
-  std::uint16_t external_port = 0;
-};
-}  // namespace igd_action
-
-using any_igd_action =
-    std::variant<igd_action::query, igd_action::add, igd_action::add_any, igd_action::remove>;
-
-/// What an action brought.
-namespace igd_result {
-struct done {
-  std::uint16_t external_port = 0;  ///< add_any: as reserved; 0 if the answer did not say (Q-179)
-};
-/// An entry was found.
-struct entry {
-  ip_address internal_client;
-  std::uint16_t internal_port = 0;
-  std::optional<std::chrono::seconds>
-      lease;  ///< what is left of it; 0 s or empty: not told (Q-184)
-};
-/// The gateway refused.
-struct fault {
-  upnp_refusal what{};
-  std::int32_t code = 0;  ///< signed because vendors use negative ones (Q-186)
-  std::string text{};     ///< the device's own words
-};
-/// A success whose content cannot be read.
-struct unreadable {};
-}  // namespace igd_result
-
-using any_igd_result =
-    std::variant<igd_result::done, igd_result::entry, igd_result::fault, igd_result::unreadable>;
-
-/// What one device is known to do; learnt by one mapping, used by all.
-struct igd_habits {
-  bool has_add_any = false;     ///< version 2, and the action was not refused as unknown (Q-160)
-  bool has_query = true;        ///< GetSpecificPortMappingEntry was not refused as unknown
-  bool only_permanent = false;  ///< finite leases are refused or dropped (Q-170, Q-192)
-};
-
-/// What is wanted.
-struct igd_wish {
-  ip_address internal_client;  ///< the address that the device sees (Q-10)
-  std::uint16_t internal_port = 0;
-  std::uint16_t external_port = 0;  ///< suggested, 1..65535
-  std::chrono::seconds lease{};     ///< 1 s or more
-  bool allow_permanent = true;
-  /// No other external port will do, nor may an entry be taken over for it that leads to another
-  /// port of this host: that is not what the entry's owner wants.
-  bool exact_port = false;
-  /// The port is held already and its lease is to be extended: with AddPortMapping on the same port
-  /// first, whatever the version, and another port only when that fails.
-  bool renewal = false;
-  /// renewal: the lease of the last grant, if it is known (0 s: it is not). A router that shortens
-  /// leases is told by it from one that does not extend them.
-  std::chrono::seconds held_lease{};
-  /// renewal: a second port that may be held, left over from a climb that was broken off (its
-  /// `may_also_hold`), to be given back once a port is granted; 0: none.
-  std::uint16_t also_held = 0;
-  /// renewal: what is held may be permanent, made by a request whose answer never came.
-  bool may_be_permanent = false;
-};
-
-/// A port that is open.
-struct igd_grant {
-  std::uint16_t external_port = 0;
-  std::chrono::seconds
-      lease{};            ///< as asked, or as read back where that is shorter; 0 s: permanent
-  bool verified = false;  ///< the entry was read back
-};
-
-/// Why it is not.
-struct igd_refusal {
-  errc reason{};
-  std::optional<std::int32_t> code;  ///< the last error number of an add, if that was refused
-  std::string text{};                ///< and the device's own words
-};
 
 /// Of those that hardly anybody asks for.
 std::uint16_t random_external_port(random_source& random);
 
-/// Climbs the ladder for one mapping. A value: whoever owns it sends `next()` and hands in the
-/// result until there is a grant or a refusal. Bounded: at most 24 actions.
-class igd_mapping {
+/// Climbs the ladder for one mapping, to a grant or a refusal. Bounded: at most 24 actions.
+class igd_mapping final : public igd_ladder {
  public:
   igd_mapping(const igd_wish& wish, const igd_habits& habits);
 
-  /// The action to be sent. Precondition: no outcome yet.
-  const any_igd_action& next() const noexcept { return next_; }
+  void on_result(const any_igd_result& result, random_source& random) override;
 
-  void on_result(const any_igd_result& result, random_source& random);
-
-  const std::optional<igd_grant>& granted() const noexcept { return granted_; }
-  const std::optional<igd_refusal>& refused() const noexcept { return refused_; }
-  bool is_over() const noexcept { return granted_ || refused_; }
-
-  /// What was learnt about the device.
-  const igd_habits& habits() const noexcept { return habits_; }
-
-  /// The external port whose entry we may have made and not deleted, so that it can be deleted; 0:
-  /// none. For a renewal the port held so far counts as made, also after a refusal.
-  std::uint16_t may_hold() const noexcept { return held_here_ != 0 ? held_here_ : held_before_; }
-
-  /// Whether what it may hold was perhaps made without an end.
-  bool may_be_permanent() const noexcept { return permanent_tried_ || was_endless_; }
-
-  /// A second such port: the one that a renewal was to extend, from when another one is tried until
-  /// that one works and the old one is deleted; 0: none. Left after a grant only when the
-  /// gateway refuses to delete it.
-  std::uint16_t may_also_hold() const noexcept { return held_here_ != 0 ? held_before_ : 0; }
+  std::uint16_t may_hold() const noexcept override {
+    return held_here_ != 0 ? held_here_ : held_before_;
+  }
+  bool may_be_permanent() const noexcept override { return permanent_tried_ || was_endless_; }
+  std::uint16_t may_also_hold() const noexcept override {
+    return held_here_ != 0 ? held_before_ : std::uint16_t{0};
+  }
 
  private:
   enum class step : std::uint8_t {
@@ -202,11 +87,7 @@ class igd_mapping {
   void on_old_removed(const any_igd_result& result);
 
   igd_wish wish_;
-  igd_habits habits_;
   step step_ = step::add;
-  any_igd_action next_;
-  std::optional<igd_grant> granted_;
-  std::optional<igd_refusal> refused_;
   unsigned actions_ = 0;
 
   std::uint16_t port_ = 0;

@@ -3,6 +3,8 @@
 #include <tuple>
 #include <utility>
 
+#include "wire/pinhole_actions.hpp"
+
 namespace damson {
 namespace {
 
@@ -12,6 +14,11 @@ auto worth(const igd_device& device) noexcept {
   return std::tuple{device.is_live(), is_public, device.is_gateway, device.version};
 }
 
+bool opens_ports(service_kind service, ip_family family) noexcept {
+  return family == ip_family::v4 ? is_mapping_service(service)
+                                 : service == service_kind::wan_ipv6_firewall_control;
+}
+
 std::string name_of(const igd_description& description) {
   return description.friendly_name.empty() ? description.model_name : description.friendly_name;
 }
@@ -19,6 +26,7 @@ std::string name_of(const igd_description& description) {
 }  // namespace
 
 bool igd_device::is_live() const noexcept {
+  if (kind == service_kind::wan_ipv6_firewall_control) return state == connection_state::connected;
   return state != connection_state::not_connected && external && !external->is_unspecified();
 }
 
@@ -31,11 +39,19 @@ igd_question igd_probe::next() const {
   if (step_ == step::description) {
     return {.target = candidate_.description, .action = {}, .body_limit = description_bytes};
   }
+  return {.target = current().control, .action = question(), .body_limit = soap_answer_bytes};
+}
+
+soap_request igd_probe::question() const {
   const std::string& type = current().service_type;
-  return {.target = current().control,
-          .action = step_ == step::status ? make_get_status_info(type)
-                                          : make_get_external_ip_address(type),
-          .body_limit = soap_answer_bytes};
+  switch (step_) {
+    case step::status:
+      return make_get_status_info(type);
+    case step::firewall:
+      return make_get_firewall_status(type);
+    default:
+      return make_get_external_ip_address(type);
+  }
 }
 
 void igd_probe::on_answer(const http_answer& answer, const http_target& asked) {
@@ -49,6 +65,11 @@ void igd_probe::on_answer(const http_answer& answer, const http_target& asked) {
       return;
     case step::address:
       if (const auto address = decode_external_ip_address(answer)) current().external = *address;
+      return judge();
+    case step::firewall:
+      // What it says is asked again when something is to be opened; here it is that it answers.
+      current().state = decode_firewall_status(answer) ? connection_state::connected
+                                                       : connection_state::not_connected;
       return judge();
     case step::over:
       return;
@@ -72,7 +93,7 @@ void igd_probe::on_description(const http_answer& answer, const http_target& ask
   const url_rule rule = where_.rule_for(candidate_.answered_from);
   const std::string base = description_base(description->url_base, asked.url, rule);
   for (const igd_service& each : description->services) {
-    if (!is_mapping_service(each.kind)) continue;
+    if (!opens_ports(each.kind, where_.gateway.family())) continue;
     if (services_.size() == most_services) break;
     auto control = resolve_url(each.control_url, base, rule);
     if (!control) {
@@ -99,6 +120,7 @@ void igd_probe::ask_next_service() {
     step_ = step::over;
   } else {
     step_ = services_.size() > 1 ? step::status : step::address;
+    if (current().kind == service_kind::wan_ipv6_firewall_control) step_ = step::firewall;
   }
 }
 
@@ -107,8 +129,8 @@ void igd_probe::judge() {
   const igd_device& asked = current();
   if (!best_ || is_better(asked, *best_)) best_ = asked;
   ++at_;
-  const bool settled =
-      asked.is_live() && classify(*asked.external) == address_class::public_address;
+  const bool settled = asked.is_live() && (!asked.external || classify(*asked.external) ==
+                                                                  address_class::public_address);
   if (settled) {
     step_ = step::over;
   } else {

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Finds out whether a device can map ports, and through which of its services (Q-81, Q-90 to
-///
+/// Finds out whether a device can open ports, and through which of its services (Q-81, Q-90 to
+/// one that maps them in IPv4, the one that makes pinholes in IPv6.
 
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +27,7 @@ struct igd_question {
   std::size_t body_limit = 0;
 };
 
-/// A device through which ports can be mapped, and its mapping service that is live.
+/// A device through which ports can be opened, and its service for it that is live.
 struct igd_device {
   ip_address answered_from;
   bool is_gateway = false;
@@ -41,7 +41,8 @@ struct igd_device {
   std::optional<std::uint32_t> boot_id;
   std::string name;  ///< for people: bytes as they came
 
-  /// Whether it may be taken for a live one: connected, or not saying, and with an address.
+  /// Whether it may be taken for a live one: connected, or not saying, and with an address; of
+  /// pinholes, which have no address of their own, that it answered.
   bool is_live() const noexcept;
 };
 
@@ -52,7 +53,7 @@ bool is_better(const igd_device& a, const igd_device& b) noexcept;
 /// A value: whoever owns it sends `next()` and hands in what came back, until it is over.
 class igd_probe {
  public:
-  /// More mapping services than these are passed over.
+  /// More services that open ports than these are passed over.
   static constexpr std::size_t most_services = 8;
 
   igd_probe(igd_candidate device, search_place where);
@@ -73,8 +74,9 @@ class igd_probe {
   errc why() const noexcept { return why_; }
 
  private:
-  enum class step : std::uint8_t { description, status, address, over };
+  enum class step : std::uint8_t { description, status, address, firewall, over };
 
+  soap_request question() const;
   void on_description(const http_answer& answer, const http_target& asked);
   void ask_next_service();
   void judge();

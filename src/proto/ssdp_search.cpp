@@ -16,6 +16,11 @@ constexpr std::array rounds{milliseconds{0}, milliseconds{500}, milliseconds{1'0
 constexpr milliseconds target_gap{100};  ///< Q-75
 constexpr std::chrono::seconds total{4};
 
+/// As scopes name it.
+std::uint32_t link_of(const search_place& where) noexcept {
+  return where.gateway.scope() != 0 ? where.gateway.scope() : where.interface_index;
+}
+
 /// What a device is worth compared with others: more is greater.
 auto worth(const igd_candidate& device) noexcept {
   return std::tuple{device.is_gateway, device.rank};
@@ -36,7 +41,7 @@ time_point ssdp_search::ends_at() const noexcept { return start_ + total; }
 std::vector<ip_address> ssdp_search::destinations() const {
   if (where_.only_gateway) return {where_.gateway};
   if (where_.gateway.is_v4()) return {where_.gateway, ssdp_group_v4};
-  const std::uint32_t link = where_.gateway.scope();
+  const std::uint32_t link = link_of(where_);
   return {where_.gateway, ip_address{ssdp_group_link_local.to_v6(), link},
           ip_address{ssdp_group_site_local.to_v6(), link}};
 }
@@ -63,7 +68,7 @@ std::vector<ssdp_search::message> ssdp_search::due(time_point now) {
 bool ssdp_search::is_on_link(const ip_address& from) const {
   if (from == where_.gateway || where_.only_gateway) return from == where_.gateway;
   if (std::ranges::find(where_.user_addresses, from) != where_.user_addresses.end()) return true;
-  if (from.is_v6() && from.is_link_local()) return from.scope() == where_.gateway.scope();
+  if (from.is_v6() && from.is_link_local()) return from.scope() == link_of(where_);
   return std::ranges::any_of(where_.on_link, [&](const link_address& own) {
     return own.address != from && own.address.in_same_network(from, own.prefix_length);
   });

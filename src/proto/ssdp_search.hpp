@@ -30,6 +30,12 @@ struct link_address {
 struct search_place {
   /// Asked directly, besides the group; its answers count wherever it stands.
   ip_address gateway;
+  /// The host's own address to ask from. Over IPv6 answers come from an address of the same scope
+  /// (UPnP Device Architecture 2.0 annex A), so it is what a gateway is known by that the host
+  /// knows by its link-local address only.
+  ip_address from{};
+  /// The interface; 0: not known. Link-local addresses of IPv6 are on the link if they are of it.
+  std::uint32_t interface_index = 0;
   /// The host's own addresses on the link: answers from elsewhere than their networks are dropped.
   std::vector<link_address> on_link;
   /// All of the host's own addresses: no device is to be found at them.

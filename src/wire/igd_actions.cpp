@@ -135,6 +135,18 @@ std::string_view to_string(upnp_action value) noexcept {
       return "GetSpecificPortMappingEntry";
     case upnp_action::get_status_info:
       return "GetStatusInfo";
+    case upnp_action::get_firewall_status:
+      return "GetFirewallStatus";
+    case upnp_action::add_pinhole:
+      return "AddPinhole";
+    case upnp_action::update_pinhole:
+      return "UpdatePinhole";
+    case upnp_action::delete_pinhole:
+      return "DeletePinhole";
+    case upnp_action::get_pinhole_packets:
+      return "GetPinholePackets";
+    case upnp_action::check_pinhole_working:
+      return "CheckPinholeWorking";
   }
   return "unknown action";
 }

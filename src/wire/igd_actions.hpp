@@ -27,6 +27,13 @@ enum class upnp_action : std::uint8_t {
   delete_port_mapping,
   get_specific_port_mapping_entry,
   get_status_info,
+  // Of WANIPv6FirewallControl: see pinhole_actions.hpp.
+  get_firewall_status,
+  add_pinhole,
+  update_pinhole,
+  delete_pinhole,
+  get_pinhole_packets,
+  check_pinhole_working,
 };
 
 /// "GetExternalIPAddress", …

@@ -2,12 +2,20 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace damson {
 namespace {
 
 /// Which actions a number is known from. A number that comes from elsewhere is not believed.
-enum class action_group : std::uint8_t { any, adding, asking, asking_or_deleting };
+enum class action_group : std::uint8_t {
+  any,
+  adding,
+  asking,
+  asking_or_deleting,
+  adding_pinhole,
+  by_pinhole_id,
+};
 
 bool contains(action_group group, upnp_action action) noexcept {
   const bool asking = action == upnp_action::get_specific_port_mapping_entry;
@@ -20,6 +28,12 @@ bool contains(action_group group, upnp_action action) noexcept {
       return asking;
     case action_group::asking_or_deleting:
       return asking || action == upnp_action::delete_port_mapping;
+    case action_group::adding_pinhole:
+      return action == upnp_action::add_pinhole;
+    case action_group::by_pinhole_id:
+      return action == upnp_action::update_pinhole || action == upnp_action::delete_pinhole ||
+             action == upnp_action::get_pinhole_packets ||
+             action == upnp_action::check_pinhole_working;
   }
   return false;
 }
@@ -37,6 +51,8 @@ using enum upnp_refusal;
 /// Of every service: UPnP Device Architecture 1.1 section 3.2.2. The first row that fits counts.
 constexpr std::array architecture_errors{
     error_row{401, any, action_missing, "InvalidAction"},
+    // Its number is all that can be wrong with such a request.
+    error_row{402, by_pinhole_id, no_such_entry, "InvalidArgs"},
     error_row{402, any, invalid_arguments, "InvalidArgs"},
     error_row{403, any, action_missing, "OutOfSync"},
     error_row{404, any, action_missing, "InvalidVar"},
@@ -70,15 +86,34 @@ constexpr std::array connection_errors{
     error_row{733, any, misread_request, "InconsistentParameters"},
 };
 
+/// Of WANIPv6FirewallControl (sections 2.5.1 to 2.5.7, Q-126).
+constexpr std::array firewall_errors{
+    error_row{701, adding_pinhole, no_room, "PinholeSpaceExhausted"},
+    error_row{702, any, firewall_disabled, "FirewallDisabled"},
+    error_row{703, any, not_authorized, "InboundPinholeNotAllowed"},
+    error_row{704, by_pinhole_id, no_such_entry, "NoSuchEntry"},
+    error_row{705, adding_pinhole, misread_request, "ProtocolNotSupported"},
+    error_row{706, adding_pinhole, misread_request, "InternalPortWildcardingNotAllowed"},
+    error_row{707, adding_pinhole, misread_request, "ProtocolWildcardingNotAllowed"},
+    error_row{708, adding_pinhole, remote_host_required, "WildCardNotPermittedInSrcIP"},
+    error_row{709, by_pinhole_id, no_traffic, "NoTrafficReceived"},
+};
+
+/// What a service has of its own.
+std::span<const error_row> errors_of(service_kind service) noexcept {
+  if (is_mapping_service(service)) return connection_errors;
+  if (service == service_kind::wan_ipv6_firewall_control) return firewall_errors;
+  return {};
+}
+
 const error_row* find_row(service_kind service, upnp_action action, std::int32_t code) noexcept {
   const auto fits = [action, code](const error_row& row) {
     return row.code == code && contains(row.group, action);
   };
   const auto* const general = std::ranges::find_if(architecture_errors, fits);
   if (general != architecture_errors.end()) return general;
-  if (!is_mapping_service(service)) return nullptr;
-  const auto* const special = std::ranges::find_if(connection_errors, fits);
-  return special == connection_errors.end() ? nullptr : special;
+  const auto special = std::ranges::find_if(errors_of(service), fits);
+  return special == errors_of(service).end() ? nullptr : &*special;
 }
 
 }  // namespace
@@ -111,6 +146,10 @@ std::string_view to_string(upnp_refusal value) noexcept {
       return "only all ports at once";
     case upnp_refusal::no_room:
       return "no room";
+    case upnp_refusal::firewall_disabled:
+      return "firewall disabled";
+    case upnp_refusal::no_traffic:
+      return "no traffic yet";
   }
   return "unknown refusal";
 }
@@ -141,6 +180,8 @@ errc to_errc(upnp_refusal value) noexcept {
       return errc::external_not_available;
     case upnp_refusal::action_failed:
     case upnp_refusal::no_such_entry:
+    case upnp_refusal::firewall_disabled:
+    case upnp_refusal::no_traffic:
       break;
   }
   return errc::unusable_answer;

@@ -42,6 +42,10 @@ enum class upnp_refusal : std::uint8_t {
   only_all_ports,
   /// No room, or no free port.
   no_room,
+  /// The firewall is off, so nothing has to be opened.
+  firewall_disabled,
+  /// Nobody has come through the pinhole yet, which is there.
+  no_traffic,
 };
 
 /// A few words for the log.

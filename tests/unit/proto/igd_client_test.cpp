@@ -89,7 +89,7 @@ TEST_F(igd_client_test, deletes_before_all_else_but_what_is_under_way) {
                                       "GetSpecificPortMappingEntry 8003", "AddPortMapping 8003",
                                       "GetSpecificPortMappingEntry 8003"}));
   ASSERT_EQ(all<igd_event::removed>().size(), 2U);
-  EXPECT_EQ(all<igd_event::removed>()[0].how, igd_event::removed_how::already_gone);
+  EXPECT_EQ(all<igd_event::removed>()[0].how, igd_removal::already_gone);
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -22,6 +22,12 @@ constexpr auto remove_entry = upnp_action::delete_port_mapping;
 constexpr auto query = upnp_action::get_specific_port_mapping_entry;
 constexpr auto get_address = upnp_action::get_external_ip_address;
 constexpr auto get_status = upnp_action::get_status_info;
+constexpr auto firewall_status = upnp_action::get_firewall_status;
+constexpr auto add_hole = upnp_action::add_pinhole;
+constexpr auto update_hole = upnp_action::update_pinhole;
+constexpr auto remove_hole = upnp_action::delete_pinhole;
+constexpr auto hole_packets = upnp_action::get_pinhole_packets;
+constexpr auto check_hole = upnp_action::check_pinhole_working;
 
 struct refusal_case {
   service_kind service;
@@ -103,7 +109,47 @@ constexpr auto refusal_cases = std::to_array<refusal_case>({
     {ip, remove_entry, 733, upnp_refusal::misread_request, errc::malformed_request,
      "InconsistentParameters (733)"},
 
+    // the firewall's own
+    {firewall, add_hole, 402, upnp_refusal::invalid_arguments, errc::malformed_request,
+     "InvalidArgs (402)"},
+    {firewall, add_hole, 606, upnp_refusal::not_authorized, errc::not_authorized,
+     "ActionNotAuthorized (606)"},
+    {firewall, add_hole, 701, upnp_refusal::no_room, errc::no_resources,
+     "PinholeSpaceExhausted (701)"},
+    {firewall, add_hole, 702, upnp_refusal::firewall_disabled, errc::unusable_answer,
+     "FirewallDisabled (702)"},
+    {firewall, update_hole, 703, upnp_refusal::not_authorized, errc::not_authorized,
+     "InboundPinholeNotAllowed (703)"},
+    {firewall, update_hole, 704, upnp_refusal::no_such_entry, errc::unusable_answer,
+     "NoSuchEntry (704)"},
+    {firewall, remove_hole, 704, upnp_refusal::no_such_entry, errc::unusable_answer,
+     "NoSuchEntry (704)"},
+    {firewall, add_hole, 705, upnp_refusal::misread_request, errc::malformed_request,
+     "ProtocolNotSupported (705)"},
+    {firewall, add_hole, 706, upnp_refusal::misread_request, errc::malformed_request,
+     "InternalPortWildcardingNotAllowed (706)"},
+    {firewall, add_hole, 707, upnp_refusal::misread_request, errc::malformed_request,
+     "ProtocolWildcardingNotAllowed (707)"},
+    {firewall, add_hole, 708, upnp_refusal::remote_host_required, errc::not_supported,
+     "WildCardNotPermittedInSrcIP (708)"},
+    {firewall, check_hole, 709, upnp_refusal::no_traffic, errc::unusable_answer,
+     "NoTrafficReceived (709)"},
+    {firewall, check_hole, 602, upnp_refusal::action_missing, errc::not_supported,
+     "OptionalActionNotImplemented (602)"},
+
+    // of a number that is nobody's
+    {firewall, update_hole, 402, upnp_refusal::no_such_entry, errc::unusable_answer,
+     "InvalidArgs (402)"},
+    {firewall, remove_hole, 402, upnp_refusal::no_such_entry, errc::unusable_answer,
+     "InvalidArgs (402)"},
+    {firewall, hole_packets, 402, upnp_refusal::no_such_entry, errc::unusable_answer,
+     "InvalidArgs (402)"},
+
     // the same number from elsewhere means something else
+    {firewall, firewall_status, 704, upnp_refusal::action_failed, errc::unusable_answer,
+     "error 704"},
+    {ip, add, 702, upnp_refusal::action_failed, errc::unusable_answer, "error 702"},
+    {common, add_hole, 701, upnp_refusal::action_failed, errc::unusable_answer, "error 701"},
     {ip, query, 718, upnp_refusal::action_failed, errc::unusable_answer, "error 718"},
     {ip, get_address, 725, upnp_refusal::action_failed, errc::unusable_answer, "error 725"},
     {ip, add, 714, upnp_refusal::action_failed, errc::unusable_answer, "error 714"},
@@ -138,7 +184,8 @@ TEST(upnp_refusal, each_has_a_name_of_its_own) {
         upnp_refusal::not_authorized, upnp_refusal::no_such_entry,
         upnp_refusal::remote_host_required, upnp_refusal::misread_request, upnp_refusal::conflict,
         upnp_refusal::conflict_with_other_mechanism, upnp_refusal::same_ports_required,
-        upnp_refusal::only_permanent_leases, upnp_refusal::only_all_ports, upnp_refusal::no_room}) {
+        upnp_refusal::only_permanent_leases, upnp_refusal::only_all_ports, upnp_refusal::no_room,
+        upnp_refusal::firewall_disabled, upnp_refusal::no_traffic}) {
     EXPECT_TRUE(seen.insert(to_string(refusal)).second) << to_string(refusal);
   }
 }
