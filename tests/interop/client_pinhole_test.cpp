@@ -26,6 +26,7 @@ class client_pinhole : public interop, public testing::WithParamInterface<damson
     wanted.transport = GetParam();
     wanted.internal_port = service_port;
     wanted.family = ip_family::v6;
+    wanted.protocols = damson::protocol_filter::upnp;
     return wanted;
   }
   static lab::transport in_the_lab() {
@@ -41,7 +42,7 @@ INSTANTIATE_TEST_SUITE_P(both, client_pinhole,
 TEST_P(client_pinhole, wan_gets_in_only_between_map_and_release) {
   const lab::network net;
   if (!net.ipv6()) GTEST_SKIP() << "the kernel has no IPv6";
-  const lab::miniupnpd daemon(net, {.natpmp = false});
+  const lab::miniupnpd daemon(net);
   const lab::listener server(net.lan(), in_the_lab(), service_port, "::");
   const std::string rules = net.rules();
   EXPECT_TRUE(cut_off(net, server, host_));
@@ -63,14 +64,15 @@ TEST_P(client_pinhole, wan_gets_in_only_between_map_and_release) {
   EXPECT_EQ(net.rules(), rules);
 }
 
-TEST_P(client_pinhole, is_what_upnp_makes_where_pcp_answers_as_well) {
+TEST_P(client_pinhole, takes_over_where_pcp_is_silent) {
   const lab::network net;
   if (!net.ipv6()) GTEST_SKIP() << "the kernel has no IPv6";
   const lab::miniupnpd daemon(net);
+  net.drop_5351();
   const lab::listener server(net.lan(), in_the_lab(), service_port, "::");
   lan_client client(net);
   damson::map_request wanted = request();
-  wanted.protocols = damson::protocol_filter::upnp;
+  wanted.protocols = damson::protocol_filter::any;
   const auto why = client.map(wanted);
   ASSERT_FALSE(why) << to_string(*why);
   EXPECT_EQ(client.info().protocol, protocol::upnp);
@@ -79,26 +81,38 @@ TEST_P(client_pinhole, is_what_upnp_makes_where_pcp_answers_as_well) {
   EXPECT_TRUE(cut_off(net, server, host_));
 }
 
-TEST_P(client_pinhole, takes_over_where_pcp_is_silent) {
+/// The first one ended without a word, so the daemon extends what is there.
+TEST_P(client_pinhole, is_taken_over_from_one_that_was_left) {
   const lab::network net;
   if (!net.ipv6()) GTEST_SKIP() << "the kernel has no IPv6";
   const lab::miniupnpd daemon(net);
-  net.drop_5351();
   const lab::listener server(net.lan(), in_the_lab(), service_port, "::");
+  const std::string rules = net.rules();
+  const std::string port = "8080/" + std::string(to_string(GetParam()));
+  lab::process tool(net.lan(),
+                    {DAMSON_TOOL, "map", port, "--ipv6", "--protocol", "upnp", "--once", "--json"});
+  EXPECT_EQ(tool.wait(10s), 0) << tool.err();
+  for (const std::string part :
+       {R"("event":"mapped")", R"("protocol":"upnp")", R"("internal":"[2001:db8:77::10]:8080")",
+        R"("external":"[2001:db8:77::10]:8080")"}) {
+    EXPECT_NE(tool.out().find(part), std::string::npos) << part << " in " << tool.out();
+  }
+  EXPECT_TRUE(reaches(net, server, host_)) << "once";
+
   lan_client client(net);
   const auto why = client.map(request());
   ASSERT_FALSE(why) << to_string(*why);
-  EXPECT_EQ(client.info().protocol, protocol::upnp);
   EXPECT_TRUE(reaches(net, server, host_));
   EXPECT_EQ(client.release(), removal::deleted);
   EXPECT_TRUE(cut_off(net, server, host_));
+  EXPECT_EQ(net.rules(), rules);
 }
 
 /// The daemon has forgotten the number, and what is asked of it by that is Invalid Args to it.
 TEST_P(client_pinhole, is_made_again_after_a_restart) {
   const lab::network net;
   if (!net.ipv6()) GTEST_SKIP() << "the kernel has no IPv6";
-  lab::miniupnpd daemon(net, {.natpmp = false});
+  lab::miniupnpd daemon(net);
   const lab::listener server(net.lan(), in_the_lab(), service_port, "::");
   damson::options opts;
   opts.recheck_period = 2s;

@@ -33,12 +33,22 @@ struct character {
   bool forgets_lease = true;  ///< when it is asked
 };
 
+/// 0 of a pinhole's, which have none.
+std::uint16_t port_of(const any_igd_action& action) {
+  return std::visit(
+      [](const auto& a) -> std::uint16_t {
+        if constexpr (requires { a.external_port; }) return a.external_port;
+        return 0;
+      },
+      action);
+}
+
 class gateway_by_chance {
  public:
   gateway_by_chance(const character& how, random_source& random) : how_(how), random_(&random) {}
 
   any_igd_result obey(const any_igd_action& action) {
-    const std::uint16_t port = std::visit([](const auto& a) { return a.external_port; }, action);
+    const std::uint16_t port = port_of(action);
     if (chance(how_.refuses)) return refusal(std::holds_alternative<igd_action::remove>(action));
     any_igd_result out;
     if (std::holds_alternative<igd_action::query>(action)) {
@@ -171,8 +181,7 @@ climb any_climb(random_source& random) {
 }
 
 void expect_decent(const any_igd_action& action, const igd_wish& wish) {
-  const std::uint16_t port = std::visit([](const auto& a) { return a.external_port; }, action);
-  EXPECT_NE(port, 0) << "Q-167";
+  EXPECT_NE(port_of(action), 0) << "Q-167";
   seconds lease = 0s;
   if (const auto* const a = std::get_if<igd_action::add>(&action)) lease = a->lease;
   if (const auto* const a = std::get_if<igd_action::add_any>(&action)) lease = a->lease;

@@ -2,6 +2,7 @@
 
 #include "proto/igd_pinhole.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -103,7 +104,7 @@ std::string refusal(errc reason, std::optional<int> code = {}) {
 
 void play(const dialogue& d) {
   SCOPED_TRACE(d.name);
-  random_source random({1, 2, 3, 4});
+  random_source random(std::array<std::uint64_t, 4>{1, 2, 3, 4});
   const igd_wish wish{.internal_client = we,
                       .internal_port = 8080,
                       .external_port = 8080,
@@ -474,7 +475,7 @@ TEST(igd_pinhole, that_has_to_lead_elsewhere_is_refused_unasked) {
 
 /// Whatever comes back, in whatever order.
 TEST(igd_pinhole, ends_within_twelve_actions) {
-  random_source random({5, 6, 7, 8});
+  random_source random(std::array<std::uint64_t, 4>{5, 6, 7, 8});
   const std::vector<any_igd_result> answers{done(),     number(7),  allowed(),
                                             fault(501), fault(704), fault(602),
                                             fault(606), fault(709), igd_result::unreadable{}};
