@@ -26,7 +26,7 @@ void contract_watch::on_input(time_point now, const input& what) {
     const auto id = static_cast<std::uint64_t>(create->id);
     if (id <= last_mapping_) fail("mapping ids do not go up (the test's fault)");
     last_mapping_ = id;
-    mappings_.emplace(id, mapping{});
+    mappings_.emplace(id, parts{});
   } else if (const auto* opened = std::get_if<channel_opened>(&what)) {
     const auto found = channels_.find(static_cast<std::uint32_t>(opened->channel));
     if (found != channels_.end()) found->second = channel_state::open;
@@ -116,7 +116,12 @@ void contract_watch::on_event(const mapping_event& event) {
   if (found == mappings_.end()) {
     fail_with(id <= last_mapping_ ? " after its removed" : ", which was never created");
   }
-  auto& [state, ever_up] = found->second;
+  if (event.kind == event_kind::removed) {
+    if (event.info.part != 0) fail_with(" of a part");
+    mappings_.erase(found);
+    return;
+  }
+  auto& [state, ever_up] = found->second[event.info.part];
   switch (event.kind) {
     case event_kind::mapped:
       if (state == mapping_state::up && !event.regained) fail_with(", which is mapped already");
@@ -131,7 +136,8 @@ void contract_watch::on_event(const mapping_event& event) {
       if (state != mapping_state::up) fail_with(", which is not mapped");
       break;
     case event_kind::lost:
-      if (state != mapping_state::up) fail_with(", which is not mapped");
+      if (state != mapping_state::up && !event.gone) fail_with(", which is not mapped");
+      if (event.gone && event.info.part == 0) fail_with(": gone without being a part");
       state = mapping_state::down;
       break;
     case event_kind::failed:
@@ -140,7 +146,6 @@ void contract_watch::on_event(const mapping_event& event) {
       state = mapping_state::down;
       break;
     case event_kind::removed:
-      mappings_.erase(found);
       break;
   }
 }

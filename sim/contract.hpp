@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -42,6 +43,9 @@ class contract_watch {
     bool ever_up = false;
   };
 
+  /// By their numbers; 0 is the mapping as a whole.
+  using parts = std::map<std::uint32_t, mapping>;
+
   void on_send(const send_datagram& send);
   void on_request(const send_http& request);
   void on_event(const mapping_event& event);
@@ -50,7 +54,7 @@ class contract_watch {
   time_point now_{};
   std::unordered_map<std::uint32_t, channel_state> channels_;
   std::unordered_set<std::uint64_t> exchanges_;
-  std::unordered_map<std::uint64_t, mapping> mappings_;
+  std::unordered_map<std::uint64_t, parts> mappings_;
   std::unordered_set<std::uint64_t> discoveries_;
   std::uint32_t last_channel_ = 0;
   std::uint64_t last_exchange_ = 0;

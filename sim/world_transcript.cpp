@@ -57,6 +57,7 @@ std::string http_end_text(const http_record& record) {
 std::string event_text(const mapping_event& event) {
   std::string out = std::string(to_string(event.kind)) + " " +
                     std::to_string(static_cast<std::uint64_t>(event.info.id)) + " " +
+                    (event.info.part != 0 ? "part " + std::to_string(event.info.part) + " " : "") +
                     std::string(to_string(event.info.transport)) + " " +
                     std::string(to_string(event.info.protocol)) + " " +
                     to_string(event.info.internal) + " -> " + to_string(event.info.external) +

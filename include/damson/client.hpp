@@ -88,7 +88,8 @@ class client {
   /// Empty after the execution context has ended.
   boost::asio::any_io_executor get_executor() const noexcept;
 
-  /// Opens a port.
+  /// Opens a port, at one of the host's addresses or at several (`map_request::families`,
+  /// `map_request::every_uplink`).
   ///
   /// Requests of one client for the same transport and internal port share one mapping on the
   /// router, which is deleted with the last of them. The first decides which external port, address
@@ -100,9 +101,11 @@ class client {
   /// has told its external address, or that it has none yet (unspecified until a `changed`); or
   /// with the `errc` that decided; the handle is empty then and its `why()` holds the reason for
   /// each protocol (take it with `as_tuple` where errors are thrown; futures cannot have it), and
-  /// nothing is left behind on the router. Errors: any `errc` from `no_gateway` to `limit_reached`,
-  /// `errc::closed`, `operation_aborted`. Cancellation: terminal, partial, total; a grant that
-  /// comes late is deleted.
+  /// nothing is left behind on the router. A request with parts completes when each that it began
+  /// with has its first result: well if any of them is open, else with the error that `why()`
+  /// decides; `mapping::parts` tells of each. Errors: any `errc` from `no_gateway` to
+  /// `limit_reached`, `errc::closed`, `operation_aborted`. Cancellation: terminal, partial, total;
+  /// a grant that comes late is deleted.
   template <class CompletionToken>
   auto async_map(const map_request& request, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, mapping)>(
@@ -124,9 +127,10 @@ class client {
 
   /// The same for most programs: calls back with the outside endpoint when it is known first and
   /// each time it is another one, and with port 0 when it is lost. On the client's executor, one
-  /// call after the other; none begins after the handle was destroyed or released (one that has
-  /// begun may still be going on in another thread). What changes again before it is told is told
-  /// as it is then. Waits get no events of such a mapping, but for its `removed` by
+  /// call after the other. Of several parts it is that of `mapping::info`: the first that is open,
+  /// IPv4 before IPv6. None begins after the handle was destroyed or released
+  /// (one that has begun may still be going on in another thread). What changes again before it is
+  /// told is told as it is then. Waits get no events of such a mapping, but for its `removed` by
   /// `client::async_next_event`. An exception that leaves `on_change` leaves the executor's
   /// `run()`.
   mapping keep_open(const map_request& request, endpoint_handler on_change);

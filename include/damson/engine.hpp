@@ -42,7 +42,9 @@ namespace damson {
 
 /// The bounds of one engine.
 struct engine_limits {
-  static constexpr std::size_t mappings = 131'072;  ///< every port on both transports, and 2 more
+  /// Every port on both transports, and 2 more. Each part of a mapping counts.
+  static constexpr std::size_t mappings = 131'072;
+  static constexpr std::size_t parts = 64;  ///< of one mapping, at a time
   static constexpr std::size_t datagram_bytes =
       1'100;  ///< RFC 6887 section 7: longer ones are dropped
   static constexpr std::size_t search_answer_bytes = 2'048;  ///< on search channels; the same
@@ -153,15 +155,20 @@ struct http_failed {
   http_error error{};
 };
 
-/// The program wants a port. `id` is chosen by the caller, above 0 and never used before.
-/// The first result is `mapped` or `failed`; after `failed` the engine tries again by itself until
-/// the mapping is released, except for what can never be served (an invalid request, a limit).
+/// The program wants a port. `id` is chosen by the caller, above 0, below 2^63 and never used
+/// before. The first result is `mapped` or `failed`; after `failed` the engine tries again by
+/// itself until the mapping is released, except for what can never be served (an invalid request, a
+/// limit).
 ///
 /// Requests for the same transport and internal port share one mapping on the router, which is
 /// deleted with the last of them. The first decides which external port, address and lifetime are
 /// asked for; the protocols are those that any of them allows. One that forbids the way in which
 /// the port is open fails with `errc::already_mapped`, and has its turn when the others are gone. A
 /// request for a port whose delete is under way waits for that.
+///
+/// What holds for a request holds for each part of one that has parts: it is shared or waits, fails
+/// and is tried again without the others. Requests share a mapping where they name the same way
+/// out, or none; with `map_request::every_uplink` each part names its own.
 struct create_mapping {
   mapping_id id{};
   map_request request;
@@ -303,6 +310,10 @@ class hop_list {
 /// next to the host did, unless it says otherwise.
 struct mapping_info {
   mapping_id id{};
+  /// Which part of the mapping it is about, where the request is for several addresses
+  /// (`ip_families::both`, `map_request::every_uplink`): counted from 1, and never another one's.
+  /// 0: the mapping as a whole.
+  std::uint32_t part = 0;
   damson::transport transport{};
   damson::protocol protocol{};
   endpoint internal;
@@ -319,11 +330,14 @@ struct mapping_info {
   bool verified = false;
   /// The router, or one of two, took `map_request::peers`, so that nobody else should get in.
   bool filtered = false;
-  /// Who granted it; unspecified for `direct`.
+  /// Who granted it, or of a `failed` who was asked; unspecified for `direct` and where there is
+  /// none.
   ip_address gateway;
   /// The routers that granted it; empty for `direct`.
   hop_list hops{};
-  /// From creation to the first `mapped`.
+  /// The way out that it is for; empty where that is not known.
+  damson::interface_name interface_name{};
+  /// From creation, or the part's beginning, to the first `mapped`.
   std::chrono::nanoseconds elapsed{};
 
   /// What the external address is worth. Only `public_address` can be reached as it is. Behind a
@@ -342,7 +356,7 @@ enum class event_kind : std::uint8_t {
   lost,     ///< the port is not open any more as far as is known; work on it goes on
   failed,  ///< could not be opened; work on it goes on until it is released. Again when the reasons
            ///< are others than the last time
-  removed,  ///< the last event of every mapping
+  removed,  ///< the last event of every mapping; parts have none of their own
 };
 
 /// "mapped", "changed", …
@@ -388,7 +402,8 @@ struct protocol_report {
 /// What the program is told. Which members mean something depends on `kind`.
 struct mapping_event {
   event_kind kind{};
-  mapping_info info{};    ///< all kinds; before the first grant only the request's own facts
+  /// All kinds; before the first grant the request's own facts and, once tried, the way out.
+  mapping_info info{};
   bool regained = false;  ///< mapped: not the first time
   /// failed and lost; mapped and changed: why `options::upstream` is none of the hops, `reason` 0
   /// where it is, or is not named
@@ -396,6 +411,12 @@ struct mapping_event {
   removal how{};  ///< removed
   /// mapped: one entry for each protocol that the request allows, in the order of preference.
   std::vector<protocol_report> report{};
+  /// lost: the way out of the part is gone, and the part with it, also one that was never open.
+  /// Nothing was sent where nobody would hear. It comes back as the same part if the way out does
+  /// so while the router may still have the mapping, else as another one.
+  bool gone = false;
+  /// How many of the parts that the mapping began with have had no event yet.
+  std::size_t awaited = 0;
 };
 
 /// Who is there, and what it speaks.

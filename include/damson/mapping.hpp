@@ -40,6 +40,16 @@ enum class mapping_status : std::uint8_t {
 /// "pending", "open", "failed", "lost".
 std::string_view to_string(mapping_status) noexcept;
 
+/// Where one part of a mapping stands.
+struct mapping_part {
+  mapping_info info;  ///< as `mapping::info` has it
+  mapping_status status = mapping_status::pending;
+  /// Why it could not be opened; an empty reason where it is open or nothing was told yet.
+  failure why;
+  /// How its last `mapped` came about.
+  std::vector<protocol_report> report;
+};
+
 /// Keeps a port open for as long as it lives. Move-only; empty when default-made, moved from,
 /// released or detached, or when `async_map` failed. One from `client::keep_open` is not empty
 /// while the port still is to be opened.
@@ -68,28 +78,36 @@ class mapping {
   /// this process.
   mapping_id id() const noexcept;
 
-  /// `failed` when empty or removed.
+  /// `failed` when empty or removed. Of several parts: `open` when one of them is, else `pending`,
+  /// `lost` or `failed`, the first of these that one of them is.
   mapping_status status() const;
 
   /// The mapping as of its last event: a copy. All defaults when empty, and but for the request's
   /// own facts before the first `mapped`. A renewal that changes nothing but the lifetime is no
-  /// event.
+  /// event. Of several parts: the first that is open, IPv4 before IPv6, else the first.
   mapping_info info() const;
 
   /// Why `async_map` failed, or the last `failed` of a request that is kept open, protocol by
   /// protocol; empty reasons when there was none, or the port was opened since. Of a port that is
-  /// open, why `options::upstream` is none of its hops.
+  /// open, why `options::upstream` is none of its hops. Of several parts: of the first that has
+  /// failed and has a router to ask, else of the first that has failed.
   failure why() const;
 
-  /// How the last `mapped` came about (see `mapping_event::report`); empty before it.
+  /// How the last `mapped` came about (see `mapping_event::report`); empty before it. Of several
+  /// parts: that of `info`.
   std::vector<protocol_report> report() const;
+
+  /// Each part that there is, in the order of their numbers; of a request for one address that is
+  /// the mapping itself. Told also when `async_map` has failed; empty when released or detached.
+  std::vector<mapping_part> parts() const;
 
   /// Waits for the next `changed`, `lost`, `mapped` (regained, or still there after the router was
   /// out of reach) or `removed`; of a request that is kept open also for `failed` and the first
-  /// `mapped`.
+  /// `mapped`, and so of parts that came after `async_map` had completed.
   ///
-  /// Signature: `void(error_code, mapping_event)`. Events that nobody waited for coalesce: a waiter
-  /// gets what is true now, never a stale intermediate; `removed` is never dropped and comes last.
+  /// Signature: `void(error_code, mapping_event)`. Events that nobody waited for coalesce, those of
+  /// each part for themselves: a waiter gets what is true now, never a stale intermediate;
+  /// `removed` is never dropped and comes last.
   /// A wait that outlives the handle still gets its `removed`. Each event is told once: here, or by
   /// `client::async_next_event` if that waits and nobody does here.
   /// Errors: `errc::busy` when somebody waits already, or the handle was made with an

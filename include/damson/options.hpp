@@ -94,6 +94,13 @@ class interface_name {
   std::uint8_t size_ = 0;
 };
 
+/// Which of the host's addresses a request is about.
+enum class ip_families : std::uint8_t {
+  v4,    ///< its IPv4 address, behind the router's NAT
+  v6,    ///< an IPv6 one, behind the router's firewall, which is asked in PCP
+  both,  ///< the one and the other, each with a result of its own
+};
+
 /// One port to open.
 struct map_request {
   damson::transport transport = damson::transport::tcp;
@@ -106,19 +113,28 @@ struct map_request {
   std::uint16_t external_port = 0;
 
   /// Which of the host's addresses to open: its IPv4 address, behind the router's NAT, or an IPv6
-  /// one, behind its firewall, by PCP or by a pinhole of UPnP. NAT-PMP knows IPv4 only.
-  ip_family family = ip_family::v4;
+  /// one, behind its firewall, by PCP or by a pinhole of UPnP. NAT-PMP knows IPv4 only. With `both` the mapping has parts, as with
+  /// `every_uplink`.
+  ip_families families = ip_families::v4;
+  /// Whether to go out by every way that there is, instead of the one that each family's traffic
+  /// takes: every default route of the families, with one way for each interface and own address,
+  /// and in IPv6 one for each stable global address. Where a router is named that is the only way
+  /// of its family. It stays one mapping, and each way is a part of it, with events of its own (see
+  /// `mapping_info::part`). Parts come and go with the network, `engine_limits::parts` at most at a
+  /// time: those whose routes have the lowest metrics.
+  bool every_uplink = false;
   /// The way out of the host: the interface of this name; empty: the one that the family's traffic
-  /// takes, which is the default route with the lowest metric.
+  /// takes, which is the default route with the lowest metric, or with `every_uplink` any.
   damson::interface_name interface_name{};
-  /// The router to ask, of the family; unspecified: `options::gateway` where that is of the family,
-  /// else found through the routing table.
+  /// The router to ask, of one of the families; unspecified, and for the other family:
+  /// `options::gateway` where that is of the family, else found through the routing table.
   ip_address gateway{};
-  /// The host's own address to map to, of the family; unspecified: `options::local_address` where
-  /// that is of the family, else the one from which the router is reached. In IPv6 that is a stable
-  /// global address, not a temporary one (RFC 8981).
+  /// The host's own address to map to, of one of the families; unspecified, and for the other
+  /// family: `options::local_address` where that is of the family, else the one from which the
+  /// router is reached. In IPv6 that is a stable global address, not a temporary one (RFC 8981).
   ip_address local_address{};
-  /// Another host behind the router, of the family, to open the port for; unspecified: this one.
+  /// Another host behind the router to open the port for, of the one family that is asked for;
+  /// unspecified: this one.
   /// Seldom allowed: PCP servers have to take THIRD_PARTY (RFC 6887 section 13.1), and UPnP routers
   /// to let one host map for another; `errc::not_authorized` is what most answer. NAT-PMP does not
   /// know such mappings.
@@ -154,7 +170,8 @@ struct map_request {
   /// Beside `options::protocols`: both have to allow a protocol.
   protocol_filter protocols = protocol_filter::any;
 
-  /// After this the request has failed, whatever is still going on. Above 0; at most a day.
+  /// After this the request, or a part of it, has failed, whatever is still going on. Above 0; at
+  /// most a day.
   std::chrono::milliseconds timeout{30'000};
 };
 // GCC 12 destroys what owns memory twice when a request is written as a braced operand of co_await.

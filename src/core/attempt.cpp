@@ -10,9 +10,6 @@
 namespace damson::core {
 namespace {
 
-/// Network facts younger than this are not asked for again.
-constexpr std::chrono::seconds facts_are_fresh{1};
-
 /// A new mapping can wait for so long for its turn in NAT-PMP, where one request goes at a time; a
 /// lease that ends before that cannot.
 constexpr std::chrono::minutes longest_turn{1};
@@ -99,8 +96,7 @@ endpoint suggestion(const mapping& what) {
 void keeper::want(context& ctx, mapping& what) {
   cancel_attempt_timers(ctx, what.id);
   table_.move_to(what, phase::waiting);
-  const bool is_fresh = seen_.at && ctx.now - *seen_.at < facts_are_fresh;
-  if (!is_fresh || seen_.is_looking) return look(ctx);
+  if (!seen_.is_fresh(ctx)) return seen_.look(ctx);
   begin(ctx, what);
 }
 
@@ -116,6 +112,7 @@ void keeper::begin(context& ctx, mapping& what) {
     return;
   }
 
+  what.info.interface_name = uplink_ ? uplink_->name() : interface_name{};
   if (uplink_ && uplink_->is_direct() && allows(what.request, protocol::direct)) {
     if (will_do(what.request, {uplink_->local, what.request.internal_port})) {
       return hold_direct(ctx, what);
@@ -306,7 +303,7 @@ void keeper::ask_upnp(context& ctx, mapping& what, map_purpose why) {
       {.transport = what.request.transport,
        .internal = {internal_address(what.request, *gateway_), what.request.internal_port},
        .external_port = what.upnp_wanted,
-       .lease = upnp_lease(what.request.lifetime, what.request.family),
+       .lease = upnp_lease(what.request.lifetime, family_of(what.request)),
        .allow_permanent = what.request.allow_permanent,
        .exact_port = what.request.prefer_failure,
        .held_port = held,

@@ -35,6 +35,10 @@ enum class timer : std::uint8_t {
   recheck,       ///< the recheck period has passed
   restart_wait,  ///< the random wait after a restart ends
   verify,        ///< the next entry is to be read back
+  // of a part
+  part_end,  ///< its way out was away for as long as a router may keep the mapping
+  // of all requests that are spread
+  look,  ///< the network is to be looked at, because a family has no way out
   // of a discovery
   discovery_end,  ///< its upper bound
 };

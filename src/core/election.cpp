@@ -39,9 +39,9 @@ bool can_carry(protocol which, const map_request& wanted) noexcept {
     case protocol::pcp:
       return true;
     case protocol::nat_pmp:
-      return wanted.family == ip_family::v4 && wanted.third_party.is_unspecified();
+      return wanted.families != ip_families::v6 && wanted.third_party.is_unspecified();
     case protocol::upnp:  // who opens a pinhole opens it for itself
-      return wanted.family == ip_family::v4 || wanted.third_party.is_unspecified();
+      return wanted.families != ip_families::v6 || wanted.third_party.is_unspecified();
     case protocol::direct:
       return wanted.third_party.is_unspecified();
   }

@@ -9,6 +9,7 @@
 #include "core/discoveries.hpp"
 #include "core/keepers.hpp"
 #include "core/requests.hpp"
+#include "core/spread.hpp"
 
 namespace damson {
 namespace {
@@ -39,6 +40,7 @@ class engine::impl {
     keepers_.drain_gateways(ctx);
     requests_.pass_on(ctx);
     while (const auto due = timers_.take_due(now_)) on_timer(ctx, *due);
+    spread_.pass_on(ctx);
     keepers_.tidy_up();
     if (closing_ && requests_.size() == 0) {
       keepers_.stop_tidying(ctx);
@@ -60,14 +62,18 @@ class engine::impl {
   }
 
   const engine_counters& counters() const noexcept { return counters_; }
-  std::size_t mapping_count() const noexcept { return requests_.size(); }
+  std::size_t mapping_count() const noexcept {
+    return requests_.size() - spread_.part_count() + spread_.size();
+  }
   bool is_busy() const noexcept {
-    return requests_.size() != 0 || keepers_.is_tidying() || !discoveries_.empty() ||
+    return mapping_count() != 0 || keepers_.is_tidying() || !discoveries_.empty() ||
            (closing_ && !closed_);
   }
 
  private:
+  static void ignore(core::context& ctx) { ++ctx.counters.inputs_ignored; }
   void on_timer(core::context& ctx, const core::timer_key& due) {
+    if (spread_.on_timer(ctx, due)) return requests_.pass_on(ctx);
     if (discoveries_.on_timer(ctx, due)) return;
     if (due.name == core::timer::timeout) {
       requests_.on_timeout(ctx, due.mapping);
@@ -82,6 +88,7 @@ class engine::impl {
   void on(core::context&, const time_passed&) {}
   void on(core::context& ctx, const network_changed& what) {
     keepers_.on_network(ctx, what.facts);
+    spread_.on_network(ctx);
     discoveries_.on_network(ctx, what.facts);
   }
   void on(core::context& ctx, const channel_opened& what) {
@@ -100,9 +107,16 @@ class engine::impl {
     if (!discoveries_.on_exchange_failed(ctx, what)) keepers_.on_exchange_failed(ctx, what);
   }
   void on(core::context& ctx, const release_mapping& what) {
+    if (spread_.owns(what.id)) return spread_.release(ctx, what.id, what.keep_lease);
+    if (core::is_part(what.id)) return ignore(ctx);
     requests_.release(ctx, what.id, what.keep_lease);
   }
   void on(core::context& ctx, const create_mapping& what) {
+    if (core::is_part(what.id) || spread_.owns(what.id)) return ignore(ctx);
+    const bool is_spread = core::is_spread(what.request) && core::is_valid(what.request);
+    if (is_spread && !closing_ && what.id != mapping_id::none && !requests_.owns(what.id)) {
+      return spread_.create(ctx, what.id, what.request);
+    }
     if (closing_) return requests_.turn_away(ctx, what.id, what.request);
     requests_.create(ctx, what.id, what.request);
   }
@@ -113,6 +127,7 @@ class engine::impl {
   void on(core::context& ctx, const close_engine& how) {
     closing_ = true;
     discoveries_.cancel_all(ctx);
+    spread_.release_all(ctx);
     requests_.release_all(ctx, how.at_once);
   }
 
@@ -129,6 +144,7 @@ class engine::impl {
   core::keepers keepers_;
   core::chains chains_{keepers_};
   core::requests requests_{keepers_, chains_};
+  core::spread spread_{keepers_.network(), requests_};
   core::discoveries discoveries_;
   time_point now_{};
   bool closing_ = false;

@@ -18,8 +18,15 @@ keeper::keeper(const uplink_choice& how, gateway_id name, network_view& seen)
 
 void keeper::tell(const mapping& what, event_kind kind, mapping_event more) {
   more.kind = kind;
-  more.info = what.info;
+  more.info = kind == event_kind::failed ? tried(what) : what.info;
   events_.push_back(std::move(more));
+}
+
+/// What is wanted, and by which way out it is tried for.
+mapping_info keeper::tried(const mapping& what) const {
+  mapping_info info = what.info;
+  info.gateway = gateway_ ? gateway_->server().address : ip_address{};
+  return info;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -30,7 +37,7 @@ void keeper::create(context& ctx, mapping_id id, const map_request& request) {
   ctx.random.fill(made.nonce.bytes);
   made.info.id = id;
   made.info.transport = request.transport;
-  made.info.internal.port = request.internal_port;
+  made.info.internal = {unspecified(choice_.family), request.internal_port};
   want(ctx, made);
 }
 
@@ -65,7 +72,8 @@ std::vector<protocol_report> keeper::report_of(const mapping& what) const {
 
 mapping_info keeper::info(mapping_id id) const {
   const mapping* what = table_.find(id);
-  return what == nullptr ? mapping_info{} : what->info;
+  if (what == nullptr) return {};
+  return what->told_mapped ? what->info : tried(*what);
 }
 
 failure keeper::account(mapping_id id) const {
@@ -79,11 +87,6 @@ failure keeper::account(const mapping& what) const {
 
 // ---------------------------------------------------------------------------------------------
 // The network
-
-void keeper::look(context& ctx) {
-  if (std::exchange(seen_.is_looking, true)) return;
-  ctx.outputs.emplace_back(look_at_network{});
-}
 
 void keeper::on_network(context& ctx) {
   const auto chosen = choose_uplink(seen_.facts, choice_);
@@ -261,7 +264,7 @@ void keeper::leave_behind(const context& ctx, mapping& what) {
 
 /// For how long the router holds at most what it is asked for now.
 std::chrono::seconds keeper::wished_lease(const mapping& what, protocol which) {
-  if (which == protocol::upnp) return upnp_lease(what.request.lifetime, what.request.family);
+  if (which == protocol::upnp) return upnp_lease(what.request.lifetime, family_of(what.request));
   return std::max({what.request.lifetime, what.info.lifetime, shortest_pcp_lease});
 }
 
@@ -285,7 +288,7 @@ void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
                      what.perhaps_until);
   }
   const bool may_be_permanent = which == protocol::upnp && what.request.allow_permanent &&
-                                what.request.family == ip_family::v4;
+                                family_of(what.request) == ip_family::v4;
   if (is_owner ? what.info.permanent : may_be_permanent) until = time_point::max();
 
   std::optional<mapping_info> rule;

@@ -18,16 +18,10 @@
 #include "core/election.hpp"
 #include "core/gateway.hpp"
 #include "core/mapping_table.hpp"
+#include "core/network_view.hpp"
 #include "core/uplink.hpp"
 
 namespace damson::core {
-
-/// What all keepers know of the host's network.
-struct network_view {
-  network_facts facts{};
-  std::optional<time_point> at{};  ///< when it was last looked at
-  bool is_looking = false;
-};
 
 /// Of one way out.
 class keeper {
@@ -53,7 +47,7 @@ class keeper {
 
   /// The mapping as somebody who comes later is told of it; empty where it is not held.
   std::optional<mapping_event> grant(mapping_id id) const;
-  /// As granted last.
+  /// As granted last, or before that as it is tried for.
   mapping_info info(mapping_id id) const;
   /// As asked for. Precondition: there is such a mapping.
   const map_request& request(mapping_id id) const { return table_.find(id)->request; }
@@ -89,10 +83,10 @@ class keeper {
 
  private:
   // keeper.cpp
-  void look(context& ctx);
   void on_timer(context& ctx, mapping& what, timer due);
   std::vector<protocol_report> report_of(const mapping& what) const;
   failure account(const mapping& what) const;
+  mapping_info tried(const mapping& what) const;
   void switch_uplink(context& ctx, const std::optional<uplink>& chosen);
   void open_gateway(context& ctx);
   void close_gateway(context& ctx);

@@ -22,6 +22,8 @@ class keepers {
   void release_all(context& ctx);
   void drop_all(context& ctx);
 
+  network_view& network() noexcept { return seen_; }
+
   void on_network(context& ctx, const network_facts& facts);
   void on_channel_opened(context& ctx, const channel_opened& what);
   void on_channel_failed(context& ctx, const channel_failed& what);

@@ -11,8 +11,15 @@ namespace {
 constexpr std::chrono::hours longest_timeout{24};
 
 /// Nothing named is of any family.
-bool is_of(ip_family family, const ip_address& named) {
-  return named.is_unspecified() || named.family() == family;
+bool is_of(ip_families families, const ip_address& named) {
+  if (named.is_unspecified() || families == ip_families::both) return true;
+  return named.is_v4() == (families == ip_families::v4);
+}
+
+/// A host has one of each family, and which belong together nobody says.
+bool is_third_party(ip_families families, const ip_address& named) {
+  return named.is_unspecified() ||
+         (families != ip_families::both && is_of(families, named) && !named.is_multicast());
 }
 
 bool is_valid(const peer_range& peers) {
@@ -20,15 +27,19 @@ bool is_valid(const peer_range& peers) {
                                : peers.prefix_length >= 1 && peers.prefix_length <= 128;
 }
 
+}  // namespace
+
 bool is_valid(const map_request& wanted) {
   return wanted.internal_port != 0 && wanted.lifetime.count() >= 1 &&
          wanted.lifetime.count() <= 0xffff'ffff && wanted.timeout.count() > 0 &&
          wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast() &&
-         is_of(wanted.family, wanted.gateway) && is_of(wanted.family, wanted.local_address) &&
-         is_of(wanted.family, wanted.third_party) && !wanted.third_party.is_multicast() &&
+         is_of(wanted.families, wanted.gateway) && is_of(wanted.families, wanted.local_address) &&
+         is_third_party(wanted.families, wanted.third_party) &&
          (!wanted.prefer_failure || wanted.external_port != 0) &&
          std::ranges::all_of(wanted.peers, [](const peer_range& each) { return is_valid(each); });
 }
+
+namespace {
 
 /// Whether `wanted` allows whatever `other` allows.
 bool covers(const map_request& wanted, const map_request& other) {
@@ -246,6 +257,7 @@ void requests::pass_on(context& ctx) {
 
 void requests::fail(context& ctx, mapping_id id, entry& request, const failure& why) {
   mapping_event what;
+  if (const keeper* kept_by = keeper_of(request)) what.info = kept_by->info(request.served_by);
   what.kind = event_kind::failed;
   what.info.transport = request.wanted.transport;
   what.info.internal.port = request.wanted.internal_port;
@@ -297,7 +309,11 @@ void requests::tell(context& ctx, mapping_id id, entry& request, mapping_event w
   what.info.id = id;
   what.info.elapsed = request.elapsed;
   const bool is_over = what.kind == event_kind::removed;
-  ctx.outputs.emplace_back(std::move(what));
+  if (is_part(id)) {
+    part_events_.push_back(std::move(what));
+  } else {
+    ctx.outputs.emplace_back(std::move(what));
+  }
   if (is_over) by_id_.erase(id);
 }
 

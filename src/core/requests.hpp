@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <damson/engine.hpp>
@@ -17,6 +18,15 @@
 #include "core/keepers.hpp"
 
 namespace damson::core {
+
+/// Parts of requests that are spread have ids from here on; programs' are below.
+inline constexpr std::uint64_t first_part_id = std::uint64_t{1} << 63;
+
+constexpr bool is_part(mapping_id id) noexcept {
+  return static_cast<std::uint64_t>(id) >= first_part_id;
+}
+
+bool is_valid(const map_request& wanted);
 
 class requests {
  public:
@@ -33,6 +43,10 @@ class requests {
   void on_timeout(context& ctx, mapping_id id);
   /// Tells the program what the keeper has told; after every input.
   void pass_on(context& ctx);
+  /// What the program would have been told of parts, since the last call.
+  std::vector<mapping_event> take_part_events() { return std::exchange(part_events_, {}); }
+
+  bool owns(mapping_id id) const { return by_id_.contains(id); }
 
   std::size_t size() const noexcept { return by_id_.size(); }
 
@@ -83,6 +97,7 @@ class requests {
   keepers& keepers_;
   chains& chains_;
   std::unordered_map<mapping_id, entry> by_id_;
+  std::vector<mapping_event> part_events_;
   /// By the keeper's name for each, which is not the program's for any request.
   std::unordered_map<mapping_id, shared> mappings_;
   /// The mapping that newcomers share: none that is being released.

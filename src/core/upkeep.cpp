@@ -16,7 +16,7 @@ constexpr std::chrono::seconds verify_gap{1};
 void keeper::on_recheck(context& ctx) {
   if (table_.count(phase::mapped) == 0) return;
   ctx.timers.set(key(timer::recheck), ctx.now + ctx.opts.recheck_period);
-  look(ctx);
+  seen_.look(ctx);
   if (!gateway_ || !gateway_->is_ready()) return;
   const std::vector<mapping_id> of_upnp = held_by_upnp();
   if (of_upnp.size() < table_.count(phase::mapped)) gateway_->check(ctx);

@@ -7,10 +7,6 @@
 namespace damson::core {
 namespace {
 
-constexpr ip_address unspecified(ip_family family) noexcept {
-  return family == ip_family::v4 ? ip_address::any_v4() : ip_address::any_v6();
-}
-
 ip_address of_family(ip_family family, const std::optional<ip_address>& given) {
   return given && given->family() == family ? *given : unspecified(family);
 }
@@ -76,6 +72,57 @@ uplink named_uplink(const network_facts& facts, const uplink_choice& how) {
   return chosen;
 }
 
+/// The addresses that mappings of the route can lead to: the one that its traffic carries first.
+std::vector<const interface_address*> own_addresses(const network_facts& facts,
+                                                    const default_route& route,
+                                                    const ip_address& wanted) {
+  const auto* usual = source_address(facts, route);
+  if (!wanted.is_unspecified() && (usual == nullptr || usual->address != wanted)) {
+    usual = find_address(facts, [&](const interface_address& a) {
+      return a.interface_index == route.interface_index && a.address == wanted;
+    });
+  }
+  if (usual == nullptr) return {};
+  std::vector<const interface_address*> found{usual};
+  if (!wanted.is_unspecified() || usual->address.is_v4()) return found;
+  for (const interface_address& each : facts.addresses) {
+    const bool is_other = each.interface_index == route.interface_index && each.address.is_v6() &&
+                          each.address != usual->address;
+    if (is_other && is_lasting(each) && classify(each.address) != address_class::private_address) {
+      found.push_back(&each);
+    }
+  }
+  return found;
+}
+
+/// Tells `visit` of one way out after the other, the preferred first, until it has seen enough.
+template <class Visit>
+void walk(const network_facts& facts, const uplink_choice& how, Visit&& visit) {
+  if (!how.gateway.is_unspecified()) {
+    visit(named_uplink(facts, how));
+    return;
+  }
+  std::vector<const default_route*> routes;
+  for (const auto& route : facts.routes) {
+    if (route.gateway.family() == how.family) routes.push_back(&route);
+  }
+  // Of equal metrics the one that the system names first.
+  std::ranges::sort(routes, {},
+                    [](const default_route* each) { return std::pair{each->metric, each}; });
+
+  for (const auto* route : routes) {
+    for (const auto* own : own_addresses(facts, *route, how.local)) {
+      if (!how.interface_name.empty() && own->interface_name != how.interface_name.text()) continue;
+      uplink candidate{.gateway = {},
+                       .local = own->address,
+                       .interface_index = own->interface_index,
+                       .interface_name = own->interface_name};
+      if (is_router(route->gateway)) candidate.gateway = route->gateway;
+      if (visit(std::move(candidate))) return;
+    }
+  }
+}
+
 }  // namespace
 
 uplink_choice choice_of(const options& opts, ip_family family) {
@@ -87,41 +134,43 @@ uplink_choice choice_of(const options& opts, ip_family family) {
 }
 
 uplink_choice choice_of(const map_request& wanted, const options& opts) {
-  uplink_choice how = choice_of(opts, wanted.family);
+  uplink_choice how = choice_of(opts, family_of(wanted));
   how.interface_name = wanted.interface_name;
   if (!wanted.gateway.is_unspecified()) how.gateway = wanted.gateway;
   if (!wanted.local_address.is_unspecified()) how.local = wanted.local_address;
   return how;
 }
 
-std::optional<uplink> choose_uplink(const network_facts& facts, const uplink_choice& how) {
-  if (!how.gateway.is_unspecified()) return named_uplink(facts, how);
+damson::interface_name uplink::name() const {
+  if (interface_name.size() > damson::interface_name::longest) return {};
+  return interface_name;
+}
 
-  std::vector<const default_route*> routes;
-  for (const auto& route : facts.routes) {
-    if (route.gateway.family() == how.family) routes.push_back(&route);
-  }
-  // Of equal metrics the one that the system names first.
-  std::ranges::sort(routes, {},
-                    [](const default_route* each) { return std::pair{each->metric, each}; });
-
-  for (const auto* route : routes) {
-    const auto* own = source_address(facts, *route);
-    if (!how.local.is_unspecified() && (own == nullptr || own->address != how.local)) {
-      own = find_address(facts, [&](const interface_address& a) {
-        return a.interface_index == route->interface_index && a.address == how.local;
-      });
+std::vector<uplink> uplinks(const network_facts& facts, const uplink_choice& how) {
+  std::vector<uplink> found;
+  walk(facts, how, [&](uplink&& each) {
+    const auto same = std::ranges::find_if(found, [&](const uplink& other) {
+      return other.interface_index == each.interface_index && other.local == each.local;
+    });
+    if (same == found.end()) {
+      if (found.size() == engine_limits::parts) return true;
+      found.push_back(std::move(each));
+    } else if (!same->leads_out()) {
+      *same = std::move(each);
     }
-    if (own == nullptr) continue;
-    if (!how.interface_name.empty() && own->interface_name != how.interface_name.text()) continue;
-    uplink candidate{.gateway = {},
-                     .local = own->address,
-                     .interface_index = own->interface_index,
-                     .interface_name = own->interface_name};
-    if (is_router(route->gateway)) candidate.gateway = route->gateway;
-    if (candidate.gateway || candidate.is_direct()) return candidate;
-  }
-  return std::nullopt;
+    return false;
+  });
+  return found;
+}
+
+std::optional<uplink> choose_uplink(const network_facts& facts, const uplink_choice& how) {
+  std::optional<uplink> found;
+  walk(facts, how, [&](uplink&& each) {
+    if (!each.is_named && !each.leads_out()) return false;
+    found = std::move(each);
+    return true;
+  });
+  return found;
 }
 
 }  // namespace damson::core

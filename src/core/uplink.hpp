@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <damson/engine.hpp>
 #include <damson/options.hpp>
@@ -23,9 +24,19 @@ struct uplink_choice {
   friend auto operator<=>(const uplink_choice&, const uplink_choice&) = default;
 };
 
+/// The family of a request that is for one of them.
+constexpr ip_family family_of(const map_request& wanted) noexcept {
+  return wanted.families == ip_families::v6 ? ip_family::v6 : ip_family::v4;
+}
+
+/// No address yet, of that family.
+constexpr ip_address unspecified(ip_family family) noexcept {
+  return family == ip_family::v4 ? ip_address::any_v4() : ip_address::any_v6();
+}
+
 /// As the options say, for what names no way of its own.
 uplink_choice choice_of(const options& opts, ip_family family = ip_family::v4);
-/// As the request says, or else the options.
+/// As the request says, or else the options. Precondition: it is for one family.
 uplink_choice choice_of(const map_request& wanted, const options& opts);
 
 struct uplink {
@@ -44,6 +55,8 @@ struct uplink {
 
   /// The gateway is not on the link but beyond another router, which translates what is sent to it.
   bool is_upstream() const noexcept { return !client.is_unspecified(); }
+  /// The interface as requests name it; empty where its name is longer than they can say.
+  damson::interface_name name() const;
 
   /// The host is on the internet itself, without a router in between. A global IPv6 address
   /// says nothing of the kind where there is a router, which may be a firewall.
@@ -51,11 +64,17 @@ struct uplink {
     return classify(local) == address_class::public_address && !is_named &&
            (local.is_v4() || !gateway);
   }
+  /// Next hops that are unspecified, loopback or multicast are no routers.
+  bool leads_out() const noexcept { return gateway || is_direct(); }
 };
 
-/// The gateway that was named if there is one, else the default route of the family with the lowest
-/// metric that suits the choice and leads to a router or carries a public address. Next hops that
-/// are unspecified, loopback or multicast are no routers.
+/// The gateway that was named if there is one; else one for each interface and own address of the
+/// default routes of the family that suit the choice, also where they lead to no router: the lowest
+/// metric first, the route's own source address before other stable global ones of IPv6. At most
+/// `engine_limits::parts`.
+std::vector<uplink> uplinks(const network_facts& facts, const uplink_choice& how);
+
+/// The first of them that leads to a router or carries a public address.
 std::optional<uplink> choose_uplink(const network_facts& facts, const uplink_choice& how);
 
 }  // namespace damson::core

@@ -9,10 +9,8 @@ namespace damson::detail {
 void client_events::tell(const std::shared_ptr<mapping_state>& of, mapping_event event) {
   of->tell(std::move(event));
   if (!of->has_untold()) return;
-  if (auto waiter = take_wait())
-    std::move(waiter->operation).complete({}, of->take_untold());
-  else
-    keep(of);
+  if (auto waiter = take_wait()) std::move(waiter->operation).complete({}, of->take_untold());
+  if (of->has_untold()) keep(of);
 }
 
 void client_events::wait_for(const std::shared_ptr<mapping_state>& of, wait<signature> waiter) {
@@ -28,6 +26,7 @@ void client_events::wait_for_any(wait<signature> waiter) {
     const auto next = untold_.begin()->second;
     forget(*next);
     std::move(waiter.operation).complete({}, next->take_untold());
+    if (next->has_untold()) keep(next);  // of another part
   } else if (closed_) {
     std::move(waiter.operation).complete(make_error_code(errc::closed), {});
   } else {

@@ -207,7 +207,8 @@ void client_state::put(input what) {
 
 void client_state::map(const map_request& request,
                        handler_of<mapping_state::map_signature> handler) {
-  const auto state = std::make_shared<mapping_state>(shared_from_this(), next_mapping_id());
+  const auto state =
+      std::make_shared<mapping_state>(shared_from_this(), next_mapping_id(), request);
   on_cancel(handler, [id = state->id()](client_state& self) { self.cancel_map(id); });
   mappings_.add(state);
   try {
@@ -315,40 +316,30 @@ void client_state::on_event(mapping_event event) {
   const auto state = event.kind == event_kind::removed ? mappings_.take(id) : mappings_.find(id);
   if (!state) return;
   state->note(event);
-  if (auto waiter = state->take_map_wait())
-    first_result(state, std::move(*waiter), event);
-  else
-    tell(state, std::move(event));
+  if (!state->is_waited_for()) return tell(state, std::move(event));
+  // The other parts have to have their say.
+  if (event.awaited != 0 && event.kind != event_kind::removed) return;
+  first_result(state, std::move(*state->take_map_wait()), event.kind);
 }
 
 void client_state::first_result(const std::shared_ptr<mapping_state>& state,
-                                wait<mapping_state::map_signature> waiter,
-                                const mapping_event& event) {
-  switch (event.kind) {
-    case event_kind::mapped:
-      std::move(waiter.operation).complete({}, mapping{state, false});
-      break;
-    case event_kind::failed: {
-      const auto reason = make_error_code(event.why.reason);
-      state->give_up();
-      std::move(waiter.operation).complete(reason, mapping{state, true});
-      // The engine would try for ever; the handle is empty.
-      put(release_mapping{state->id()});
-      break;
-    }
-    case event_kind::removed:
-      std::move(waiter.operation).complete(make_error_code(errc::closed), {});
-      break;
-    case event_kind::changed:
-    case event_kind::lost:
-      state->wait_for_grant(std::move(waiter));
-      break;
+                                wait<mapping_state::map_signature> waiter, event_kind kind) {
+  if (kind == event_kind::removed) {
+    std::move(waiter.operation).complete(make_error_code(errc::closed), {});
+  } else if (state->status() == mapping_status::open) {
+    std::move(waiter.operation).complete({}, mapping{state, false});
+  } else {
+    const auto reason = make_error_code(state->why().reason);
+    state->give_up();
+    std::move(waiter.operation).complete(reason, mapping{state, true});
+    // The engine would try for ever; the handle is empty.
+    put(release_mapping{state->id()});
   }
 }
 
 void client_state::tell(const std::shared_ptr<mapping_state>& of, mapping_event event) {
   if (auto* watch = of->watch()) {
-    if (context_) watch->note(event, context_->executor);
+    if (context_) watch->note(of->external(), context_->executor);
     if (event.kind != event_kind::removed) return;
   }
   events_.tell(of, std::move(event));

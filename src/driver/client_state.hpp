@@ -122,7 +122,7 @@ class client_state final : public driver::engine_observer,
   void begin_close();
   void let_go(mapping_state& what, bool keep_lease);
   void first_result(const std::shared_ptr<mapping_state>& state,
-                    wait<mapping_state::map_signature> waiter, const mapping_event& event);
+                    wait<mapping_state::map_signature> waiter, event_kind kind);
   void tell(const std::shared_ptr<mapping_state>& of, mapping_event event);
   void cancel_map(mapping_id id);
   void cancel_discovery(discovery_id id);

@@ -4,17 +4,6 @@
 
 namespace damson::detail {
 
-namespace {
-
-/// A port without an address is nowhere to be reached.
-endpoint external_after(const mapping_event& event) {
-  const bool is_open = event.kind == event_kind::mapped || event.kind == event_kind::changed;
-  return is_open && !event.info.external.address.is_unspecified() ? event.info.external
-                                                                  : endpoint{};
-}
-
-}  // namespace
-
 /// Sees to the next call at the end of one, however it ended.
 class endpoint_watch::call_under_way {
  public:
@@ -38,10 +27,9 @@ class endpoint_watch::call_under_way {
   const boost::asio::any_io_executor& executor_;
 };
 
-void endpoint_watch::note(const mapping_event& event,
-                          const boost::asio::any_io_executor& executor) {
+void endpoint_watch::note(const endpoint& external, const boost::asio::any_io_executor& executor) {
   const std::lock_guard lock{mutex_};
-  now_ = external_after(event);
+  now_ = external;
   if (now_ != told_ && !posted_) post(executor);
 }
 

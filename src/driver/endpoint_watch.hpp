@@ -8,7 +8,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <damson/client.hpp>
-#include <damson/engine.hpp>
+#include <damson/types.hpp>
 
 namespace damson::detail {
 
@@ -22,7 +22,7 @@ class endpoint_watch : public std::enable_shared_from_this<endpoint_watch> {
   explicit endpoint_watch(endpoint_handler on_change) : on_change_(std::move(on_change)) {}
 
   /// Has the callback called on this executor if that changes what was told last.
-  void note(const mapping_event& event, const boost::asio::any_io_executor& executor);
+  void note(const endpoint& external, const boost::asio::any_io_executor& executor);
 
   /// No call begins any more.
   void end() noexcept { over_ = true; }

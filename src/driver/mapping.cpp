@@ -65,6 +65,10 @@ std::vector<protocol_report> mapping::report() const {
   return *this ? state_->report() : std::vector<protocol_report>{};
 }
 
+std::vector<mapping_part> mapping::parts() const {
+  return state_ ? state_->parts() : std::vector<mapping_part>{};
+}
+
 void mapping::start_next_event(const std::shared_ptr<detail::mapping_state>& state,
                                event_handler handler) {
   if (state == nullptr)

@@ -49,8 +49,6 @@ class mapping_state {
   using event_signature = void(error_code, mapping_event);
   using release_signature = void(error_code, removal);
 
-  mapping_state(std::shared_ptr<client_state> client, mapping_id id);
-  /// For a handle that its user has before the first result.
   mapping_state(std::shared_ptr<client_state> client, mapping_id id, const map_request& request,
                 endpoint_handler on_change = {});
 
@@ -60,6 +58,9 @@ class mapping_state {
   mapping_info info() const;
   failure why() const;
   std::vector<protocol_report> report() const;
+  std::vector<mapping_part> parts() const;
+  /// Where `info` is reached from outside; port 0 where it is not.
+  endpoint external() const;
   mapping_status status() const;
 
   handle_fate fate() const noexcept { return fate_; }
@@ -76,14 +77,16 @@ class mapping_state {
 
   /// `async_map` waits for the first result, and whoever has it takes the wait.
   void wait_for_grant(wait<map_signature> waiter);
+  bool is_waited_for() const noexcept { return map_wait_.has_value(); }
   std::optional<wait<map_signature>> take_map_wait();
 
-  /// Tells the waiter, or keeps the event for the next: the latest only, since that is what is
-  /// true. With `removed` everybody who waits is told.
+  /// Tells the waiter, or keeps the event for the next: the latest of each part only, since that is
+  /// what is true. With `removed` everybody who waits is told.
   void tell(mapping_event event);
 
   /// What was told to nobody yet.
-  bool has_untold() const noexcept { return untold_.has_value(); }
+  bool has_untold() const noexcept { return !untold_.empty(); }
+  /// What came first. Precondition: there is some.
   mapping_event take_untold();
   /// Where the mapping stands among those of its client that have something untold; 0: nowhere.
   std::uint64_t place() const noexcept { return place_; }
@@ -100,21 +103,24 @@ class mapping_state {
   void drop_waits();
 
  private:
+  const mapping_part& first() const;
+  mapping_part& part_of(const mapping_info& info);
+  void drop(mapping_part& gone, const failure& why);
+  void keep(mapping_event event);
+
   const mapping_id id_;
   const std::shared_ptr<client_state> client_;
   const std::shared_ptr<endpoint_watch> watch_;
   std::atomic<handle_fate> fate_{handle_fate::held};
 
   mutable std::mutex mutex_;
-  mapping_info info_;
-  failure why_;
-  std::vector<protocol_report> report_;
-  mapping_status status_ = mapping_status::pending;
+  /// By their numbers; never empty.
+  std::vector<mapping_part> parts_;
 
   std::optional<wait<map_signature>> map_wait_;
   std::optional<wait<event_signature>> event_wait_;
   std::optional<wait<release_signature>> release_wait_;
-  std::optional<mapping_event> untold_;
+  std::vector<mapping_event> untold_;
   std::optional<removal> removed_;
   std::uint64_t place_ = 0;
   bool removal_told_ = false;

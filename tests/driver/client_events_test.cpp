@@ -49,7 +49,7 @@ class client_events_test : public testing::Test {
   };
 
   static std::shared_ptr<mapping_state> make(std::uint64_t id) {
-    return std::make_shared<mapping_state>(nullptr, mapping_id{id});
+    return std::make_shared<mapping_state>(nullptr, mapping_id{id}, map_request{});
   }
 
   wait<client_events::signature> waiter(std::vector<outcome>& told, std::uint64_t ticket) {
@@ -103,6 +103,23 @@ TEST_F(client_events_test, keeps_one_event_of_each_mapping) {
   ASSERT_THAT(any_, SizeIs(2)) << "the third waits";
   EXPECT_EQ(any_[0].event.info.external.port, 1'001) << "what is true now, of who came first";
   EXPECT_EQ(any_[1].event.info.external.port, 2'000);
+}
+
+TEST_F(client_events_test, tells_of_each_part_of_a_mapping) {
+  const auto mapping = make(1);
+  for (const std::uint32_t part : {1U, 2U}) {
+    auto event = event_of(event_kind::mapped, 1'000);
+    event.info.part = part;
+    events_.tell(mapping, std::move(event));
+  }
+  EXPECT_EQ(events_.kept(), 1U);
+  wait_for_any(1);
+  wait_for_any(2);
+  run();
+  ASSERT_THAT(any_, SizeIs(2));
+  EXPECT_EQ(any_[0].event.info.part, 1U);
+  EXPECT_EQ(any_[1].event.info.part, 2U);
+  EXPECT_EQ(events_.kept(), 0U);
 }
 
 TEST_F(client_events_test, tells_each_event_once) {

@@ -139,6 +139,54 @@ TEST_F(client_test, says_why_it_was_refused) {
   EXPECT_THAT(router.rules(), IsEmpty());
 }
 
+/// NAT-PMP knows no IPv6, so nothing is asked for in it.
+constexpr map_request in_both_families() {
+  return {.internal_port = 8080,
+          .families = ip_families::both,
+          .protocols = protocol_filter::nat_pmp_only};
+}
+
+TEST_F(client_test, opens_what_parts_can_be_opened) {
+  const test_router router;
+  client client{*io_, router.options()};
+  auto [error, handle] = map(client, in_both_families());
+  ASSERT_FALSE(error) << error.message() << ": " << to_string(handle.why());
+  EXPECT_EQ(handle.status(), mapping_status::open);
+  EXPECT_EQ(handle.info().part, 1U);
+  EXPECT_EQ(handle.why().reason, errc::protocol_excluded) << "of the other part";
+  const auto parts = handle.parts();
+  ASSERT_THAT(parts, SizeIs(2));
+  EXPECT_EQ(parts[0].status, mapping_status::open);
+  EXPECT_EQ(parts[0].info.external, (endpoint{router_public_address, 8080}));
+  EXPECT_EQ(parts[0].info.interface_name, "lo");
+  EXPECT_EQ(parts[1].status, mapping_status::failed);
+  EXPECT_TRUE(parts[1].info.internal.address.is_v6());
+  EXPECT_EQ(client.active_count(), 1U);
+  EXPECT_THAT(router.rules(), SizeIs(1));
+  std::optional<removal> how;
+  std::move(handle).async_release([&](error_code, removal end) { how = end; });
+  ASSERT_TRUE(run_until([&] { return how.has_value(); }));
+  EXPECT_EQ(how, removal::deleted);
+  EXPECT_THAT(router.rules(), IsEmpty());
+  ASSERT_TRUE(run_out());
+}
+
+TEST_F(client_test, fails_where_no_part_can_be_opened) {
+  sim::profile how;
+  how.speaks_pcp = false;
+  how.refuses_nat_pmp_maps_with = sim::nat_pmp_result::not_authorized;
+  test_router router{how};
+  client client{*io_, router.options()};
+  auto [error, handle] = map(client, in_both_families());
+  EXPECT_TRUE(error == errc::not_authorized) << error.message();
+  EXPECT_FALSE(handle);
+  const auto parts = handle.parts();
+  ASSERT_THAT(parts, SizeIs(2));
+  EXPECT_EQ(parts[0].why.reason, errc::not_authorized);
+  EXPECT_EQ(parts[1].why.reason, errc::protocol_excluded);
+  ASSERT_TRUE(run_out()) << "nothing is left to do";
+}
+
 TEST_F(client_test, fails_at_once_where_nothing_listens) {
   client client{*io_, options_for(unused_loopback_address())};
   const auto begin = std::chrono::steady_clock::now();

@@ -31,18 +31,9 @@ using testing::SizeIs;
 const endpoint home{router_public_address, 8080};
 constexpr endpoint nowhere{};
 
-mapping_event event_of(event_kind kind, const endpoint& external = {}) {
-  mapping_event out;
-  out.kind = kind;
-  out.info.external = external;
-  return out;
-}
-
 class endpoint_watch_test : public testing::Test {
  protected:
-  void note(event_kind kind, const endpoint& external = {}) {
-    watch_->note(event_of(kind, external), io_.get_executor());
-  }
+  void note(const endpoint& external) { watch_->note(external, io_.get_executor()); }
   void run() {
     io_.restart();
     io_.poll();
@@ -55,52 +46,41 @@ class endpoint_watch_test : public testing::Test {
 };
 
 TEST_F(endpoint_watch_test, tells_what_differs_from_what_was_told_last) {
-  note(event_kind::failed);
+  note(nowhere);
   run();
   EXPECT_THAT(told_, IsEmpty()) << "there was none before";
-  note(event_kind::mapped, home);
+  note(home);
   EXPECT_THAT(told_, IsEmpty()) << "never from within";
   run();
-  note(event_kind::mapped, home);
+  note(home);
   run();
-  note(event_kind::changed, {router_public_address, 9090});
+  note({router_public_address, 9090});
   run();
-  note(event_kind::lost, {router_public_address, 9090});
+  note(nowhere);
   run();
-  note(event_kind::failed);
-  note(event_kind::removed);
+  note(nowhere);
+  note(nowhere);
   run();
   EXPECT_THAT(told_, ElementsAre(home, endpoint{router_public_address, 9090}, nowhere));
 }
 
-TEST_F(endpoint_watch_test, waits_for_an_address_to_be_known) {
-  note(event_kind::mapped, {{}, 8080});
-  run();
-  EXPECT_THAT(told_, IsEmpty());
-  note(event_kind::changed, home);
-  run();
-  note(event_kind::changed, {{}, 8080});
-  run();
-  EXPECT_THAT(told_, ElementsAre(home, nowhere));
-}
-
 TEST_F(endpoint_watch_test, tells_what_is_true_in_the_end) {
-  note(event_kind::mapped, home);
-  note(event_kind::lost);
-  note(event_kind::mapped, {router_public_address, 9090});
+  note(home);
+  note(nowhere);
+  note({router_public_address, 9090});
   run();
   EXPECT_THAT(told_, ElementsAre(endpoint{router_public_address, 9090}));
-  note(event_kind::lost);
-  note(event_kind::mapped, {router_public_address, 9090});
+  note(nowhere);
+  note({router_public_address, 9090});
   run();
   EXPECT_THAT(told_, SizeIs(1)) << "a loss that was over before it could be told";
 }
 
 TEST_F(endpoint_watch_test, begins_no_call_after_the_end) {
-  note(event_kind::mapped, home);
+  note(home);
   watch_->end();
   run();
-  note(event_kind::lost);
+  note(nowhere);
   run();
   EXPECT_THAT(told_, IsEmpty());
 }
@@ -110,11 +90,11 @@ TEST_F(endpoint_watch_test, goes_on_after_an_exception) {
   watch_ = std::make_shared<detail::endpoint_watch>([&](const endpoint& external) {
     told_.push_back(external);
     if (std::exchange(throws, false)) {
-      note(event_kind::lost);
+      note(nowhere);
       throw std::runtime_error{"not today"};
     }
   });
-  note(event_kind::mapped, home);
+  note(home);
   EXPECT_THROW(run(), std::runtime_error);
   run();
   EXPECT_THAT(told_, ElementsAre(home, nowhere));
@@ -132,7 +112,7 @@ TEST_F(endpoint_watch_test, makes_one_call_at_a_time) {
     --under_way;
   });
   for (std::uint16_t port = 1; port <= changes; ++port) {
-    watch->note(event_of(event_kind::changed, {router_public_address, port}), pool.get_executor());
+    watch->note(endpoint{router_public_address, port}, pool.get_executor());
   }
   EXPECT_TRUE(wait_until([&] { return last == changes; }));
   pool.join();

@@ -46,7 +46,7 @@ class mapping_state_test : public testing::Test {
   }
 
   asio::io_context io_;
-  mapping_state state_{nullptr, mapping_id{1}};
+  mapping_state state_{nullptr, mapping_id{1}, map_request{}};
   std::vector<outcome> told_;
 };
 
@@ -200,6 +200,96 @@ TEST_F(mapping_state_test, holds_the_executor_of_a_waiter) {
   io_.poll();
   EXPECT_TRUE(io_.stopped());
   EXPECT_TRUE(told_.empty());
+}
+
+// -------------------------------------------------------------------------------------------------
+// Parts
+
+mapping_event of_part(std::uint32_t part, event_kind kind, const char* own = "192.168.1.20") {
+  mapping_event out = event_of(kind, static_cast<std::uint16_t>(1'000 + part));
+  out.info.part = part;
+  out.info.internal = {ip_address::parse(own).value(), 8'080};
+  out.info.external.address = ip_address::parse("198.51.100.7").value();
+  if (kind == event_kind::failed) out.why.reason = errc::no_answer;
+  return out;
+}
+
+TEST_F(mapping_state_test, keeps_one_event_of_each_part) {
+  state_.tell(of_part(1, event_kind::mapped));
+  state_.tell(of_part(2, event_kind::lost));
+  state_.tell(of_part(1, event_kind::changed));
+  wait();
+  wait();
+  wait();
+  run();
+  ASSERT_EQ(told_.size(), 2U) << "the third waits";
+  EXPECT_EQ(told_[0].event.info.part, 1U);
+  EXPECT_EQ(told_[0].event.kind, event_kind::mapped);
+  EXPECT_EQ(told_[1].event.info.part, 2U);
+}
+
+TEST_F(mapping_state_test, tells_nothing_of_parts_after_the_end) {
+  state_.tell(of_part(1, event_kind::mapped));
+  state_.tell(of_part(2, event_kind::mapped));
+  state_.tell(event_of(event_kind::removed));
+  wait();
+  wait(2);
+  run();
+  ASSERT_EQ(told_.size(), 2U);
+  EXPECT_EQ(told_[0].event.kind, event_kind::removed);
+  EXPECT_TRUE(told_[1].error == errc::closed);
+}
+
+TEST_F(mapping_state_test, stands_for_the_first_part_that_is_open_in_ipv4) {
+  EXPECT_EQ(state_.status(), mapping_status::pending);
+  state_.note(of_part(3, event_kind::mapped, "2001:db8::20"));
+  EXPECT_EQ(state_.info().part, 3U);
+  state_.note(of_part(1, event_kind::failed));
+  EXPECT_EQ(state_.status(), mapping_status::open);
+  EXPECT_EQ(state_.info().part, 3U);
+  EXPECT_EQ(state_.why().reason, errc::no_answer);
+  state_.note(of_part(4, event_kind::mapped));
+  EXPECT_EQ(state_.info().part, 4U) << "IPv4";
+  EXPECT_EQ(state_.external().port, 1'004);
+  const auto parts = state_.parts();
+  ASSERT_EQ(parts.size(), 3U);
+  EXPECT_EQ(parts[0].info.part, 1U);
+  EXPECT_EQ(parts[0].status, mapping_status::failed);
+  EXPECT_EQ(parts[2].info.part, 4U);
+  state_.note(of_part(4, event_kind::lost));
+  EXPECT_EQ(state_.external().port, 1'003);
+}
+
+TEST_F(mapping_state_test, is_nowhere_outside_until_an_address_is_known) {
+  EXPECT_EQ(state_.external(), endpoint{});
+  auto event = event_of(event_kind::mapped, 8'080);
+  state_.note(event);
+  EXPECT_EQ(state_.external(), endpoint{});
+  event.kind = event_kind::changed;
+  event.info.external.address = ip_address::parse("198.51.100.7").value();
+  state_.note(event);
+  EXPECT_EQ(state_.external(), event.info.external);
+  state_.note(event_of(event_kind::lost, 8'080));
+  EXPECT_EQ(state_.external(), endpoint{});
+}
+
+TEST_F(mapping_state_test, forgets_parts_that_are_gone) {
+  state_.note(of_part(1, event_kind::mapped));
+  state_.note(of_part(2, event_kind::mapped));
+  auto gone = of_part(1, event_kind::lost);
+  gone.gone = true;
+  gone.why.reason = errc::network_changed;
+  state_.note(gone);
+  ASSERT_EQ(state_.parts().size(), 1U);
+  EXPECT_EQ(state_.status(), mapping_status::open);
+  gone.info.part = 2;
+  state_.note(gone);
+  EXPECT_EQ(state_.status(), mapping_status::lost);
+  EXPECT_EQ(state_.why().reason, errc::network_changed);
+  EXPECT_EQ(state_.info().part, 0U);
+  state_.note(of_part(2, event_kind::mapped));
+  ASSERT_EQ(state_.parts().size(), 1U);
+  EXPECT_EQ(state_.external().port, 1'002);
 }
 
 }  // namespace

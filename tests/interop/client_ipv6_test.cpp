@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using damson::errc;
 using damson::event_kind;
-using damson::ip_family;
+using damson::ip_families;
 using damson::protocol;
 using damson::removal;
 
@@ -24,7 +24,7 @@ class client_ipv6 : public interop, public testing::WithParamInterface<damson::t
     damson::map_request wanted;
     wanted.transport = GetParam();
     wanted.internal_port = service_port;
-    wanted.family = ip_family::v6;
+    wanted.families = ip_families::v6;
     return wanted;
   }
   static lab::transport in_the_lab() {
@@ -67,7 +67,7 @@ TEST_P(client_ipv6, is_opened_beside_ipv4) {
   lan_client in_v4(net);
   ASSERT_FALSE(in_v6.map(request()));
   damson::map_request wanted = request();
-  wanted.family = ip_family::v4;
+  wanted.families = ip_families::v4;
   ASSERT_FALSE(in_v4.map(wanted));
   EXPECT_TRUE(reaches(net, server, host_));
   EXPECT_TRUE(reaches(net, server, in_v4.external()));
@@ -84,7 +84,7 @@ TEST_F(client_ipv6_without, is_not_asked_for) {
   lan_client client(net);
   damson::map_request wanted;
   wanted.internal_port = service_port;
-  wanted.family = ip_family::v6;
+  wanted.families = ip_families::v6;
   wanted.protocols = damson::protocol_filter::nat_pmp_only;
   const auto why = client.map(wanted);
   ASSERT_TRUE(why);

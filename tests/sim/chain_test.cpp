@@ -477,7 +477,7 @@ TEST_F(chain, asks_the_provider_in_ipv6_at_another_address) {
   what.has_ipv6 = true;
   world& w = begin(what);
   map_request wanted = request();
-  wanted.family = ip_family::v6;
+  wanted.families = ip_families::v6;
   w.create(wanted);
   w.run_for(1min);
   // A pinhole translates nothing, so there is nothing beyond it.

@@ -22,7 +22,7 @@ class pinholes : public upnp_scenario {
 
   static map_request wanted(std::uint16_t port = 8080, transport what = transport::tcp) {
     map_request out = request(port, what);
-    out.family = ip_family::v6;
+    out.families = ip_families::v6;
     return out;
   }
 

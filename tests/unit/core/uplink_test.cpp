@@ -212,9 +212,69 @@ TEST(uplink, of_a_request_goes_before_that_of_the_options) {
   EXPECT_EQ(choice_of(wanted, opts).gateway, address("192.168.2.1"));
   // What the options say of IPv4 is nothing to IPv6.
   wanted = {};
-  wanted.family = ip_family::v6;
+  wanted.families = damson::ip_families::v6;
   EXPECT_TRUE(choice_of(wanted, opts).gateway.is_unspecified());
   EXPECT_TRUE(choice_of(wanted, opts).local.is_unspecified());
+}
+
+// -------------------------------------------------------------------------------------------------
+// All of them
+
+using damson::core::uplinks;
+
+TEST(uplinks, are_one_for_each_interface_and_address_by_metric) {
+  auto of_another_address = via("10.0.0.1", 3, 700);
+  of_another_address.preferred_source = address("10.0.0.8");
+  const network_facts facts{
+      {via("10.0.0.1", 3, 600), via("192.168.1.254", 2, 100), via("10.0.0.2", 3, 650),
+       of_another_address, via("fe80::1", 2)},
+      {on(2, "192.168.1.20"), on(3, "10.0.0.7"), on(3, "10.0.0.8"), on(4, "192.168.4.20")}};
+  const auto found = uplinks(facts, {});
+  ASSERT_EQ(found.size(), 3U) << "two routers for one address are one way out";
+  EXPECT_EQ(found[0].local, address("192.168.1.20"));
+  EXPECT_EQ(found[1].local, address("10.0.0.7"));
+  EXPECT_EQ(found[1].gateway, address("10.0.0.1"));
+  EXPECT_EQ(found[2].local, address("10.0.0.8"));
+}
+
+TEST(uplinks, count_links_that_lead_to_no_router_unless_there_is_one_as_well) {
+  const network_facts facts{{via("0.0.0.0", 2, 1), via("0.0.0.0", 3, 1), via("192.168.1.1", 3, 2)},
+                            {on(2, "10.8.0.2"), on(3, "192.168.1.20")}};
+  const auto found = uplinks(facts, {});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_FALSE(found[0].leads_out());
+  EXPECT_EQ(found[1].gateway, address("192.168.1.1"));
+}
+
+TEST(uplinks, of_ipv6_are_all_stable_global_addresses) {
+  auto temporary = v6_on(2, "2a00::dead");
+  temporary.temporary = true;
+  auto old = v6_on(2, "2a00:9::20");
+  old.deprecated = true;
+  const network_facts facts{{via("fe80::1", 2)},
+                            {v6_on(2, "fe80::20"), temporary, old, v6_on(2, "fd00::20"),
+                             v6_on(2, "2a00::20"), v6_on(2, "2a00:1::20"), v6_on(3, "2a00:2::20")}};
+  const auto found = uplinks(facts, {.family = ip_family::v6});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].local, address("2a00::20"));
+  EXPECT_EQ(found[1].local, address("2a00:1::20"));
+}
+
+TEST(uplinks, are_bounded) {
+  network_facts facts{{via("fe80::1", 2)}, {}};
+  for (int i = 0; i < 1'000; ++i) {
+    facts.addresses.push_back(v6_on(2, ("2a00::" + std::to_string(i + 1)).c_str()));
+  }
+  EXPECT_EQ(uplinks(facts, {.family = ip_family::v6}).size(), damson::engine_limits::parts);
+}
+
+TEST(uplinks, to_a_router_that_is_named_are_one) {
+  const network_facts facts{{via("192.168.1.1", 2), via("10.0.0.1", 3)},
+                            {on(2, "192.168.1.20"), on(3, "10.0.0.7")}};
+  const auto found = uplinks(facts, {.gateway = address("10.0.0.1")});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].local, ip_address{});
+  EXPECT_EQ(found[0].interface_name, "eth3");
 }
 
 }  // namespace

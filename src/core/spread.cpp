@@ -1,0 +1,324 @@
+#include "core/spread.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace damson::core {
+namespace {
+
+/// Somebody who was away for longer comes back as another part.
+constexpr std::chrono::hours longest_absence{24};
+
+std::vector<ip_family> families_of(const map_request& wanted) {
+  if (wanted.families == ip_families::both) return {ip_family::v4, ip_family::v6};
+  return {family_of(wanted)};
+}
+
+/// Without what names something of the other family.
+map_request for_family(map_request wanted, ip_family family) {
+  wanted.families = family == ip_family::v4 ? ip_families::v4 : ip_families::v6;
+  wanted.every_uplink = false;
+  for (ip_address* named : {&wanted.gateway, &wanted.local_address, &wanted.external_address}) {
+    if (named->family() != family) *named = {};
+  }
+  return wanted;
+}
+
+/// Whether the ways out of the family are looked for; else there is the one that is named, or that
+/// the traffic takes.
+bool follows_network(const map_request& wanted, ip_family family, const options& opts) {
+  return wanted.every_uplink &&
+         choice_of(for_family(wanted, family), opts).gateway.is_unspecified();
+}
+
+/// Of several ends the one to tell: first what may have left something.
+int weight(removal how) noexcept {
+  switch (how) {
+    case removal::left_to_expire:
+      return 3;
+    case removal::still_shared:
+      return 2;
+    case removal::deleted:
+      return 1;
+    case removal::already_gone:
+      break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// What the program wants
+
+void spread::create(context& ctx, mapping_id id, const map_request& wanted) {
+  whole& made = wholes_.try_emplace(id).first->second;
+  made.wanted = wanted;
+  if (requests_.size() + size() > engine_limits::mappings) {
+    return fail(ctx, id, made, errc::limit_reached);
+  }
+  made.is_possible = true;
+  if (!wanted.every_uplink || seen_.is_fresh(ctx)) return begin(ctx, id, made);
+  ctx.timers.set({timer::timeout, id}, ctx.now + wanted.timeout);
+  seen_.look(ctx);
+}
+
+void spread::begin(context& ctx, mapping_id id, whole& of) {
+  of.has_begun = true;
+  ctx.timers.cancel({timer::timeout, id});
+  for (const ip_family family : families_of(of.wanted)) {
+    if (follows_network(of.wanted, family, ctx.opts)) {
+      follow(ctx, id, of, family);
+    } else {
+      add(of, family);
+    }
+  }
+  // All are there before anything is told of one.
+  for (part& each : of.parts) each.is_awaited = true;
+  for (part& each : of.parts) {
+    if (each.standing == standing::missing) tell_failed(ctx, id, of, each);
+  }
+  ask_for_new(ctx, id, of);
+  arm_look(ctx);
+}
+
+void spread::release(context& ctx, mapping_id id, bool keep_lease) {
+  whole& of = wholes_.at(id);
+  if (std::exchange(of.is_releasing, true)) {
+    ++ctx.counters.inputs_ignored;
+    return;
+  }
+  ctx.timers.cancel({timer::timeout, id});
+  std::erase_if(of.parts, [](const part& each) { return each.id == mapping_id::none; });
+  arm_look(ctx);
+  if (of.parts.empty()) return end(ctx, id);
+  for (part& each : of.parts) let_go(ctx, each, keep_lease);
+}
+
+void spread::release_all(context& ctx) {
+  std::vector<mapping_id> empty;
+  for (auto& [id, of] : wholes_) {
+    of.is_releasing = true;
+    ctx.timers.cancel({timer::timeout, id});
+    std::erase_if(of.parts, [](const part& each) { return each.id == mapping_id::none; });
+    for (const part& each : of.parts) ctx.timers.cancel({timer::part_end, each.id});
+    if (of.parts.empty()) empty.push_back(id);
+  }
+  for (const mapping_id id : empty) end(ctx, id);
+  arm_look(ctx);
+}
+
+// ---------------------------------------------------------------------------------------------
+// The network
+
+void spread::on_network(context& ctx) {
+  for (auto& [id, of] : wholes_) {
+    if (of.is_releasing || !of.is_possible || !of.wanted.every_uplink) continue;
+    if (!of.has_begun) {
+      begin(ctx, id, of);
+      continue;
+    }
+    for (const ip_family family : families_of(of.wanted)) {
+      if (follows_network(of.wanted, family, ctx.opts)) follow(ctx, id, of, family);
+    }
+    ask_for_new(ctx, id, of);
+  }
+  arm_look(ctx);
+}
+
+/// Has a part for each way out that there is.
+void spread::follow(context& ctx, mapping_id id, whole& of, ip_family family) {
+  const auto ways = uplinks(seen_.facts, choice_of(for_family(of.wanted, family), ctx.opts));
+  for (part& each : of.parts) {
+    const bool is_there = std::ranges::any_of(
+        ways, [&](const uplink& way) { return each.by == way.name() && each.local == way.local; });
+    if (each.family == family && each.standing == standing::present && !is_there) {
+      leave(ctx, id, of, each);
+    }
+  }
+  for (const uplink& way : ways) come(ctx, id, of, family, way);
+  const bool has_any = std::ranges::any_of(of.parts, [&](const part& each) {
+    return each.family == family && each.standing != standing::ending;
+  });
+  if (!has_any) add(of, family).standing = standing::missing;
+}
+
+void spread::come(context& ctx, mapping_id id, whole& of, ip_family family, const uplink& way) {
+  const auto known = std::ranges::find_if(of.parts, [&](const part& each) {
+    return each.family == family && each.by == way.name() && each.local == way.local &&
+           (each.standing == standing::present || each.standing == standing::away);
+  });
+  if (known != of.parts.end()) {
+    if (known->standing == standing::present) return;
+    known->standing = standing::present;
+    ctx.timers.cancel({timer::part_end, known->id});
+    // To its request that is no news.
+    if (!way.leads_out()) tell_failed(ctx, id, of, *known);
+    return;
+  }
+  const auto missing = std::ranges::find_if(of.parts, [&](const part& each) {
+    return each.family == family && each.standing == standing::missing;
+  });
+  part& made = missing == of.parts.end() ? add(of, family) : *missing;
+  made.standing = standing::present;
+  made.by = way.name();
+  made.local = way.local;
+}
+
+/// What cannot be reached any more is left alone. A router may have the mapping when the way out
+/// comes back, and then it has to be asked with the same nonce.
+void spread::leave(context& ctx, mapping_id id, whole& of, part& what) {
+  const uplink_choice how{
+      .family = what.family, .interface_name = what.by, .gateway = {}, .local = what.local};
+  const std::chrono::seconds lease = std::max(of.wanted.lifetime, what.told.lifetime);
+  mapping_event gone;
+  gone.kind = event_kind::lost;
+  gone.info = what.told;
+  gone.why = {errc::network_changed, {}};
+  gone.gone = true;
+  tell(ctx, id, of, what, std::move(gone));
+  if (choose_uplink(seen_.facts, how)) return let_go(ctx, what, false);
+  what.standing = standing::away;
+  ctx.timers.set({timer::part_end, what.id},
+                 ctx.now + std::min<std::chrono::seconds>(lease, longest_absence));
+  const auto is_away = [](const part& each) { return each.standing == standing::away; };
+  if (std::ranges::count_if(of.parts, is_away) > std::ptrdiff_t{engine_limits::parts}) {
+    let_go(ctx, *std::ranges::find_if(of.parts, is_away), false);
+  }
+}
+
+spread::part& spread::add(whole& of, ip_family family) {
+  part made{.number = ++of.last_part, .family = family};
+  made.local = unspecified(family);
+  made.told.transport = of.wanted.transport;
+  made.told.internal.port = of.wanted.internal_port;
+  return of.parts.emplace_back(made);
+}
+
+void spread::ask_for_new(context& ctx, mapping_id id, whole& of) {
+  for (part& each : of.parts) {
+    if (each.id != mapping_id::none || each.standing == standing::missing) continue;
+    each.id = mapping_id{first_part_id + ++last_part_id_};
+    whole_of_.emplace(each.id, id);
+    map_request wanted = for_family(of.wanted, each.family);
+    if (!each.by.empty()) wanted.interface_name = each.by;
+    if (!each.local.is_unspecified()) wanted.local_address = each.local;
+    requests_.create(ctx, each.id, wanted);
+  }
+}
+
+void spread::let_go(context& ctx, part& what, bool keep_lease) {
+  if (std::exchange(what.standing, standing::ending) == standing::ending) return;
+  ctx.timers.cancel({timer::part_end, what.id});
+  requests_.release(ctx, what.id, keep_lease);
+}
+
+/// Where a family has no way out nobody else looks for one.
+void spread::arm_look(context& ctx) {
+  const bool is_wanted = std::ranges::any_of(wholes_, [](const auto& each) {
+    return std::ranges::any_of(each.second.parts,
+                               [](const part& one) { return one.standing == standing::missing; });
+  });
+  if (!is_wanted) return ctx.timers.cancel(timer::look);
+  if (!ctx.timers.is_set(timer::look)) {
+    ctx.timers.set(timer::look, ctx.now + ctx.opts.recheck_period);
+  }
+}
+
+bool spread::on_timer(context& ctx, const timer_key& due) {
+  if (due.name == timer::look) {
+    ctx.timers.set(timer::look, ctx.now + ctx.opts.recheck_period);
+    seen_.look(ctx);
+    return true;
+  }
+  if (due.name == timer::part_end) {
+    whole& of = wholes_.at(whole_of_.at(due.mapping));
+    let_go(ctx, *std::ranges::find(of.parts, due.mapping, &part::id), false);
+    return true;
+  }
+  const auto late = wholes_.find(due.mapping);
+  if (due.name != timer::timeout || late == wholes_.end()) return false;
+  fail(ctx, due.mapping, late->second, errc::timed_out);
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What it is told
+
+void spread::pass_on(context& ctx) {
+  for (mapping_event& each : requests_.take_part_events()) pass_on(ctx, std::move(each));
+}
+
+void spread::pass_on(context& ctx, mapping_event what) {
+  const auto found = whole_of_.find(what.info.id);
+  if (found == whole_of_.end()) return;
+  const mapping_id id = found->second;
+  whole& of = wholes_.at(id);
+  if (what.kind == event_kind::removed) return on_removed(ctx, id, of, what);
+  part& about = *std::ranges::find(of.parts, what.info.id, &part::id);
+  if (about.standing == standing::present) tell(ctx, id, of, about, std::move(what));
+}
+
+void spread::on_removed(context& ctx, mapping_id id, whole& of, const mapping_event& what) {
+  whole_of_.erase(what.info.id);
+  std::erase_if(of.parts, [&](const part& each) { return each.id == what.info.id; });
+  if (!of.is_releasing) {
+    // The mapping goes on without it, but its router may keep what it has.
+    if (what.how != removal::left_to_expire) return;
+    const auto until = what.info.permanent ? time_point::max() : ctx.now + what.info.lifetime;
+    of.left_until = std::max(of.left_until, until);
+    return;
+  }
+  if (of.removed.id == mapping_id::none || weight(what.how) > weight(of.how)) {
+    of.removed = what.info;
+    of.how = what.how;
+  }
+  if (of.parts.empty()) end(ctx, id);
+}
+
+void spread::tell(context& ctx, mapping_id id, whole& of, part& about, mapping_event what) {
+  what.info.id = id;
+  what.info.part = about.number;
+  if (what.info.interface_name.empty()) what.info.interface_name = about.by;
+  if (what.info.internal.address.is_unspecified()) what.info.internal.address = about.local;
+  if (what.kind == event_kind::mapped || what.kind == event_kind::changed) about.told = what.info;
+  about.is_awaited = false;
+  what.awaited = static_cast<std::size_t>(std::ranges::count_if(of.parts, &part::is_awaited));
+  ctx.outputs.emplace_back(std::move(what));
+}
+
+void spread::tell_failed(context& ctx, mapping_id id, whole& of, part& about) {
+  mapping_event what;
+  what.kind = event_kind::failed;
+  what.info.transport = of.wanted.transport;
+  what.info.internal = {about.local, of.wanted.internal_port};
+  what.why = {errc::no_gateway, {}};
+  tell(ctx, id, of, about, std::move(what));
+}
+
+/// It has no parts yet.
+void spread::fail(context& ctx, mapping_id id, const whole& of, errc why) {
+  mapping_event what;
+  what.kind = event_kind::failed;
+  what.info.id = id;
+  what.info.transport = of.wanted.transport;
+  what.info.internal.port = of.wanted.internal_port;
+  what.why = {why, {}};
+  ctx.outputs.emplace_back(std::move(what));
+}
+
+void spread::end(context& ctx, mapping_id id) {
+  whole& of = wholes_.at(id);
+  mapping_event what;
+  what.kind = event_kind::removed;
+  what.info = of.removed;
+  what.info.id = id;
+  what.info.part = 0;
+  what.info.transport = of.wanted.transport;
+  what.info.internal.port = of.wanted.internal_port;
+  what.how = ctx.now < of.left_until ? removal::left_to_expire : of.how;
+  wholes_.erase(id);
+  ctx.outputs.emplace_back(std::move(what));
+}
+
+}  // namespace damson::core
