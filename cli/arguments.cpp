@@ -34,7 +34,9 @@ struct map_words {
   std::string gateway;
   std::string upstream;
   std::string timeout;
+  bool ipv4 = false;
   bool ipv6 = false;
+  bool every_uplink = false;
 };
 
 /// The same for `damson gateway`.
@@ -131,15 +133,17 @@ std::string read_interface(std::string_view text) {
 }
 
 /// `--gateway` and `--upstream`
-ip_address read_router(const std::string& name, std::string_view text, ip_family family) {
+ip_address read_router(const std::string& name, std::string_view text, ip_families families) {
   const std::optional<ip_address> address = ip_address::parse(text);
   if (!address || address->is_unspecified() || address->is_multicast()) {
     throw bad_value(name + " must be the router's IP address, not '" + printable(text) + "'");
   }
-  if (address->family() != family) {
+  const bool is_asked_for =
+      families == ip_families::both || address->is_v4() == (families == ip_families::v4);
+  if (!is_asked_for) {
     throw bad_value(name + " must be an " +
-                    (family == ip_family::v4 ? "IPv4 address without --ipv6, not '"
-                                             : "IPv6 address with --ipv6, not '") +
+                    (families == ip_families::v4 ? "IPv4 address without --ipv6, not '"
+                                                 : "IPv6 address with --ipv6, not '") +
                     printable(text) + "'");
   }
   return *address;
@@ -174,8 +178,9 @@ map_request read_request(const map_words& words) {
   if (!words.interface_name.empty()) {
     request.interface_name = read_interface(words.interface_name);
   }
+  request.every_uplink = words.every_uplink;
   if (words.ipv6) {
-    request.family = ip_family::v6;
+    request.families = words.ipv4 ? ip_families::both : ip_families::v6;
     if (request.protocols == protocol_filter::nat_pmp_only) {
       throw bad_value("--ipv6 is nothing that NAT-PMP knows, so --protocol must be another");
     }
@@ -249,8 +254,14 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
             "The router's address (default: the next hop of the default route)");
   add_value(map, "--upstream", words.upstream, "ADDRESS",
             "The router beyond that one, where there are two NATs in a row: asked as well");
+  map.add_flag("--ipv4", words.ipv4, "Open the port of this host's IPv4 address (the default)")
+      ->disable_flag_override();
   map.add_flag("--ipv6", words.ipv6,
-               "Open the port of this host's IPv6 address in the router's firewall")
+               "Open the port of this host's IPv6 address in the router's firewall; with --ipv4\n"
+               "as well")
+      ->disable_flag_override();
+  map.add_flag("--every-uplink", words.every_uplink,
+               "By every default route there is, and to each stable IPv6 address")
       ->disable_flag_override();
   add_value(map, "--timeout", words.timeout, "SECONDS",
             "Give up after this, decimals allowed (default: 30)");
@@ -273,6 +284,7 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
       "  damson map 51820/udp --external 40000 --json\n"
       "  damson map 8080 --wait --protocol upnp\n"
       "  damson map 443 --ipv6\n"
+      "  damson map 443 --ipv4 --ipv6 --every-uplink\n"
       "  damson map 22 --gateway 192.168.1.1 --protocol pcp --once --lifetime 3600");
 }
 
@@ -365,10 +377,10 @@ map_arguments read_words(const map_words& typed, map_arguments arguments) {
     arguments.request.timeout = longest_timeout;
   }
   if (!typed.gateway.empty()) {
-    arguments.gateway = read_router("--gateway", typed.gateway, arguments.request.family);
+    arguments.gateway = read_router("--gateway", typed.gateway, arguments.request.families);
   }
   if (!typed.upstream.empty()) {
-    arguments.upstream = read_router("--upstream", typed.upstream, arguments.request.family);
+    arguments.upstream = read_router("--upstream", typed.upstream, arguments.request.families);
   }
   return arguments;
 }

@@ -10,8 +10,20 @@
 namespace damson::cli {
 namespace {
 
+/// "tcp 192.168.1.20:8080", of a part "tcp 192.168.1.20:8080 by eth0".
 std::string name(const mapping_info& info) {
-  return std::string{to_string(info.transport)} + " " + to_string(info.internal);
+  const bool is_part = info.part != 0;
+  std::string out{to_string(info.transport)};
+  if (!info.internal.address.is_unspecified()) {
+    out += " " + to_string(info.internal);
+  } else {
+    out += " " + std::to_string(info.internal.port);
+    if (is_part) out += info.internal.address.is_v4() ? " over IPv4" : " over IPv6";
+  }
+  if (is_part && !info.interface_name.empty()) {
+    out += " by " + printable(info.interface_name.text());
+  }
+  return out;
 }
 
 std::string outside(const endpoint& external) {
@@ -160,6 +172,13 @@ std::string account_of(const failure& why) {
          (predicament.empty() ? "" : "; " + predicament);
 }
 
+/// "tcp 8080", of a part as `name` has it.
+std::string name(const map_failure& what) {
+  return what.where.part != 0 ? name(what.where)
+                              : std::string{to_string(what.request.transport)} + " " +
+                                    std::to_string(what.request.internal_port);
+}
+
 /// " on the router at 192.168.1.1", when it is known which one was meant.
 std::string place(const map_failure& what) {
   const auto asked = std::ranges::find_if(what.why.protocols, [](const protocol_failure& tried) {
@@ -188,6 +207,9 @@ std::string human_line(const report& what) {
     case event_kind::changed:
       return changed(what.event.info, what.before);
     case event_kind::lost:
+      if (what.event.gone) {
+        return name(what.event.info) + " has no way out any more";
+      }
       return name(what.event.info) + " is not open any more: " + account_of(what.event.why) +
              "; trying again";
     case event_kind::failed:
@@ -200,8 +222,7 @@ std::string human_line(const report& what) {
 }
 
 std::string human_line(const map_failure& what) {
-  const std::string what_failed = std::string{to_string(what.request.transport)} + " " +
-                                  std::to_string(what.request.internal_port) + place(what);
+  const std::string what_failed = name(what) + place(what);
   if (what.interrupted) {
     return "damson: interrupted before " + what_failed + " was open. Try: the same again";
   }

@@ -80,6 +80,17 @@ double milliseconds_of(std::chrono::nanoseconds duration) {
   return std::round(microseconds) / 1000;
 }
 
+/// Which part it is, where there are several, and by which way out.
+void add_way(json::object& out, const mapping_info& info) {
+  if (info.part != 0) {
+    out["part"] = info.part;
+  }
+  out["interface"] = info.interface_name.empty() ? json::value(nullptr)
+                                                 : json::value(text_of(info.interface_name.text()));
+  out["gateway"] = info.gateway.is_unspecified() ? json::value(nullptr)
+                                                 : json::value(text_of(to_string(info.gateway)));
+}
+
 json::object reason_of(const protocol_failure& tried) {
   json::object out;
   out["protocol"] = text_of(to_string(tried.protocol));
@@ -150,6 +161,7 @@ std::string json_line(const report& what) {
   out["transport"] = text_of(to_string(info.transport));
   out["protocol"] = granted ? json::value(text_of(to_string(info.protocol))) : json::value(nullptr);
   out["internal"] = text_of(to_string(info.internal));
+  add_way(out, info);
   out["external"] = endpoint_or_null(info.external, granted && info.external.port != 0);
   out["external_class"] =
       text_of(to_string(granted ? info.external_class() : event.why.external_class()));
@@ -173,6 +185,9 @@ std::string json_line(const report& what) {
   if (event.kind == event_kind::removed) {
     out["how"] = text_of(to_string(event.how));
   }
+  if (event.gone) {
+    out["gone"] = true;
+  }
   const bool is_open = event.kind == event_kind::mapped || event.kind == event_kind::changed;
   if (event.kind == event_kind::lost || event.kind == event_kind::failed) {
     add_reasons(out, event.why);
@@ -188,7 +203,9 @@ std::string json_line(const map_failure& what) {
   out["event"] = text_of(to_string(event_kind::failed));
   out["transport"] = text_of(to_string(what.request.transport));
   out["protocol"] = nullptr;
-  out["internal"] = text_of(to_string(endpoint{ip_address{}, what.request.internal_port}));
+  out["internal"] =
+      text_of(to_string(endpoint{what.where.internal.address, what.request.internal_port}));
+  add_way(out, what.where);
   out["external"] = nullptr;
   out["external_class"] = text_of(to_string(why.external_class()));
   out["lifetime"] = nullptr;

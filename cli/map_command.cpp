@@ -9,11 +9,14 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <damson/client.hpp>
 
@@ -110,6 +113,7 @@ class map_session {
         status = exit_done;
       } else {
         co_await watch();
+        last_ = as_one(mapping_);
         status_.show("giving the port back");
         const auto begin = reporter::clock::now();
         const auto [failed, how] = co_await std::move(mapping_).async_release(as_result);
@@ -127,17 +131,17 @@ class map_session {
     auto [error, opened] = co_await client_->async_map(arguments_.request, until_stopped());
     if (error) {
       waiting_.finish();
-      explain(error, opened.why());
+      explain(error, opened.parts());
       co_return false;
     }
     mapping_ = std::move(opened);
+    results_ = mapping_.parts();
     co_return true;
   }
 
   /// The same, but only a signal or a reader who went away ends the waiting.
   asio::awaitable<bool> wait_for_port() {
     mapping_ = client_->keep_open(arguments_.request);
-    failure told;
     while (!stop_.pulled()) {
       const auto [error, event] = co_await mapping_.async_next_event(until_stopped());
       if (error) {
@@ -145,16 +149,14 @@ class map_session {
         co_return false;
       }
       if (event.kind == event_kind::mapped) {
+        results_.push_back({event.info, mapping_status::open, {}, event.report});
         co_return true;
       }
-      if (event.kind == event_kind::failed && !is_same(event.why, told)) {
-        told = event.why;
-        if (!reporter_.failed(failed_with(told, true))) {
-          reporter_.complain(std::string{unreadable} +
-                             "so nothing is waited for any more. Try: a reader that "
-                             "stays");
-          co_return false;
-        }
+      if (event.kind == event_kind::failed && !tell_failed(event.info, event.why)) {
+        reporter_.complain(std::string{unreadable} +
+                           "so nothing is waited for any more. Try: a reader that "
+                           "stays");
+        co_return false;
       }
     }
     explain({}, {});
@@ -163,7 +165,8 @@ class map_session {
 
   /// The lease ends it, if there is one.
   void leave_behind() {
-    if (last_.permanent) {
+    const std::vector<mapping_part> parts = mapping_.parts();
+    if (std::ranges::any_of(parts, [](const auto& each) { return each.info.permanent; })) {
       reporter_.complain(
           "damson: this router makes permanent mappings only, so the port stays open until "
           "somebody "
@@ -172,29 +175,47 @@ class map_session {
     mapping_.detach();
   }
 
-  map_failure failed_with(failure why, bool is_waiting) const {
+  /// What is tried again, unless that was told. Returns whether somebody reads.
+  bool tell_failed(const mapping_info& where, const failure& why) {
+    failure& told = failures_[where.part];
+    if (is_same(why, told)) {
+      return true;
+    }
+    told = why;
+    return reporter_.failed(failed_with(why, where, true));
+  }
+
+  map_failure failed_with(failure why, const mapping_info& where, bool is_waiting) const {
     return {.request = arguments_.request,
             .gateway = arguments_.gateway,
             .why = std::move(why),
+            .where = where,
             .is_waiting = is_waiting,
             .interrupted = stop_.pulled()};
   }
 
-  void explain(const error_code& error, failure why) {
-    if (why.reason == errc{}) {
-      why.reason = errc_of(error);
-    }
-    if (why.reason == errc{} && !stop_.pulled()) {
+  void explain(const error_code& error, const std::vector<mapping_part>& parts) {
+    const auto has_reason = [](const mapping_part& each) { return each.why.reason != errc{}; };
+    if (!stop_.pulled() && std::ranges::any_of(parts, has_reason)) {
+      for (const mapping_part& each : parts) {
+        if (has_reason(each)) reporter_.failed(failed_with(each.why, each.info, false));
+      }
+    } else if (const errc reason = errc_of(error); reason != errc{} || stop_.pulled()) {
+      reporter_.failed(failed_with({reason, {}}, {}, false));
+    } else {
       reporter_.complain("damson: could not open the port: " + printable(error.message()) +
                          ". Try: the same again");
-      return;
     }
-    reporter_.failed(failed_with(std::move(why), false));
   }
 
   bool tell_opened() {
-    last_ = mapping_.info();
-    heard_ = reporter_.opened(last_, mapping_.report(), mapping_.why());
+    heard_ = true;
+    for (const mapping_part& each : results_) {
+      if (!heard_) break;
+      const bool is_open = each.status == mapping_status::open;
+      heard_ = is_open ? reporter_.opened(each.info, each.report, each.why)
+                       : tell_failed(each.info, each.why);
+    }
     return heard_;
   }
 
@@ -204,7 +225,11 @@ class map_session {
       status_.show("Ctrl-C gives the port back");
       const auto [error, event] = co_await mapping_.async_next_event(until_stopped());
       if (!error) {
-        last_ = event.info;
+        if (event.kind == event_kind::failed) {
+          heard_ = tell_failed(event.info, event.why);
+          continue;
+        }
+        failures_.erase(event.info.part);
         heard_ = reporter_.told(event);
         over_ = event.kind == event_kind::removed;
       } else if (!stop_.pulled()) {
@@ -233,6 +258,19 @@ class map_session {
     return heard_ ? exit_done : exit_failed;
   }
 
+  /// What is told of several parts at their end is not about one of them.
+  static mapping_info as_one(const mapping& of) {
+    mapping_info info = of.info();
+    if (info.part != 0) {
+      info.part = 0;
+      info.internal.address = {};
+      info.external = {};
+      info.gateway = {};
+      info.interface_name = {};
+    }
+    return info;
+  }
+
   static errc errc_of(const error_code& error) {
     for (auto code = static_cast<unsigned>(errc::no_gateway);
          code <= static_cast<unsigned>(errc::closed); ++code) {
@@ -252,6 +290,8 @@ class map_session {
   waiting_line waiting_;
   std::optional<client> client_;
   mapping mapping_;
+  std::vector<mapping_part> results_;          ///< to be told when the port is open
+  std::map<std::uint32_t, failure> failures_;  ///< as told, by part
   mapping_info last_;
   bool heard_ = false;
   bool over_ = false;

@@ -28,6 +28,8 @@ struct map_failure {
   map_request request;
   std::optional<ip_address> gateway;  ///< as the user named it
   failure why;
+  /// Of which part, and by which way out it was tried; only the port where that is not known.
+  mapping_info where{};
   /// It is tried again.
   bool is_waiting = false;
   /// Nothing went wrong: a signal came first. `why` means nothing then.

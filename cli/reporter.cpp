@@ -5,6 +5,13 @@
 
 namespace damson::cli {
 
+reporter::story& reporter::story_of(const mapping_info& info) {
+  return stories_
+      .try_emplace(info.part,
+                   story{.last_told = started_, .is_lost = false, .last = {}, .judged = {}})
+      .first->second;
+}
+
 bool reporter::opened(const mapping_info& info, const std::vector<protocol_report>& how,
                       const failure& why) {
   report what;
@@ -17,11 +24,12 @@ bool reporter::opened(const mapping_info& info, const std::vector<protocol_repor
 }
 
 bool reporter::told(const mapping_event& event) {
-  report what{.event = event, .before = last_, .elapsed = clock::now() - last_told_};
+  story& of = story_of(event.info);
+  report what{.event = event, .before = of.last, .elapsed = clock::now() - of.last_told};
   if (event.kind == event_kind::mapped) {
-    what.was_never_lost = !std::exchange(is_lost_, false);
+    what.was_never_lost = !std::exchange(of.is_lost, false) && event.regained;
   } else if (event.kind == event_kind::lost) {
-    is_lost_ = true;
+    of.is_lost = true;
   }
   return write(what);
 }
@@ -47,14 +55,15 @@ void reporter::complain(std::string_view line) {
 }
 
 bool reporter::write(const report& what) {
-  last_ = what.event.info;
-  last_told_ = clock::now();
+  story& told = story_of(what.event.info);
+  told.last = what.event.info;
+  told.last_told = clock::now();
   status_.clear();
   const bool is_written = write_line(stream::out, json_ ? json_line(what) : human_line(what));
   const bool is_open =
       what.event.kind == event_kind::mapped || what.event.kind == event_kind::changed;
   const ip_address& outside = what.event.info.external.address;
-  if (is_open && std::exchange(judged_, outside) != outside) {
+  if (is_open && std::exchange(told.judged, outside) != outside) {
     if (const std::string warning = warning_line(what.event.info, what.event.why);
         !warning.empty()) {
       complain(warning);

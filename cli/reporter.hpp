@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -41,10 +43,16 @@ class reporter {
   bool is_verbose_;
   status_line& status_;
   clock::time_point started_ = clock::now();
-  clock::time_point last_told_ = started_;
-  bool is_lost_ = false;
-  mapping_info last_;
-  ip_address judged_;  ///< the outside address that was warned of, or was none to warn of
+  /// What was told of one part.
+  struct story {
+    clock::time_point last_told;
+    bool is_lost = false;
+    mapping_info last;
+    ip_address judged;  ///< the outside address that was warned of, or was none to warn of
+  };
+  story& story_of(const mapping_info& info);
+
+  std::map<std::uint32_t, story> stories_;
 };
 
 }  // namespace damson::cli

@@ -73,9 +73,19 @@ TEST(map_arguments, are_all_read) {
 
 TEST(map_arguments, name_the_way_out) {
   const map_arguments map = parse_map("map 80 --ipv6 --interface eth1 --gateway 2001:db8::1");
-  EXPECT_EQ(map.request.family, damson::ip_family::v6);
+  EXPECT_EQ(map.request.families, damson::ip_families::v6);
   EXPECT_EQ(map.request.interface_name, "eth1");
   EXPECT_EQ(map.gateway, damson::ip_address::parse("2001:db8::1"));
+}
+
+TEST(map_arguments, name_the_addresses) {
+  EXPECT_EQ(parse_map("map 80").request.families, damson::ip_families::v4);
+  EXPECT_EQ(parse_map("map 80 --ipv4").request.families, damson::ip_families::v4);
+  const map_arguments both = parse_map("map 80 --ipv4 --ipv6 --every-uplink --gateway fe80::1");
+  EXPECT_EQ(both.request.families, damson::ip_families::both);
+  EXPECT_TRUE(both.request.every_uplink);
+  EXPECT_EQ(both.gateway, damson::ip_address::parse("fe80::1"));
+  EXPECT_FALSE(parse_map("map 80").request.every_uplink);
 }
 
 TEST(map_arguments, may_come_in_any_order_and_with_an_equals_sign) {

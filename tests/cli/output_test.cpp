@@ -27,6 +27,7 @@ mapping_info example() {
   info.external = at("198.51.100.7", 8080);
   info.lifetime = 7200s;
   info.gateway = ip_address::parse("192.0.2.1").value();
+  info.interface_name = "eth0";
   return info;
 }
 
@@ -86,7 +87,7 @@ map_failure failed_example() {
 TEST(json_output, mapped) {
   EXPECT_EQ(
       json_line(example_of(event_kind::mapped)),
-      R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080","interface":"eth0","gateway":"192.0.2.1",)"
       R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,"elapsed_ms":12.3})");
 }
 
@@ -99,7 +100,7 @@ TEST(json_output, mapped_again) {
   EXPECT_EQ(
       json_line(what),
       R"({"event":"mapped","transport":"udp","protocol":"nat-pmp",)"
-      R"("internal":"192.0.2.10:8080","external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,)"
+      R"("internal":"192.0.2.10:8080","interface":"eth0","gateway":"192.0.2.1","external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,)"
       R"("elapsed_ms":10800000,"regained":true})");
 }
 
@@ -112,7 +113,7 @@ TEST(json_output, direct_has_no_lifetime) {
   EXPECT_EQ(
       json_line(what),
       R"({"event":"mapped","transport":"tcp","protocol":"direct",)"
-      R"("internal":"[2001:db8::1]:80","external":"[2001:db8::1]:80","external_class":"reserved","lifetime":null,)"
+      R"("internal":"[2001:db8::1]:80","interface":"eth0","gateway":"192.0.2.1","external":"[2001:db8::1]:80","external_class":"reserved","lifetime":null,)"
       R"("elapsed_ms":0.437})");
 }
 
@@ -120,7 +121,7 @@ TEST(json_output, mapped_through_upnp_says_whether_it_was_read_back) {
   report what = example_of(event_kind::mapped);
   what.event.info.protocol = protocol::upnp;
   const std::string begin =
-      R"({"event":"mapped","transport":"tcp","protocol":"upnp","internal":"192.0.2.10:8080",)"
+      R"({"event":"mapped","transport":"tcp","protocol":"upnp","internal":"192.0.2.10:8080","interface":"eth0","gateway":"192.0.2.1",)"
       R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":)";
   EXPECT_EQ(json_line(what), begin + R"(7200,"verified":false,"elapsed_ms":12.3})");
   what.event.info.verified = true;
@@ -182,10 +183,11 @@ TEST(json_output, failed_with_what_was_found_outside) {
   what.why.protocols.clear();
   what.why.reason = errc::network_failure;
   what.why.external = at("100.64.0.7", 0).address;
-  EXPECT_EQ(json_line(what),
-            R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
-            R"("external":null,"external_class":"cgnat","lifetime":null,"elapsed_ms":4000,)"
-            R"("reason":"network_failure","external_address":"100.64.0.7","reasons":[]})");
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080","interface":null,"gateway":null,)"
+      R"("external":null,"external_class":"cgnat","lifetime":null,"elapsed_ms":4000,)"
+      R"("reason":"network_failure","external_address":"100.64.0.7","reasons":[]})");
 }
 
 TEST(json_output, changed) {
@@ -193,7 +195,7 @@ TEST(json_output, changed) {
   what.event.info.lifetime = 4294967295s;
   EXPECT_EQ(
       json_line(what),
-      R"({"event":"changed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"({"event":"changed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080","interface":"eth0","gateway":"192.0.2.1",)"
       R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":4294967295,"elapsed_ms":12.3})");
 }
 
@@ -203,7 +205,7 @@ TEST(json_output, lost_with_the_reason_for_each_protocol) {
   what.event.why.reason = errc::gateway_restarted;
   EXPECT_EQ(
       json_line(what),
-      R"({"event":"lost","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"({"event":"lost","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080","interface":"eth0","gateway":"192.0.2.1",)"
       R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,"elapsed_ms":12.3,)"
       R"("reason":"gateway_restarted","reasons":[)"
       R"({"protocol":"pcp","reason":"not_authorized",)"
@@ -216,7 +218,7 @@ TEST(json_output, lost_with_the_reason_for_each_protocol) {
 TEST(json_output, removed_says_how) {
   report what = example_of(event_kind::removed);
   const std::string begin =
-      R"({"event":"removed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"({"event":"removed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080","interface":"eth0","gateway":"192.0.2.1",)"
       R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,"elapsed_ms":12.3,"how":)";
   what.event.how = removal::deleted;
   EXPECT_EQ(json_line(what), begin + R"("deleted"})");
@@ -229,7 +231,7 @@ TEST(json_output, removed_says_how) {
 TEST(json_output, failed) {
   EXPECT_EQ(
       json_line(failed_example()),
-      R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
+      R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080","interface":null,"gateway":null,)"
       R"("external":null,"external_class":"unknown","lifetime":null,"elapsed_ms":4000,"reason":"no_answer","reasons":[)"
       R"({"protocol":"pcp","reason":"not_authorized",)"
       R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
@@ -243,7 +245,7 @@ TEST(json_output, interrupted_is_a_failure_with_a_reason_of_its_own) {
   what.interrupted = true;
   EXPECT_EQ(
       json_line(what),
-      R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080",)"
+      R"({"event":"failed","transport":"tcp","protocol":null,"internal":"0.0.0.0:8080","interface":null,"gateway":null,)"
       R"("external":null,"external_class":"unknown","lifetime":null,"elapsed_ms":4000,"reason":"interrupted",)"
       R"("reasons":[]})");
 }
@@ -254,6 +256,25 @@ TEST(json_output, failed_but_tried_again) {
   what.is_waiting = true;
   EXPECT_THAT(json_line(what),
               testing::EndsWith(R"("reason":"no_answer","reasons":[],"waiting":true})"));
+}
+
+TEST(json_output, tells_which_part_it_is) {
+  report what = example_of(event_kind::lost);
+  what.event.info.part = 2;
+  what.event.gone = true;
+  what.event.why.reason = errc::network_changed;
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"lost","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080","part":2,)"
+      R"("interface":"eth0","gateway":"192.0.2.1","external":"198.51.100.7:8080",)"
+      R"("external_class":"reserved","lifetime":7200,"elapsed_ms":12.3,"gone":true,)"
+      R"("reason":"network_changed","reasons":[]})");
+  map_failure failed = failed_example();
+  failed.where = example();
+  failed.where.part = 3;
+  EXPECT_THAT(json_line(failed),
+              testing::HasSubstr(R"("internal":"192.0.2.10:8080","part":3,"interface":"eth0",)"
+                                 R"("gateway":"192.0.2.1","external":null)"));
 }
 
 // ---- For people
@@ -596,6 +617,28 @@ TEST(short_duration, keeps_three_digits) {
 TEST(printable, has_no_control_characters) {
   EXPECT_EQ(printable("a\nb\r\t\x1b[2J\x7f"), "a?b???[2J?");
   EXPECT_EQ(printable("Gerät"), "Gerät");
+}
+
+TEST(human_output, tells_which_part_it_is) {
+  report what = example_of(event_kind::mapped);
+  what.event.info.part = 2;
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 by eth0 is open as 198.51.100.7:8080 through pcp, lease 7200 s "
+            "(12.3 ms)");
+  what.event.kind = event_kind::lost;
+  what.event.gone = true;
+  EXPECT_EQ(human_line(what), "tcp 192.0.2.10:8080 by eth0 has no way out any more");
+
+  map_failure failed = failed_example();
+  failed.where.part = 1;
+  failed.where.internal = {ip_address::any_v6(), 8080};
+  failed.why = {errc::no_gateway, {}};
+  EXPECT_THAT(human_line(failed),
+              testing::StartsWith("damson: could not open tcp 8080 over IPv6: "));
+
+  what = example_of(event_kind::removed);
+  what.event.info.internal.address = {};
+  EXPECT_EQ(human_line(what), "tcp 8080 is closed: deleted from the router (12.3 ms)");
 }
 
 }  // namespace

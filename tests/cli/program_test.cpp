@@ -92,14 +92,14 @@ TEST(program, a_failure_is_a_json_line_as_well) {
   child_process child{
       tool({"map", "8080/udp", "--gateway", address, "--protocol", "pcp", "--json"})};
   EXPECT_EQ(child.wait(), 1);
-  EXPECT_THAT(
-      child.output(),
-      AllOf(is_one_line(),
-            StartsWith(R"({"event":"failed","transport":"udp","protocol":null,)"
-                       R"("internal":"0.0.0.0:8080","external":null,"external_class":"unknown",)"
-                       R"("lifetime":null,)"),
-            HasSubstr(R"("reason":"port_closed","reasons":[{"protocol":"pcp",)"),
-            HasSubstr("\"server\":\"" + address + ":5351\"")));
+  EXPECT_THAT(child.output(),
+              AllOf(is_one_line(),
+                    StartsWith(R"({"event":"failed","transport":"udp","protocol":null,)"
+                               R"("internal":"127.0.0.1:8080","interface":"lo","gateway":")" +
+                               address +
+                               R"(","external":null,"external_class":"unknown","lifetime":null,)"),
+                    HasSubstr(R"("reason":"port_closed","reasons":[{"protocol":"pcp",)"),
+                    HasSubstr("\"server\":\"" + address + ":5351\"")));
   EXPECT_THAT(child.errors(), AllOf(is_one_line(), StartsWith("damson: could not open udp 8080")));
 }
 
@@ -176,17 +176,18 @@ TEST_F(program_with_router, prints_json_lines) {
   child_process child{map({"--json", "--lifetime", "600", "--external", "9090"})};
   EXPECT_THAT(
       child.wait_for_line("mapped"),
-      MatchesRegex(R"(\{"event":"mapped","transport":"tcp","protocol":"pcp",)"
-                   R"("internal":"127\.0\.0\.1:8080","external":"1\.2\.3\.4:9090",)"
-                   R"("external_class":"public","lifetime":600,"elapsed_ms":[0-9.]+,"protocols":\[)"
-                   R"(\{"protocol":"pcp","standing":"taken","answered_ms":[0-9.]+\},)"
-                   R"(\{"protocol":"nat-pmp",.*\},\{"protocol":"upnp",.*\}\]\})"));
+      MatchesRegex(
+          R"(\{"event":"mapped","transport":"tcp","protocol":"pcp",)"
+          R"("internal":"127\.0\.0\.1:8080","interface":"lo","gateway":"127[0-9.]*","external":"1\.2\.3\.4:9090",)"
+          R"("external_class":"public","lifetime":600,"elapsed_ms":[0-9.]+,"protocols":\[)"
+          R"(\{"protocol":"pcp","standing":"taken","answered_ms":[0-9.]+\},)"
+          R"(\{"protocol":"nat-pmp",.*\},\{"protocol":"upnp",.*\}\]\})"));
   child.signal(SIGINT);
   EXPECT_THAT(
       child.wait_for_line("removed"),
       MatchesRegex(
           R"(\{"event":"removed","transport":"tcp","protocol":"pcp",)"
-          R"("internal":"127\.0\.0\.1:8080","external":"1\.2\.3\.4:9090",)"
+          R"("internal":"127\.0\.0\.1:8080","interface":"lo","gateway":"127[0-9.]*","external":"1\.2\.3\.4:9090",)"
           R"("external_class":"public","lifetime":600,"elapsed_ms":[0-9.]+,"how":"deleted"\})"));
   EXPECT_EQ(child.wait(), 0);
   EXPECT_THAT(child.errors(), IsEmpty());

@@ -83,6 +83,8 @@ std::optional<damson::failure> lan_client::map(const damson::map_request& reques
 
 damson::mapping_info lan_client::info() const { return loop_->mapping.info(); }
 
+std::vector<damson::mapping_part> lan_client::parts() const { return loop_->mapping.parts(); }
+
 lab::endpoint lan_client::external() const {
   return lab::endpoint::parse(to_string(info().external));
 }

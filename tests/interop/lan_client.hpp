@@ -3,9 +3,11 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <damson/engine.hpp>
 #include <damson/error.hpp>
+#include <damson/mapping.hpp>
 #include <damson/options.hpp>
 
 #include "lab/lab.hpp"
@@ -25,6 +27,7 @@ class lan_client {
   /// Empty on success; then `info` and the calls below are about this mapping.
   std::optional<damson::failure> map(const damson::map_request& request);
   damson::mapping_info info() const;
+  std::vector<damson::mapping_part> parts() const;
   /// Where a WAN host has to knock.
   lab::endpoint external() const;
   damson::mapping_event next_event();

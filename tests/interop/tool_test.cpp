@@ -66,6 +66,46 @@ TEST_F(tool_test, terminate_removes_the_mapping_as_well) {
   EXPECT_EQ(net.rules(), rules);
 }
 
+TEST_F(tool_test, map_prints_a_line_for_each_address) {
+  const lab::network net;
+  if (!net.ipv6()) GTEST_SKIP() << "the kernel has no IPv6";
+  const lab::miniupnpd daemon(net);
+  const std::string rules = net.rules();
+  lab::process tool = damson(net, {"map", "8080", "--ipv4", "--ipv6", "--every-uplink", "--json"});
+  const std::string v4 = tool.read_line(5s).value_or("");
+  for (const std::string part :
+       {R"("event":"mapped")", R"("internal":"192.168.77.10:8080","part":1,"interface":"eth0",)",
+        R"("gateway":"192.168.77.1","external":"1.2.3.4:8080","external_class":"public")"}) {
+    EXPECT_TRUE(contains(v4, part)) << part << " in " << v4;
+  }
+  const std::string v6 = tool.read_line(5s).value_or("");
+  for (const std::string part :
+       {R"("event":"mapped")", R"("internal":"[2001:db8:77::10]:8080","part":2,)",
+        R"("interface":"eth0","gateway":"fe80::1)"}) {
+    EXPECT_TRUE(contains(v6, part)) << part << " in " << v6;
+  }
+  tool.send_signal(SIGINT);
+  const std::string end = tool.read_line(5s).value_or("");
+  EXPECT_TRUE(contains(end, R"("event":"removed")") && contains(end, R"("how":"deleted")")) << end;
+  EXPECT_EQ(tool.wait(5s), 0) << tool.err();
+  EXPECT_EQ(net.rules(), rules);
+}
+
+TEST_F(tool_test, map_tells_of_each_address_what_it_lacks) {
+  const lab::network net({.ipv6 = false});
+  const lab::miniupnpd daemon(net);
+  lab::process tool = damson(net, {"map", "8080", "--ipv4", "--ipv6"});
+  EXPECT_TRUE(contains(tool.read_line(5s).value_or(""),
+                       "tcp 192.168.77.10:8080 by eth0 is open as 1.2.3.4:8080 through pcp"));
+  tool.send_signal(SIGINT);
+  EXPECT_TRUE(contains(tool.read_line(5s).value_or(""), "tcp 8080 is closed: deleted"));
+  EXPECT_EQ(tool.wait(5s), 0);
+  EXPECT_TRUE(contains(tool.err(),
+                       "damson: could not open tcp 8080 over IPv6: this host has no "
+                       "default route"))
+      << tool.err();
+}
+
 TEST_F(tool_test, once_leaves_the_mapping_to_its_lease) {
   const lab::network net;
   const lab::miniupnpd daemon(net);
