@@ -137,10 +137,15 @@ void spread::follow(context& ctx, mapping_id id, whole& of, ip_family family) {
     }
   }
   for (const uplink& way : ways) come(ctx, id, of, family, way);
-  const bool has_any = std::ranges::any_of(of.parts, [&](const part& each) {
+  see_to_one(of, family);
+}
+
+/// A family without any way out has a part that stands for the next.
+void spread::see_to_one(whole& of, ip_family family) {
+  const bool has_one = std::ranges::any_of(of.parts, [&](const part& each) {
     return each.family == family && each.standing != standing::ending;
   });
-  if (!has_any) add(of, family).standing = standing::missing;
+  if (!has_one) add(of, family).standing = standing::missing;
 }
 
 void spread::come(context& ctx, mapping_id id, whole& of, ip_family family, const uplink& way) {
@@ -261,8 +266,12 @@ void spread::pass_on(context& ctx, mapping_event what) {
 
 void spread::on_removed(context& ctx, mapping_id id, whole& of, const mapping_event& what) {
   whole_of_.erase(what.info.id);
-  std::erase_if(of.parts, [&](const part& each) { return each.id == what.info.id; });
+  const auto over = std::ranges::find(of.parts, what.info.id, &part::id);
+  const ip_family family = over->family;
+  of.parts.erase(over);
   if (!of.is_releasing) {
+    see_to_one(of, family);
+    arm_look(ctx);
     // The mapping goes on without it, but its router may keep what it has.
     if (what.how != removal::left_to_expire) return;
     const auto until = what.info.permanent ? time_point::max() : ctx.now + what.info.lifetime;

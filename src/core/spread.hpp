@@ -82,6 +82,7 @@ class spread {
   void follow(context& ctx, mapping_id id, whole& of, ip_family family);
   void come(context& ctx, mapping_id id, whole& of, ip_family family, const uplink& way);
   void leave(context& ctx, mapping_id id, whole& of, part& what);
+  static void see_to_one(whole& of, ip_family family);
   static part& add(whole& of, ip_family family);
   void ask_for_new(context& ctx, mapping_id id, whole& of);
   void let_go(context& ctx, part& what, bool keep_lease);
