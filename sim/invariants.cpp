@@ -46,6 +46,15 @@ constexpr std::size_t lockstep = 6;
 /// The engine with its mappings, the world around it, and what is remembered here.
 constexpr std::int64_t most_memory = 1 << 20;
 
+/// Where the provider's PCP server may be (RFC 7723), which is asked for what leads to a NAT only.
+/// In these lives it is nowhere.
+constexpr ip_address provider{ip_address::v4_bytes{192, 0, 0, 9}};
+
+bool is_behind_nat(const mapping_info& told) {
+  const address_class worth = told.external_class();
+  return worth == address_class::private_address || worth == address_class::carrier_nat;
+}
+
 std::string name_of(mapping_id id) {
   return "mapping " + std::to_string(static_cast<std::uint64_t>(id));
 }
@@ -217,6 +226,7 @@ const std::optional<std::string>& invariants::check() {
 bool invariants::is_known(const ip_address& address) const {
   constexpr ip_address upnp_group{ip_address::v4_bytes{239, 255, 255, 250}};
   if (address == upnp_group || seen_.contains(address)) return true;
+  if (address == provider) return was_behind_nat_;
   if (std::as_const(world_).device_at(address) != nullptr) return true;
   return std::ranges::any_of(world_.network().routes,
                              [&](const default_route& each) { return each.gateway == address; });
@@ -230,6 +240,8 @@ void invariants::on_packet(const packet_record& record) {
   if (!is_known(record.datagram.to.address)) {
     broken("a packet to " + to_string(record.datagram.to) + ", which is nobody");
   }
+  // What is asked there has nonces of its own.
+  if (record.datagram.to.address == provider) return check_rate(record.at);
   if (const auto map = read_pcp_map(record.datagram.bytes)) {
     is_damaged_ = is_damaged_ || record.damaged;
     constexpr std::uint8_t iana_tcp = 6;
@@ -347,6 +359,7 @@ void invariants::on_event(const event_record& record) {
   of.is_up = event.kind == event_kind::mapped || event.kind == event_kind::changed;
   of.why = event.why;
   if (of.is_up) of.told = event.info;
+  was_behind_nat_ = was_behind_nat_ || (of.is_up && is_behind_nat(event.info));
 }
 
 const nat_rule* invariants::rule_of(const followed& what) const {

@@ -158,6 +158,7 @@ class invariants : public witness {
   std::size_t checks_ = 0;
   bool is_damaged_ = false;         ///< a MAP request, on its way
   bool is_answer_damaged_ = false;  ///< or any packet on the way back
+  bool was_behind_nat_ = false;     ///< something was told as leading to one
   /// The end of the leases of what routers may keep, by internal port.
   std::map<port, std::chrono::nanoseconds> kept_until_;
   /// Since when the host is awake and the router in its reach; empty: it is not.

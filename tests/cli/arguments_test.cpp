@@ -88,6 +88,13 @@ TEST(map_arguments, name_the_addresses) {
   EXPECT_FALSE(parse_map("map 80").request.every_uplink);
 }
 
+TEST(map_arguments, name_the_router_beyond_the_first_one) {
+  const map_arguments map = parse_map("map 80 --upstream 192.168.0.1");
+  EXPECT_EQ(map.upstream, v4(192, 168, 0, 1));
+  EXPECT_EQ(map.gateway, std::nullopt);
+  EXPECT_EQ(parse_map("map 80").upstream, std::nullopt);
+}
+
 TEST(map_arguments, may_come_in_any_order_and_with_an_equals_sign) {
   const map_arguments map = parse_map("map --external=1 --json 65535/tcp");
   EXPECT_EQ(map.request.internal_port, 65535);
@@ -253,6 +260,9 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --gateway ::", "not '::'"},
         wrong_usage{"map 80 --gateway fe80::1",
                     "--gateway must be an IPv4 address without --ipv6, not 'fe80::1'"},
+        wrong_usage{"map 80 --upstream modem.lan", "--upstream must be the router's IP address"},
+        wrong_usage{"map 80 --upstream fe80::1",
+                    "--upstream must be an IPv4 address without --ipv6, not 'fe80::1'"},
         wrong_usage{"map 80 --ipv6 --gateway 192.168.1.1",
                     "--gateway must be an IPv6 address with --ipv6, not '192.168.1.1'"},
         wrong_usage{"map 80 --ipv6 --protocol nat-pmp",
