@@ -198,7 +198,7 @@ std::string advice_for_open_port(damson::transport transport, const endpoint& ex
       return (is_upstream_asked ? "" : "--upstream ADDRESS of the router in front, or ") +
              std::string{"forward "} + std::string{to_string(transport)} + " port " +
              std::to_string(external.port) + " to " + to_string(external.address) +
-             " on the router in front";
+             (is_upstream_asked ? " on the router in front" : " there");
     case address_class::carrier_nat:
       return std::string{ask_provider};
     case address_class::reserved:

@@ -480,7 +480,7 @@ TEST(human_output, warns_of_what_stands_before_an_open_port) {
             "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; double NAT: the "
             "router's own outside address is 10.0.0.7, private (RFC 1918), so another router is in "
             "front of it. Try: --upstream ADDRESS of the router in front, or forward tcp port 8081 "
-            "to 10.0.0.7 on the router in front");
+            "to 10.0.0.7 there");
   info.external = at("100.64.0.7", 8081);
   EXPECT_EQ(warning_line(info, {}),
             "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; carrier NAT: the "
