@@ -1,5 +1,6 @@
 // One request for several addresses: each way out is a part of one mapping.
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -86,7 +87,7 @@ TEST_F(spread, has_a_part_for_each_stable_address_in_ipv6) {  // Q-121
   EXPECT_TRUE(lets_in(w, other, 8080));
 
   // A prefix that is no more to be used: the router still hears, so it is given back.
-  facts.addresses[2].deprecated = true;
+  std::ranges::find(facts.addresses, other, &interface_address::address)->deprecated = true;
   w.set_network(facts);
   EXPECT_EQ(last_of(w, 2)->kind, event_kind::lost);
   EXPECT_TRUE(last_of(w, 2)->gone);
