@@ -433,6 +433,13 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
   return row.back();
 }
 
+/// "natpmp" is meant for "nat-pmp".
+std::string without_hyphens(std::string_view name) {
+  std::string out{name};
+  std::erase(out, '-');
+  return out;
+}
+
 }  // namespace
 
 std::span<const named_profile> profiles() {
@@ -447,11 +454,13 @@ const named_profile* find_profile(std::string_view name) {
 }
 
 std::vector<std::string_view> similar_profiles(std::string_view name) {
+  const std::string wanted = without_hyphens(name);
   std::vector<std::pair<std::size_t, std::string_view>> ranked;
   for (const auto& each : profiles()) {
     // What holds the whole word is meant more often than what is one letter away from it.
-    const bool holds = !name.empty() && each.name.find(name) != std::string_view::npos;
-    ranked.emplace_back(holds ? 0 : edit_distance(name, each.name), each.name);
+    const std::string there = without_hyphens(each.name);
+    const bool holds = !wanted.empty() && there.find(wanted) != std::string::npos;
+    ranked.emplace_back(holds ? 0 : edit_distance(wanted, there), each.name);
   }
   std::ranges::stable_sort(ranked, {}, &std::pair<std::size_t, std::string_view>::first);
   std::vector<std::string_view> out;

@@ -253,6 +253,9 @@ void test_router::forget_all() {
 }
 
 void test_router::occupy(transport what, std::uint16_t external_port, const endpoint& internal) {
+  if (external_port == 0 || internal.port == 0) {
+    throw std::invalid_argument("port 0 cannot be occupied");
+  }
   state_->router.change([&](sim::gateway& model, time_point /*now*/) {
     model.occupy(what, external_port, internal);
   });

@@ -169,7 +169,8 @@ class test_router {
   /// Forgets all mappings but what `occupy` did.
   void forget_all();
 
-  /// Opens a port as the household does by hand: no protocol can take or close it.
+  /// Opens a port as the household does by hand: no protocol can take or close it. Throws
+  /// std::invalid_argument for port 0, outside or inside.
   void occupy(transport what, std::uint16_t external_port, const endpoint& internal);
 
  private:

@@ -146,6 +146,7 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_command{"address 224.0.0.1", "the public address must be an IPv4 address"},
         wrong_command{"stop everything", "the service must be mapping, search or web"},
         wrong_command{"profile upnp-onli", "the nearest are upnp-only"},
+        wrong_command{"profile natpmp", "the nearest are nat-pmp-only"},
         wrong_command{"forget", "the command is: forget tcp|udp PORT, or all"},
         wrong_command{"forget some", "forget needs 'all', or a transport and an external port"},
         wrong_command{"forget tcp 81", "there is no mapping of tcp 81"},

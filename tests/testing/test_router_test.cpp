@@ -262,9 +262,10 @@ TEST(test_router, forgets_what_it_is_told_to) {
   EXPECT_THAT(router.mappings(), IsEmpty());
 }
 
+const damson::endpoint host{damson::ip_address::parse("192.0.2.9").value(), 80};
+
 TEST(test_router, keeps_an_occupied_port_from_everybody) {
   test_router router{"nat-pmp-only"};
-  const damson::endpoint host{damson::ip_address::parse("192.0.2.9").value(), 80};
   router.occupy(damson::transport::tcp, 8080, host);
   open_with_nat_pmp(router, 8080, 3'600);
   router.forget_all();
@@ -272,6 +273,13 @@ TEST(test_router, keeps_an_occupied_port_from_everybody) {
   EXPECT_EQ(router.mappings().front().internal, host);
   EXPECT_EQ(router.mappings().front().made_with, std::nullopt);
   EXPECT_EQ(router.mappings().front().time_left, std::nullopt);
+}
+
+TEST(test_router, has_no_port_0_to_occupy) {
+  test_router router{"strict"};
+  EXPECT_THROW(router.occupy(damson::transport::tcp, 0, host), std::invalid_argument);
+  EXPECT_THROW(router.occupy(damson::transport::tcp, 80, {host.address, 0}), std::invalid_argument);
+  EXPECT_THAT(router.mappings(), IsEmpty());
 }
 
 TEST(test_router, writes_down_what_a_client_must_not_do) {
@@ -374,7 +382,7 @@ TEST(test_router, may_be_used_from_any_thread) {
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&router, i] {
         for (int round = 0; round < 25; ++round) {
-          router.occupy(damson::transport::udp, static_cast<std::uint16_t>(1'000 + i), {});
+          router.occupy(damson::transport::udp, static_cast<std::uint16_t>(1'000 + i), host);
           router.wait_for_mappings(9, 1ms);
           router.set_profile(round % 2 == 0 ? "strict" : "all");
           router.reboot(true);
