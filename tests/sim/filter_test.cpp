@@ -90,6 +90,17 @@ TEST_F(filter, that_nat_pmp_and_upnp_cannot_carry_is_done_without) {
   expect_open_to_all(by_upnp);
 }
 
+TEST_F(filter, that_the_router_takes_and_ignores_is_told_as_taken) {
+  scene what;
+  what.router.ignores_filters = true;
+  world& w = begin(what);
+  w.create(for_friends());
+  w.run_for(1s);
+  ASSERT_EQ(kinds(w), std::vector{event_kind::mapped});
+  EXPECT_TRUE(w.events()[0].event.info.filtered) << "acceptance is no proof";
+  EXPECT_TRUE(rule_of(w).lets_in({v4(203, 0, 112, 5), 443})) << "so a program checks who comes";
+}
+
 TEST_F(filter, that_is_refused_twice_is_refused_once) {
   scene what;
   what.router.serves_map_options = false;

@@ -26,6 +26,33 @@ TEST_F(refusal, for_a_taken_port_is_followed_by_a_request_for_any_port) {
   EXPECT_EQ(maps[1].map.nonce, maps[0].map.nonce);
 }
 
+TEST_F(refusal, of_more_than_its_table_holds_leaves_what_it_holds_alone) {
+  for (const bool is_quota : {true, false}) {
+    SCOPED_TRACE(is_quota);
+    scene what;
+    if (is_quota) {
+      what.router.rules_per_host = 4;
+    } else {
+      what.router.max_rules = 4;
+    }
+    world& w = begin(what);
+    const mapping_id first = w.create(request(8000));
+    for (std::uint16_t port = 8001; port < 8004; ++port) w.create(request(port));
+    w.run_for(1s);
+    const mapping_id last = w.create(request(8004));
+    w.run_for(12h);
+    EXPECT_EQ(w.count_events(event_kind::mapped), 4U);
+    EXPECT_EQ(w.count_events(event_kind::lost), 0U);
+    EXPECT_EQ(w.last_event(last)->event.why.reason,
+              is_quota ? errc::quota_exceeded : errc::no_resources);
+    EXPECT_EQ(w.router().rules().size(), 4U) << "no port was left behind by one of the tries";
+    w.release(first);
+    w.run_for(1h);
+    EXPECT_EQ(w.last_event(last)->event.kind, event_kind::mapped) << "when there is room";
+    EXPECT_EQ(w.router().rules().size(), 4U);
+  }
+}
+
 TEST_F(refusal, for_a_taken_port_that_arrives_twice_refuses_one_request_only) {
   scene what;
   what.router.taken_port_is_no_resources = true;

@@ -54,6 +54,29 @@ TEST_F(uplinks, of_both_families_open_one_port_each_on_its_own) {
   EXPECT_TRUE(w.closed());
 }
 
+TEST_F(uplinks, in_ipv6_granted_with_port_0_are_open_at_the_internal_one) {
+  scene what = in_both_families();
+  what.router.answers_external_port = std::uint16_t{0};
+  world& w = begin(what);
+  w.create(in_ipv6());
+  w.run_for(24h);
+  ASSERT_EQ(kinds(w), std::vector{event_kind::mapped});
+  EXPECT_EQ(w.events()[0].event.info.external, (endpoint{world::host_address_v6, 8080}));
+  EXPECT_TRUE(lets_in(w, world::host_address_v6, 8080));
+}
+
+TEST_F(uplinks, in_ipv6_are_renewed_with_the_port_that_was_assigned) {
+  scene what = in_both_families();
+  what.router.renewed_pinhole_echoes_port = true;
+  world& w = begin(what);
+  w.create(in_ipv6());
+  w.run_for(24h);
+  EXPECT_EQ(kinds(w), std::vector{event_kind::mapped}) << "no renewal has changed it";
+  const auto maps = pcp_maps(w);
+  EXPECT_GT(maps.size(), 10U);
+  for (const auto& each : maps) EXPECT_EQ(each.map.external_port, 8080);
+}
+
 TEST_F(uplinks, in_ipv6_are_opened_under_loss) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     scene what = in_both_families();

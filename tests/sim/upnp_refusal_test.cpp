@@ -251,6 +251,21 @@ TEST_F(upnp_refusal, to_delete_what_is_gone_is_no_failure) {  // Q-165
   }
 }
 
+TEST_F(upnp_refusal, by_policy_that_is_called_a_conflict_leads_to_another_port) {
+  upnp_profile how;
+  how.refuses_low_ports = true;
+  how.policy_refusals_are_718 = true;
+  world& w = begin(upnp_only(how));
+  map_request wanted = request();
+  wanted.external_port = 80;
+  id_ = w.create(wanted);
+  w.run_for(10s);
+  ASSERT_EQ(kinds(w), std::vector{event_kind::mapped});
+  EXPECT_GE(w.events()[0].event.info.external.port, 1'024);
+  EXPECT_EQ(w.router().rules().size(), 1U);
+  EXPECT_LE(requests_for(w, "AddPortMapping").size(), 5U);
+}
+
 TEST_F(upnp_refusal, for_another_hosts_entry_leads_to_another_port) {
   for (const std::uint8_t version : {std::uint8_t{1}, std::uint8_t{2}}) {
     for (const bool is_static : {false, true}) {
