@@ -134,7 +134,7 @@ bool gateway::forget(transport what, std::uint16_t external_port) {
 void gateway::forget_all() {
   const std::vector<nat_rule> all = state_.table.rules();
   state_.table.clear();
-  state_.pinholes.clear();
+  state_.pinholes = {};  // their numbers begin anew
   // What the household set by hand is in the settings and survives.
   for (const auto& rule : all) {
     if (rule.owner == rule_owner::household) state_.table.put(rule);
