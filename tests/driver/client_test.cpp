@@ -147,7 +147,7 @@ constexpr map_request in_both_families() {
 }
 
 TEST_F(client_test, opens_what_parts_can_be_opened) {
-  const test_router router;
+  test_router router;
   client client{*io_, router.options()};
   auto [error, handle] = map(client, in_both_families());
   ASSERT_FALSE(error) << error.message() << ": " << to_string(handle.why());

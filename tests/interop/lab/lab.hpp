@@ -29,7 +29,8 @@
 ///
 /// Who else a client talks to is noted by lab::contacts; what no real router would say, a
 /// lab::fake_device says, on the router or on another host of the LAN
-/// (network_options::neighbours).
+/// (network_options::neighbours). What the real daemon refuses to be, a router behind another one,
+/// lab::nft_gateway is, with the kernel's rules.
 ///
 /// Environment: DAMSON_TEST_VERBOSE=1 shows each probe, MINIUPNPD_VERBOSE=1 the daemon's log.
 
