@@ -25,7 +25,7 @@ class client_pinhole : public interop, public testing::WithParamInterface<damson
     damson::map_request wanted;
     wanted.transport = GetParam();
     wanted.internal_port = service_port;
-    wanted.families = ip_families::v6;
+    wanted.families = damson::ip_families::v6;
     wanted.protocols = damson::protocol_filter::upnp;
     return wanted;
   }
