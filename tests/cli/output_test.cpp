@@ -452,6 +452,7 @@ TEST(human_output, names_both_routers_where_there_are_two) {
 TEST(json_output, names_both_routers_where_there_are_two) {
   EXPECT_EQ(json_line(through_two(event_kind::mapped)),
             R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+            R"("interface":"eth0","gateway":"192.0.2.1",)"
             R"("external":"198.51.100.7:8080","external_class":"reserved","lifetime":7200,)"
             R"("elapsed_ms":12.3,"hops":[)"
             R"({"protocol":"pcp","gateway":"192.0.2.1","internal":"192.0.2.10:8080",)"
@@ -464,13 +465,15 @@ TEST(json_output, says_why_a_second_router_opened_nothing) {
   report what = example_of(event_kind::mapped);
   what.event.info.external = at("10.0.0.7", 8081);
   what.event.why = refusal_beyond();
-  EXPECT_EQ(json_line(what),
-            R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
-            R"("external":"10.0.0.7:8081","external_class":"private","lifetime":7200,)"
-            R"("elapsed_ms":12.3,"upstream":{"reason":"not_authorized","reasons":[)"
-            R"({"protocol":"pcp","reason":"not_authorized",)"
-            R"("message":"the router's policy forbids it","result_code":2,"router_text":null,)"
-            R"("server":"10.0.0.1:5351","retry_after":null}]}})");
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"mapped","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080",)"
+      R"("interface":"eth0","gateway":"192.0.2.1",)"
+      R"("external":"10.0.0.7:8081","external_class":"private","lifetime":7200,)"
+      R"("elapsed_ms":12.3,"upstream":{"reason":"not_authorized","reasons":[)"
+      R"({"protocol":"pcp","reason":"not_authorized",)"
+      R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
+      R"("server":"10.0.0.1:5351","retry_after":null}]}})");
 }
 
 TEST(human_output, warns_of_what_stands_before_an_open_port) {
@@ -492,12 +495,13 @@ TEST(human_output, warns_of_what_stands_before_an_open_port) {
             "outside address is 169.254.0.7, which is reserved and leads nowhere. Try: check how "
             "the router is connected to the internet");
   info.external = at("10.0.0.7", 8081);
-  EXPECT_EQ(warning_line(info, refusal_beyond()),
-            "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; double NAT: the "
-            "router's own outside address is 10.0.0.7, private (RFC 1918), so another router is in "
-            "front of it; the router beyond it was asked in vain: the router's policy forbids it "
-            "(pcp at 10.0.0.1:5351, result 2). Try: forward tcp port 8081 to 10.0.0.7 on the "
-            "router in front");
+  EXPECT_EQ(
+      warning_line(info, refusal_beyond()),
+      "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; double NAT: the "
+      "router's own outside address is 10.0.0.7, private (RFC 1918), so another router is in "
+      "front of it; the router beyond it was asked in vain: the router's settings do not allow it "
+      "(pcp at 10.0.0.1:5351, result 2). Try: forward tcp port 8081 to 10.0.0.7 on the "
+      "router in front");
   for (const char* const harmless : {"1.2.3.4", "0.0.0.0"}) {
     info.external = at(harmless, 8081);
     EXPECT_EQ(warning_line(info, {}), "");

@@ -6,8 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include "new_network.hpp"
@@ -45,10 +48,23 @@ class open_socket {
   notice_parser parser_;
 };
 
+bool is_up(const char* link) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out{
+      ::popen((std::string{"ip -oneline link show "} + link).c_str(), "re"), ::pclose};
+  std::string text(1'000, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), out.get()));
+  return text.contains("state UP");
+}
+
+/// That both ends have a carrier the kernel finds, and tells, after the command has ended.
 void make_link() {
   ip({"link", "add", "near", "type", "veth", "peer", "name", "far"});
   for (const char* end : {"near", "far"}) ip({"link", "set", end, "addrgenmode", "none", "up"});
   ip({"addr", "add", "192.168.77.10/24", "dev", "near"});
+  const auto too_late = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+  while (!is_up("near") || !is_up("far")) {
+    ASSERT_LT(std::chrono::steady_clock::now(), too_late) << "no carrier";
+  }
 }
 
 /// Many routes that lead nowhere of interest.

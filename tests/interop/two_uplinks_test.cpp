@@ -139,7 +139,6 @@ TEST_P(two_uplinks, both_have_the_mapping_where_that_is_asked_for) {  // Q-02
 
 TEST_P(two_uplinks, both_families_are_opened_by_one_request) {
   if (!first_->ipv6()) GTEST_SKIP() << "the kernel has no IPv6";
-  if (GetParam() != protocol::pcp) GTEST_SKIP() << "IPv6 is asked for in PCP";
   open_on_all(damson::ip_families::both);
   const lab::endpoint in_v6{lab::network::lan_address6, service_port};
   EXPECT_EQ(client_->parts().size(), 3U);
