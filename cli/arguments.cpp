@@ -28,6 +28,8 @@ struct bad_value : std::runtime_error {
 struct map_words {
   std::string port;
   std::string external;
+  std::vector<std::string> peers;
+  std::string third_party;
   std::string lifetime;
   std::string protocol;
   std::string interface_name;
@@ -37,6 +39,7 @@ struct map_words {
   bool ipv4 = false;
   bool ipv6 = false;
   bool every_uplink = false;
+  bool prefer_failure = false;
 };
 
 /// The same for `damson gateway`.
@@ -149,6 +152,47 @@ ip_address read_router(const std::string& name, std::string_view text, ip_famili
   return *address;
 }
 
+/// ADDRESS, or ADDRESS/BITS for a network.
+peer_range read_peer(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const std::optional<ip_address> address = ip_address::parse(text.substr(0, slash));
+  if (!address) {
+    throw bad_value("--peer must be an IP address, or one with /BITS, not '" + printable(text) +
+                    "'");
+  }
+  const std::int64_t bits = address->is_v4() ? 32 : 128;
+  peer_range out{.address = *address, .prefix_length = static_cast<std::uint8_t>(bits)};
+  if (slash != std::string_view::npos) {
+    const std::int64_t fewest = address->is_v4() ? 0 : 1;  // as PCP can say it
+    out.prefix_length = static_cast<std::uint8_t>(
+        read_integer("the bits of --peer", text.substr(slash + 1), bits, fewest));
+  }
+  return out;
+}
+
+peer_list read_peers(const std::vector<std::string>& words) {
+  if (words.size() > peer_list::capacity) {
+    throw bad_value("--peer can be given " + std::to_string(peer_list::capacity) +
+                    " times at most");
+  }
+  peer_list out;
+  for (const std::string& each : words) out.push_back(read_peer(each));
+  return out;
+}
+
+ip_address read_third_party(std::string_view text, ip_families families) {
+  const std::optional<ip_address> address = ip_address::parse(text);
+  if (!address || address->is_unspecified() || address->is_multicast()) {
+    throw bad_value("--third-party must be the IP address of another host, not '" +
+                    printable(text) + "'");
+  }
+  if (families == ip_families::both || address->is_v4() != (families == ip_families::v4)) {
+    throw bad_value("--third-party must be of the one family that is asked for, not '" +
+                    printable(text) + "'");
+  }
+  return *address;
+}
+
 std::chrono::milliseconds read_timeout(std::string_view text) {
   const std::optional<double> seconds = read_number<double>(text);
   // Written so that NaN fails too.
@@ -183,6 +227,17 @@ map_request read_request(const map_words& words) {
     request.families = words.ipv4 ? ip_families::both : ip_families::v6;
     if (request.protocols == protocol_filter::nat_pmp_only) {
       throw bad_value("--ipv6 is nothing that NAT-PMP knows, so --protocol must be another");
+    }
+  }
+  request.prefer_failure = words.prefer_failure;
+  if (request.prefer_failure && request.external_port == 0) {
+    request.external_port = request.internal_port;
+  }
+  request.peers = read_peers(words.peers);
+  if (!words.third_party.empty()) {
+    request.third_party = read_third_party(words.third_party, request.families);
+    if (request.protocols == protocol_filter::nat_pmp_only) {
+      throw bad_value("--third-party is nothing that NAT-PMP knows, so --protocol must be another");
     }
   }
   return request;
@@ -244,6 +299,17 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
       ->required();
   add_value(map, "--external", words.external, "PORT",
             "The port wanted outside (a wish; default: the same)");
+  map.add_flag("--prefer-failure", words.prefer_failure,
+               "Fail rather than take another port outside than that")
+      ->disable_flag_override();
+  map.add_option("--peer", words.peers,
+                 "Who may come in, where the router can filter (up to four times;\n"
+                 "default: everybody)")
+      ->option_text("ADDRESS[/BITS]")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_value(map, "--third-party", words.third_party, "ADDRESS",
+            "Another host to open the port for, where the router allows it");
   add_value(map, "--lifetime", words.lifetime, "SECONDS",
             "The lease to ask for; it is renewed in time (default: 7200)");
   add_value(map, "--protocol", words.protocol, "any|pcp|upnp|pcp-only|nat-pmp",

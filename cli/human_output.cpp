@@ -245,6 +245,12 @@ std::string warning_line(const mapping_info& open, const failure& why) {
                    advice_for_open_port(open.transport, open.external, why.reason != errc{});
 }
 
+std::string unfiltered_line(const mapping_info& open) {
+  return "damson: " + name(open) +
+         " is open to everybody: the router does not filter by --peer. Try: have the program check "
+         "who comes";
+}
+
 std::string human_line(const protocol_report& of) {
   const std::string name{to_string(of.protocol)};
   const std::string after =

@@ -169,6 +169,9 @@ std::string json_line(const report& what) {
   if (granted && info.permanent) {
     out["permanent"] = true;
   }
+  if (granted && info.filtered) {
+    out["filtered"] = true;
+  }
   if (granted && info.protocol == protocol::upnp) {
     out["verified"] = info.verified;
   }

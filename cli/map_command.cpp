@@ -87,7 +87,8 @@ class map_session {
   map_session(asio::io_context& context, const map_arguments& arguments)
       : arguments_(arguments),
         status_(!arguments.json),
-        reporter_(arguments.json, arguments.level <= log_level::info, status_),
+        reporter_(arguments.json, arguments.level <= log_level::info,
+                  !arguments.request.peers.empty(), status_),
         stop_(context.get_executor()),
         waiting_(context.get_executor(), status_) {}
 

@@ -68,6 +68,7 @@ bool reporter::write(const report& what) {
         !warning.empty()) {
       complain(warning);
     }
+    if (is_filtered_ && !what.event.info.filtered) complain(unfiltered_line(what.event.info));
   }
   if (is_verbose_ && !json_) {
     for (const protocol_report& of : what.event.report) {

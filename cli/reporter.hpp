@@ -19,9 +19,10 @@ class reporter {
  public:
   using clock = std::chrono::steady_clock;
 
-  /// `is_verbose`: people are told how each protocol fared, on standard error.
-  reporter(bool json, bool is_verbose, status_line& status)
-      : json_(json), is_verbose_(is_verbose), status_(status) {}
+  /// `is_verbose`: people are told how each protocol fared, on standard error. `is_filtered`: only
+  /// some peers are to come in.
+  reporter(bool json, bool is_verbose, bool is_filtered, status_line& status)
+      : json_(json), is_verbose_(is_verbose), is_filtered_(is_filtered), status_(status) {}
 
   /// Each returns whether the line could be written.
   bool opened(const mapping_info& info, const std::vector<protocol_report>& how,
@@ -41,6 +42,7 @@ class reporter {
 
   bool json_;
   bool is_verbose_;
+  bool is_filtered_;
   status_line& status_;
   clock::time_point started_ = clock::now();
   /// What was told of one part.

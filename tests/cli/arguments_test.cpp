@@ -71,6 +71,30 @@ TEST(map_arguments, are_all_read) {
   EXPECT_EQ(map.level, log_level::info);
 }
 
+TEST(map_arguments, want_the_named_port_only) {
+  EXPECT_FALSE(parse_map("map 80").request.prefer_failure);
+  const map_arguments other = parse_map("map 80 --external 8080 --prefer-failure");
+  EXPECT_TRUE(other.request.prefer_failure);
+  EXPECT_EQ(other.request.external_port, 8080);
+  EXPECT_EQ(parse_map("map 80 --prefer-failure").request.external_port, 80) << "the same";
+}
+
+TEST(map_arguments, name_the_peers) {
+  const map_arguments map =
+      parse_map("map 80 --peer 203.0.113.0/24 --peer 2001:db8::/32 --peer 192.0.2.7");
+  EXPECT_EQ(map.request.peers,
+            (damson::peer_list{
+                {.address = v4(203, 0, 113, 0), .prefix_length = 24},
+                {.address = damson::ip_address::parse("2001:db8::").value(), .prefix_length = 32},
+                {.address = v4(192, 0, 2, 7), .prefix_length = 32}}));
+  EXPECT_TRUE(parse_map("map 80").request.peers.empty());
+}
+
+TEST(map_arguments, name_another_host) {
+  EXPECT_EQ(parse_map("map 80 --third-party 192.168.1.50").request.third_party,
+            v4(192, 168, 1, 50));
+}
+
 TEST(map_arguments, name_the_way_out) {
   const map_arguments map = parse_map("map 80 --ipv6 --interface eth1 --gateway 2001:db8::1");
   EXPECT_EQ(map.request.families, damson::ip_families::v6);
@@ -260,6 +284,17 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --gateway ::", "not '::'"},
         wrong_usage{"map 80 --gateway fe80::1",
                     "--gateway must be an IPv4 address without --ipv6, not 'fe80::1'"},
+        wrong_usage{"map 80 --peer friends", "--peer must be an IP address, or one with /BITS"},
+        wrong_usage{"map 80 --peer 192.0.2.0/33", "the bits of --peer must be a whole number"},
+        wrong_usage{"map 80 --peer ::/0", "from 1 to 128, not '0'"},
+        wrong_usage{"map 80 --peer 192.0.2.0/", "not ''"},
+        wrong_usage{"map 80 --peer 1.1.1.1 --peer 1.1.1.2 --peer 1.1.1.3 --peer 1.1.1.4 "
+                    "--peer 1.1.1.5",
+                    "--peer can be given 4 times at most"},
+        wrong_usage{"map 80 --third-party printer", "--third-party must be the IP address"},
+        wrong_usage{"map 80 --third-party fe80::9", "of the one family that is asked for"},
+        wrong_usage{"map 80 --third-party 192.168.1.9 --protocol nat-pmp",
+                    "--third-party is nothing that NAT-PMP knows"},
         wrong_usage{"map 80 --upstream modem.lan", "--upstream must be the router's IP address"},
         wrong_usage{"map 80 --upstream fe80::1",
                     "--upstream must be an IPv4 address without --ipv6, not 'fe80::1'"},

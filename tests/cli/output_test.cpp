@@ -129,6 +129,10 @@ TEST(json_output, mapped_through_upnp_says_whether_it_was_read_back) {
   what.event.info.permanent = true;
   what.event.info.lifetime = 0s;
   EXPECT_EQ(json_line(what), begin + R"(null,"permanent":true,"verified":true,"elapsed_ms":12.3})");
+  what.event.info.permanent = false;
+  what.event.info.lifetime = 7200s;
+  what.event.info.filtered = true;
+  EXPECT_EQ(json_line(what), begin + R"(7200,"filtered":true,"verified":true,"elapsed_ms":12.3})");
 }
 
 TEST(json_output, mapped_accounts_for_each_protocol) {
@@ -474,6 +478,13 @@ TEST(json_output, says_why_a_second_router_opened_nothing) {
       R"({"protocol":"pcp","reason":"not_authorized",)"
       R"("message":"the router's settings do not allow it","result_code":2,"router_text":null,)"
       R"("server":"10.0.0.1:5351","retry_after":null}]}})");
+}
+
+TEST(human_output, warns_where_everybody_may_come) {
+  EXPECT_EQ(
+      unfiltered_line(example()),
+      "damson: tcp 192.0.2.10:8080 is open to everybody: the router does not filter by --peer. "
+      "Try: have the program check who comes");
 }
 
 TEST(human_output, warns_of_what_stands_before_an_open_port) {

@@ -193,6 +193,27 @@ TEST_F(program_with_router, prints_json_lines) {
   EXPECT_THAT(child.errors(), IsEmpty());
 }
 
+TEST_F(program_with_router, warns_where_the_router_does_not_filter) {
+  for (const bool filters : {true, false}) {
+    router_.change(
+        [&](sim::gateway& router, time_point) { router.behaviour().serves_map_options = filters; });
+    child_process child{map({"--once", "--json", "--peer", "203.0.113.0/24"})};
+    const std::string line = child.wait_for_line("mapped");
+    EXPECT_EQ(line.contains(R"("filtered":true)"), filters) << line;
+    EXPECT_EQ(child.wait(), 0);
+    EXPECT_EQ(child.errors().find("is open to everybody") != std::string::npos, !filters);
+  }
+}
+
+TEST_F(program_with_router, fails_where_the_named_port_is_taken) {
+  router_.change([](sim::gateway& router, time_point) {
+    router.occupy(transport::tcp, 9090, {ip_address{ip_address::v4_bytes{192, 0, 2, 9}}, 80});
+  });
+  child_process child{map({"--once", "--json", "--external", "9090", "--prefer-failure"})};
+  EXPECT_THAT(child.wait_for_line("failed"), HasSubstr(R"("reason":"external_not_available")"));
+  EXPECT_EQ(child.wait(), 1);
+}
+
 TEST_F(program_with_router, warns_of_a_second_nat) {
   router_.change([](sim::gateway& router, time_point now) {
     router.set_public_address(now, ip_address{ip_address::v4_bytes{10, 0, 0, 7}});
