@@ -195,8 +195,10 @@ TEST_F(program_with_router, prints_json_lines) {
 
 TEST_F(program_with_router, warns_where_the_router_does_not_filter) {
   for (const bool filters : {true, false}) {
-    router_.change(
-        [&](sim::gateway& router, time_point) { router.behaviour().serves_map_options = filters; });
+    router_.change([&](sim::gateway& router, time_point) {
+      router.forget_all();
+      router.behaviour().serves_map_options = filters;
+    });
     child_process child{map({"--once", "--json", "--peer", "203.0.113.0/24"})};
     const std::string line = child.wait_for_line("mapped");
     EXPECT_EQ(line.contains(R"("filtered":true)"), filters) << line;
