@@ -29,6 +29,7 @@ class small_life {
     ++created_;
   }
   void release() {
+    holds_.on_released(id_);
     if (id_ != mapping_id::none) world_.release(id_);
     id_ = mapping_id::none;
   }

@@ -117,10 +117,29 @@ std::string soap_action_of(std::string_view request) {
   return action.substr(0, action.find('"'));
 }
 
+std::string_view soap_argument_of(std::string_view request, std::string_view name) {
+  const std::size_t tag = request.find("<" + std::string{name} + ">");
+  if (tag == std::string_view::npos) return {};
+  const std::size_t begin = tag + name.size() + 2;
+  return request.substr(begin, request.find('<', begin) - begin);
+}
+
 std::string describe_request(std::string_view request) {
   const std::string_view line = request.substr(0, request.find('\r'));
   const std::string action = soap_action_of(request);
-  return std::string{line.substr(0, line.rfind(' '))} + (action.empty() ? "" : " " + action);
+  std::string out{line.substr(0, line.rfind(' '))};
+  if (action.empty()) return out;
+  out += " " + action;
+  const auto tell = [&](std::string_view before, std::string_view argument) {
+    const std::string_view value = soap_argument_of(request, argument);
+    if (!value.empty()) out.append(before).append(value);
+  };
+  tell(" ", "NewProtocol");
+  tell(" external ", "NewExternalPort");
+  tell(" internal ", "NewInternalClient");
+  tell(":", "NewInternalPort");
+  tell(" lease ", "NewLeaseDuration");
+  return out;
 }
 
 std::string describe_packet(std::span<const std::byte> packet) {

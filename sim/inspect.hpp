@@ -54,7 +54,11 @@ std::optional<std::string> ssdp_search_target(std::span<const std::byte> packet)
 /// The action that an HTTP request calls, as its SOAPAction field names it; empty for others.
 std::string soap_action_of(std::string_view request);
 
-/// The method, the path and the action of an HTTP request.
+/// What the first element of that name holds, in the request of an action; empty where there is
+/// none.
+std::string_view soap_argument_of(std::string_view request, std::string_view name);
+
+/// The method and the path of an HTTP request, and the action with the ports that it is about.
 std::string describe_request(std::string_view request);
 
 /// One line, for people.

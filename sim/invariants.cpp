@@ -7,8 +7,6 @@
 #include <tuple>
 #include <utility>
 
-#include "sim/inspect.hpp"
-
 namespace damson::sim {
 
 namespace {
@@ -50,8 +48,9 @@ constexpr std::int64_t most_memory = 1 << 20;
 /// In these lives it is nowhere.
 constexpr ip_address provider{ip_address::v4_bytes{192, 0, 0, 9}};
 
-bool is_behind_nat(const mapping_info& told) {
-  const address_class worth = told.external_class();
+bool is_behind_nat(const gateway* router) {
+  const auto& outside = router->public_address();
+  const address_class worth = outside ? classify(*outside) : address_class::unknown;
   return worth == address_class::private_address || worth == address_class::carrier_nat;
 }
 
@@ -64,16 +63,16 @@ std::string name_of(const nat_rule& rule) {
          " to " + to_string(rule.internal);
 }
 
-std::string seconds_text(nanoseconds at) {
-  return std::to_string(std::chrono::floor<std::chrono::seconds>(at).count()) + " s";
+std::pair<transport, std::uint16_t> port_of(const map_request& wanted) {
+  return {wanted.transport, wanted.internal_port};
 }
 
-/// What stands between the first tag of that name and the next one.
-std::string_view argument_of(std::string_view request, std::string_view name) {
-  const std::size_t tag = request.find(name);
-  if (tag == std::string_view::npos) return {};
-  const std::size_t begin = tag + name.size();
-  return request.substr(begin, request.find('<', begin) - begin);
+std::string port_text(const std::pair<transport, std::uint16_t>& of) {
+  return std::to_string(of.second);
+}
+
+std::string seconds_text(nanoseconds at) {
+  return std::to_string(std::chrono::floor<std::chrono::seconds>(at).count()) + " s";
 }
 
 constexpr nanoseconds for_ever = nanoseconds::max();
@@ -87,14 +86,14 @@ nanoseconds longest_lease(const map_request& wanted) {
 
 template <class Number>
 std::optional<Number> number_in(std::string_view request, std::string_view name) {
-  const std::string_view text = argument_of(request, name);
+  const std::string_view text = soap_argument_of(request, name);
   Number number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc{} ? std::optional{number} : std::nullopt;
 }
 
 nanoseconds lease_asked_for(std::string_view request) {
-  const auto lease = number_in<std::uint32_t>(request, "<NewLeaseDuration>");
+  const auto lease = number_in<std::uint32_t>(request, "NewLeaseDuration");
   return lease.value_or(0) == 0 ? for_ever : std::chrono::seconds{*lease};
 }
 
@@ -102,14 +101,14 @@ std::optional<std::pair<transport, std::uint16_t>> port_in(std::string_view requ
                                                            std::string_view name) {
   const auto number = number_in<std::uint16_t>(request, name);
   if (!number) return std::nullopt;
-  const bool is_tcp = argument_of(request, "<NewProtocol>") == "TCP";
+  const bool is_tcp = soap_argument_of(request, "NewProtocol") == "TCP";
   return std::pair{is_tcp ? transport::tcp : transport::udp, *number};
 }
 
 /// The port that an action which makes a mapping is about.
 std::optional<std::pair<transport, std::uint16_t>> port_added(std::string_view request) {
   if (!soap_action_of(request).starts_with("Add")) return std::nullopt;
-  return port_in(request, "<NewInternalPort>");
+  return port_in(request, "NewInternalPort");
 }
 
 }  // namespace
@@ -117,6 +116,7 @@ std::optional<std::pair<transport, std::uint16_t>> port_added(std::string_view r
 invariants::invariants(world& watched)
     : world_(watched), router_upnp_(watched.router().behaviour().upnp) {
   world_.set_witness(this);
+  note_outside();
 }
 
 invariants::~invariants() { world_.set_witness(nullptr); }
@@ -159,16 +159,31 @@ void invariants::on_others_changed() {
 }
 
 void invariants::on_created(mapping_id id, const map_request& wanted) {
+  const port which{wanted.transport, wanted.internal_port};
+  const bool is_shared = std::ranges::any_of(mappings_, [&](const auto& each) {
+    return port_of(each.second.wanted) == which && !each.second.is_released;
+  });
   mappings_[id].wanted = wanted;
-  port_history& of = ports_[{wanted.transport, wanted.internal_port}];
-  ++of.created;
+  port_history& of = ports_[which];
+  if (!is_shared) of.begin_life();
   of.longest_lease = std::max(of.longest_lease, longest_lease(wanted));
-  ++of.alive;
+  longest_lifetime_ = std::max<nanoseconds>(longest_lifetime_, wanted.lifetime);
+}
+
+void invariants::on_released(mapping_id id) {
+  if (const auto found = mappings_.find(id); found != mappings_.end()) {
+    found->second.is_released = true;
+  }
 }
 
 void invariants::on_network_changes() { in_reach_since_.reset(); }
 
+void invariants::note_outside() {
+  was_behind_nat_ = was_behind_nat_ || std::ranges::any_of(world_.routers(), is_behind_nat);
+}
+
 void invariants::on_world_changed() {
+  note_outside();
   if (!world_.is_in_reach()) {
     in_reach_since_.reset();
   } else if (!in_reach_since_) {
@@ -246,7 +261,7 @@ void invariants::on_packet(const packet_record& record) {
     is_damaged_ = is_damaged_ || record.damaged;
     constexpr std::uint8_t iana_tcp = 6;
     const port of{map->protocol == iana_tcp ? transport::tcp : transport::udp, map->internal_port};
-    check_nonce(of, map->nonce);
+    check_nonce(of, *map);
     if (map->lifetime != 0) on_asked(of, record.at);
   } else if (const auto asked = read_nat_pmp_map(record.datagram.bytes)) {
     is_damaged_ = is_damaged_ || record.damaged;
@@ -275,15 +290,20 @@ void invariants::on_request(const http_record& record) {
   check_rate(record.at);
 }
 
-/// One nonce for the whole life of a mapping, and none for two (RFC 6887 section 11.2).
-void invariants::check_nonce(const port& of, const nonce_bytes& nonce) {
-  const auto [owner, is_new] = owner_of_.emplace(nonce, of);
-  if (owner->second != of) broken("one nonce for two ports");
-  if (!is_new) return;
+/// One nonce for the whole life of a mapping, and none for two (RFC 6887 section 11.2): requests
+/// for the same port share it, and who comes after all were released has another.
+void invariants::check_nonce(const port& of, const pcp_map_view& map) {
   port_history& history = ports_[of];
-  history.nonces.insert(nonce);
-  if (history.nonces.size() > history.created) {
-    broken("more nonces for port " + std::to_string(of.second) + " than there were mappings of it");
+  const auto [owner, is_new] = owner_of_.emplace(map.nonce, nonce_owner{of, history.life});
+  if (owner->second.of != of) return broken("one nonce for two ports");
+  if (owner->second.life != history.life) {
+    // What a mapping before left is deleted as its own.
+    if (map.lifetime != 0) broken("a nonce of an earlier mapping of port " + port_text(of));
+    return;
+  }
+  history.nonces += is_new ? 1 : 0;
+  if (history.nonces > history.mappings) {
+    broken("a second nonce for one mapping of port " + port_text(of));
   }
 }
 
@@ -311,7 +331,7 @@ void invariants::on_asked(const port& of, nanoseconds at) {
 void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseconds at) {
   const auto renewed = std::ranges::find_if(mappings_, [&](const auto& each) {
     const map_request& wanted = each.second.wanted;
-    return each.second.is_up && port{wanted.transport, wanted.internal_port} == of;
+    return each.second.is_up && port_of(wanted) == of;
   });
   if (renewed == mappings_.end()) return;
   const auto lease = std::min<nanoseconds>(renewed->second.told.lifetime, 24h);
@@ -345,7 +365,11 @@ void invariants::on_event(const event_record& record) {
     const bool may_stay = event.how == removal::left_to_expire || router_upnp_.forced_lease;
     if (may_stay) may_keep(which, lease_of(which, of.told));
     mappings_.erase(event.info.id);
-    --ports_[which].alive;
+    // The next one in the queue has a mapping of its own.
+    const bool is_handed_over = std::ranges::any_of(mappings_, [&](const auto& each) {
+      return port_of(each.second.wanted) == which && each.second.why.reason == errc::already_mapped;
+    });
+    if (is_handed_over) ++ports_[which].mappings;
     return;
   }
   if (event.kind == event_kind::lost) {
@@ -359,7 +383,6 @@ void invariants::on_event(const event_record& record) {
   of.is_up = event.kind == event_kind::mapped || event.kind == event_kind::changed;
   of.why = event.why;
   if (of.is_up) of.told = event.info;
-  was_behind_nat_ = was_behind_nat_ || (of.is_up && is_behind_nat(event.info));
 }
 
 const nat_rule* invariants::rule_of(const followed& what) const {
@@ -447,7 +470,7 @@ void invariants::check_others() {
 /// the best that can be done is to ask for it right after an answer that says whose it is; what
 /// somebody takes after that answer was made cannot be seen.
 void invariants::note_look_before(const http_record& adding) {
-  const auto of = port_in(adding.request, "<NewExternalPort>");
+  const auto of = port_in(adding.request, "NewExternalPort");
   const bool may_overwrite =
       router_upnp_.overwrites_anybody && adding.remote.address == world::router_address;
   if (!may_overwrite || !of) return;
@@ -457,7 +480,7 @@ void invariants::note_look_before(const http_record& adding) {
     const bool is_answered = each.served_at && each.ended_at && !each.error;
     if (!is_answered || each.remote != adding.remote ||
         soap_action_of(each.request) != "GetSpecificPortMappingEntry" ||
-        port_in(each.request, "<NewExternalPort>") != of) {
+        port_in(each.request, "NewExternalPort") != of) {
       continue;
     }
     unseen_since_[*of] = *each.served_at;
@@ -549,9 +572,10 @@ void invariants::may_choose(const http_record& asked) {
 }
 
 /// Reported as left to expire; or the child of a packet that a flipped bit has made another one,
-/// of which nobody knows.
+/// of which nobody knows, or not for how long it stays.
 bool invariants::may_stay(const nat_rule& rule) const {
-  if (is_damaged_ && rule.expires && rule.owner != rule_owner::upnp) return true;
+  const bool is_misunderstood = is_damaged_ || is_answer_damaged_;
+  if (is_misunderstood && rule.expires && rule.owner != rule_owner::upnp) return true;
   const auto kept = kept_until_.find({rule.transport, rule.internal.port});
   if (kept == kept_until_.end()) return false;
   const nanoseconds ends = rule.expires ? *rule.expires - world_.clock() + world_.now() : for_ever;

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/inspect.hpp"
 #include "sim/world.hpp"
 
 namespace damson::sim {
@@ -40,6 +41,8 @@ class invariants : public witness {
 
   /// To be told before the thing happens.
   void on_created(mapping_id id, const map_request& wanted);
+  /// To be told before the program releases it.
+  void on_released(mapping_id id);
   /// To be told after others got or lost rules on the first router, which are not ours to touch.
   void on_others_changed();
   /// The router, or the way to it, has just done what a question may rightly find out.
@@ -87,6 +90,8 @@ class invariants : public witness {
   /// What must hold when the engine has closed.
   void demand_closed();
 
+  /// The longest lease that was wished for.
+  std::chrono::nanoseconds longest_lifetime() const noexcept { return longest_lifetime_; }
   /// How often a mapping was told as lost.
   std::size_t lost_count() const noexcept { return lost_; }
   /// How often a router was asked how it is (PCP ANNOUNCE, NAT-PMP's address), tries counted.
@@ -98,6 +103,7 @@ class invariants : public witness {
 
   struct followed {
     map_request wanted;
+    bool is_released = false;
     bool is_up = false;
     mapping_info told;
     failure why;
@@ -108,20 +114,32 @@ class invariants : public witness {
     nat_rule rule;
     std::chrono::nanoseconds taken_at{};
   };
+  struct nonce_owner {
+    port of;
+    std::size_t life = 0;
+  };
   struct port_history {
-    std::set<nonce_bytes> nonces;
-    std::size_t created = 0;
-    std::size_t alive = 0;
+    /// A life lasts while any request is not released: of one mapping that they share, and of as
+    /// many more as there were requests that waited for it to go.
+    std::size_t life = 0;
+    std::size_t mappings = 0;
+    std::size_t nonces = 0;
     std::chrono::nanoseconds longest_lease{0};
     /// When a router was last asked for it, not counting deletes, and when before that.
     std::optional<std::chrono::nanoseconds> asked_at;
     std::optional<std::chrono::nanoseconds> asked_before;
+
+    void begin_life() noexcept {
+      ++life;
+      mappings = 1;
+      nonces = 0;
+    }
   };
 
   void on_asked(const port& of, std::chrono::nanoseconds at);
   void check_spread(const port& of, std::chrono::nanoseconds asked_before,
                     std::chrono::nanoseconds at);
-  void check_nonce(const port& of, const nonce_bytes& nonce);
+  void check_nonce(const port& of, const pcp_map_view& map);
   void check_rate(std::chrono::nanoseconds at);
   void check_leases();
   void check_was_renewed(const mapping_info& what, std::chrono::nanoseconds lost_at);
@@ -134,6 +152,7 @@ class invariants : public witness {
   void may_choose(const http_record& asked);
   static bool is_ours(const nat_rule& rule);
   bool may_stay(const nat_rule& rule) const;
+  void note_outside();
   bool is_known(const ip_address& address) const;
   const nat_rule* rule_of(const followed& what) const;
   void broken(std::string what);
@@ -143,7 +162,7 @@ class invariants : public witness {
   std::optional<std::string> broken_;
   std::map<mapping_id, followed> mappings_;  ///< those that are not removed
   std::map<port, port_history> ports_;
-  std::map<nonce_bytes, port> owner_of_;
+  std::map<nonce_bytes, nonce_owner> owner_of_;
   std::deque<std::chrono::nanoseconds> recently_sent_;
   std::deque<std::pair<std::chrono::nanoseconds, port>> recently_renewed_;
   std::vector<others_rule> others_;
@@ -151,6 +170,7 @@ class invariants : public witness {
   /// last.
   std::map<port, std::chrono::nanoseconds> unseen_since_;
   std::set<ip_address> seen_;
+  std::chrono::nanoseconds longest_lifetime_{0};
   std::int64_t (*live_bytes_)() = nullptr;
   std::int64_t live_at_first_ = 0;
   std::chrono::nanoseconds disturbed_at_{0};
@@ -158,7 +178,7 @@ class invariants : public witness {
   std::size_t checks_ = 0;
   bool is_damaged_ = false;         ///< a MAP request, on its way
   bool is_answer_damaged_ = false;  ///< or any packet on the way back
-  bool was_behind_nat_ = false;     ///< something was told as leading to one
+  bool was_behind_nat_ = false;     ///< a router was
   /// The end of the leases of what routers may keep, by internal port.
   std::map<port, std::chrono::nanoseconds> kept_until_;
   /// Since when the host is awake and the router in its reach; empty: it is not.

@@ -4,6 +4,7 @@
 #include <array>
 #include <exception>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/random.hpp"
@@ -31,6 +32,17 @@ nanoseconds healing_bound(nanoseconds longest_lease, nanoseconds recheck_period)
 
 /// The longest that giving back takes.
 constexpr nanoseconds release_bound = 2s;
+
+/// Announcements to a host that does not listen would drown the rest.
+std::string without_unheard(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (!line.ends_with(" UNHEARD")) out.append(line).append("\n");
+  }
+  return out;
+}
 
 std::string last_lines(const std::string& text, std::size_t lines) {
   std::size_t at = text.size();
@@ -69,6 +81,7 @@ class life {
     out.router = plan_.router->name;
     try {
       suffer();
+      if (how_.breaks) holds_.fail("it was to break");
       if (ends_abruptly_) {
         close();
       } else {
@@ -151,10 +164,11 @@ class life {
 
   /// Every wanted mapping is up again, in time, and stays so.
   void converge() {
-    // A flipped bit may make the lease as long as any router gives, or another nonce the owner of a
-    // port for as long as that.
-    const nanoseconds lease = is_damaged_ || plan_.is_long ? nanoseconds{24h} : nanoseconds{2h};
-    const nanoseconds bound = healing_bound(lease, world_.recheck_period());
+    // The neighbours' leases are two hours at most. A flipped bit may make one as long as any
+    // router gives, or another nonce the owner of a port for as long as that.
+    const nanoseconds lease = std::max<nanoseconds>(holds_.longest_lifetime(), 2h);
+    const nanoseconds longest = is_damaged_ ? std::max<nanoseconds>(lease, 24h) : lease;
+    const nanoseconds bound = healing_bound(longest, world_.recheck_period());
     const nanoseconds until = world_.now() + bound;
     // What somebody deleted just before looks like a gap of a moment, and is none.
     holds_.demand();
@@ -207,7 +221,7 @@ soak_outcome live(const soak_settings& how) {
   again.keeps_transcript = true;
   soak_outcome shown = std::make_unique<life>(again)->run();
   if (!shown.broken) shown.broken = out.broken;  // the memory, which a transcript has no bound for
-  shown.last_lines = last_lines(shown.transcript, 50);
+  shown.last_lines = last_lines(without_unheard(shown.transcript), 50);
   if (!how.keeps_transcript) shown.transcript.clear();
   return shown;
 }

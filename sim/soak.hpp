@@ -22,6 +22,8 @@ struct soak_settings {
   /// Null: the seed picks one.
   const named_profile* router = nullptr;
   bool keeps_transcript = false;
+  /// Breaks at the end of the trouble, whatever it was like: to see what is shown of that.
+  bool breaks = false;
   /// What this thread has allocated and not freed; null: nobody watches it. A transcript takes as
   /// much as it takes, so it is not watched then.
   std::int64_t (*live_bytes)() = nullptr;
@@ -33,8 +35,9 @@ struct soak_outcome {
   std::uint64_t trace_hash = 0;       ///< of every packet, exchange and event with its time
   std::uint64_t happenings = 0;       ///< packets, exchanges and events
   std::optional<std::string> broken;  ///< what did not hold
-  std::string last_lines;             ///< broken: the last fifty lines of the transcript
-  std::string transcript;             ///< all of it, where it was asked for
+  /// Broken: the last fifty lines of the transcript, without those that nobody heard.
+  std::string last_lines;
+  std::string transcript;  ///< all of it, where it was asked for
 };
 
 /// Never throws: an exception is a broken invariant too.

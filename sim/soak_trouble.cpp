@@ -158,6 +158,7 @@ void troublemaker::release(bool keep_lease) {
   const auto which = static_cast<std::ptrdiff_t>(dice_.uniform(0, wanted_.size() - 1));
   const mapping_id id = wanted_[static_cast<std::size_t>(which)];
   wanted_.erase(wanted_.begin() + which);
+  holds_.on_released(id);
   world_.release(id, keep_lease);
 }
 

@@ -148,7 +148,112 @@ TEST_F(an_invariant, a_mapping_keeps_its_nonce) {
   packet_record other = first_map(watch());
   other.datagram.bytes.at(nonce_at) ^= std::byte{1};
   holds_->on_packet(other);
-  expect_broken("more nonces for port 8080 than there were mappings of it");
+  expect_broken("a second nonce for one mapping of port 8080");
+}
+
+TEST_F(an_invariant, requests_that_share_a_mapping_share_its_nonce) {
+  packet_record other = first_map(watch());
+  holds_->on_created(mapping_id{2}, request());
+  holds_->on_packet(other);
+  EXPECT_FALSE(holds_->check());
+  other.datagram.bytes.at(nonce_at) ^= std::byte{1};
+  holds_->on_packet(other);
+  expect_broken("a second nonce for one mapping of port 8080");
+}
+
+TEST_F(an_invariant, a_later_mapping_has_another_nonce) {
+  for (const bool is_new : {true, false}) {
+    packet_record later = first_map(watch());
+    holds_->on_released(id_);
+    holds_->on_created(mapping_id{2}, request());
+    if (is_new) later.datagram.bytes.at(nonce_at) ^= std::byte{1};
+    holds_->on_packet(later);
+    EXPECT_EQ(holds_->check().has_value(), !is_new);
+    if (!is_new) expect_broken("a nonce of an earlier mapping of port 8080");
+    holds_.reset();
+  }
+}
+
+TEST_F(an_invariant, the_next_in_the_queue_has_a_nonce_of_its_own) {
+  for (const bool waits : {true, false}) {
+    const world& w = watch();
+    holds_->on_created(mapping_id{2}, request());
+    if (waits) {
+      event_record told = first_event_as(w, event_kind::failed);
+      told.event.info.id = mapping_id{2};
+      told.event.why.reason = errc::already_mapped;
+      holds_->on_event(told);
+    }
+    holds_->on_released(id_);
+    holds_->on_event(first_event_as(w, event_kind::removed));
+    packet_record later = first_map(w);
+    later.datagram.bytes.at(nonce_at) ^= std::byte{1};
+    holds_->on_packet(later);
+    EXPECT_EQ(holds_->check().has_value(), !waits);
+    holds_.reset();
+  }
+}
+
+TEST_F(an_invariant, a_second_router_is_looked_for_behind_a_private_address) {
+  for (const bool is_private : {true, false}) {
+    scene what;
+    if (is_private) what.public_address = v4(10, 0, 0, 7);
+    world& w = watch(what);
+    packet_record further = first_map(w);
+    further.datagram.to.address = v4(192, 0, 0, 9);
+    further.datagram.bytes.at(nonce_at) ^= std::byte{1};
+    holds_->on_packet(further);
+    EXPECT_EQ(holds_->check().has_value(), !is_private);
+    if (!is_private) expect_broken("a packet to 192.0.0.9:5351, which is nobody");
+    holds_.reset();
+  }
+}
+
+TEST_F(an_invariant, a_lease_that_damage_shortened_may_stay) {
+  for (const bool is_damaged : {true, false}) {
+    world& w = watch();
+    if (is_damaged) {
+      packet_record answer = first_map(w);
+      answer.way = direction::to_host;
+      answer.damaged = true;
+      holds_->on_packet(answer);
+    }
+    w.close();
+    holds_->pass(2s);
+    add_port(w, 8082);
+    if (is_damaged) {
+      holds_->demand_closed();
+    } else {
+      expect_failure([&] { holds_->demand_closed(); }, "left behind at 192.168.1.1: tcp 8082");
+    }
+    holds_.reset();
+  }
+}
+
+TEST_F(an_invariant, of_healing_waits_for_the_longest_lease_that_was_asked_for) {
+  upnp_profile how;
+  how.same_ports_required = true;
+  scene what = upnp_only(how);
+  what.client.recheck_period = 1h;
+  world& w = begin(what);
+  holds_.emplace(w);
+  for (const auto lifetime : {1h, 72h, 2h}) {
+    map_request wanted = request(static_cast<std::uint16_t>(8000 + lifetime.count()));
+    wanted.lifetime = lifetime;
+    wanted.allow_permanent = false;
+    holds_->on_created(w.create(wanted), wanted);
+  }
+  EXPECT_EQ(holds_->longest_lifetime(), 72h);
+  holds_->pass(1h);
+  ASSERT_FALSE(holds_->missing());
+  // What the host leaves at its address takes the only port that will do from it at the other.
+  holds_->on_network_changes();
+  w.set_network(world::one_route(world::router_address, other_own_address));
+  holds_->on_world_changed();
+  holds_->pass(24h);
+  EXPECT_TRUE(holds_->missing());
+  holds_->pass(holds_->longest_lifetime() - 24h + 3h);
+  EXPECT_FALSE(holds_->missing()) << *holds_->missing();
 }
 
 TEST_F(an_invariant, two_mappings_have_two_nonces) {

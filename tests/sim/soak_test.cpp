@@ -1,5 +1,6 @@
 // Lives made of seeds: whatever the router and the network do, what must hold holds.
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -68,10 +69,36 @@ TEST(soak_year, holds) {
 }
 
 TEST(soak_trace, ends_in_what_is_shown_of_a_broken_life) {
-  const soak_outcome life = live({.seed = 3, .keeps_transcript = true});
+  const soak_outcome life = live({.seed = 4, .trouble = trouble, .breaks = true});
+  ASSERT_TRUE(life.broken);
+  EXPECT_EQ(*life.broken, "it was to break");
+  EXPECT_FALSE(life.router.empty());
+  EXPECT_TRUE(life.transcript.empty()) << "nobody asked for it";
+  EXPECT_EQ(std::ranges::count(life.last_lines, '\n'), 50);
+  EXPECT_EQ(life.last_lines.find("UNHEARD"), std::string::npos);
+
+  const soak_outcome again =
+      live({.seed = 4, .trouble = trouble, .keeps_transcript = true, .breaks = true});
+  EXPECT_EQ(again.trace_hash, life.trace_hash);
+  EXPECT_EQ(again.last_lines, life.last_lines);
+  const std::string last =
+      life.last_lines.substr(life.last_lines.rfind('\n', life.last_lines.size() - 2) + 1);
+  const auto at = again.transcript.rfind(last);
+  ASSERT_NE(at, std::string::npos);
+  for (std::size_t line = at + last.size(); line < again.transcript.size();) {
+    const std::size_t end = again.transcript.find('\n', line);
+    EXPECT_TRUE(again.transcript.substr(0, end).ends_with(" UNHEARD"));
+    line = end + 1;
+  }
+  EXPECT_NE(again.transcript.find("UNHEARD"), std::string::npos) << "another seed is needed here";
+}
+
+TEST(soak_trace, of_an_unbroken_life_shows_nothing_unasked) {
+  const soak_outcome life = live({.seed = 4, .trouble = trouble});
+  EXPECT_FALSE(life.broken);
   EXPECT_GT(life.happenings, 100U);
-  EXPECT_FALSE(life.transcript.empty());
-  EXPECT_TRUE(life.last_lines.empty()) << "it is not broken";
+  EXPECT_TRUE(life.transcript.empty());
+  EXPECT_TRUE(life.last_lines.empty());
 }
 
 TEST(named_profiles, have_names_of_their_own_and_something_to_say) {
