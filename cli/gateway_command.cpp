@@ -150,7 +150,8 @@ int run_gateway(const gateway_arguments& arguments) {
     return complain("the router could not start: " + printable(error.what()) +
                     ". Try: " + advice_for(error.code()));
   } catch (const std::invalid_argument& error) {
-    return complain(printable(error.what()) + ". Try: damson gateway --list-profiles");
+    complain(printable(error.what()) + ". Try: damson gateway --list-profiles");
+    return exit_usage;
   } catch (const std::runtime_error& error) {
     return complain(error.what());
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -43,6 +44,8 @@ struct arguments {
   const named_profile* router = nullptr;
   bool trace = false;
   unsigned jobs = 1;
+
+  std::uint64_t count() const { return last - first + 1; }
 };
 
 std::string hexadecimal(std::uint64_t value) {
@@ -81,7 +84,8 @@ void show_progress(const totals& so_far, std::uint64_t all) {
 void work(const arguments& what, std::atomic<std::uint64_t>& next, totals& all) {
   std::optional<std::chrono::seconds> trouble;
   if (what.hours) trouble = std::chrono::seconds{static_cast<std::int64_t>(*what.hours * 3'600)};
-  for (std::uint64_t seed = next++; seed <= what.last; seed = next++) {
+  for (std::uint64_t nth = next++; nth < what.count(); nth = next++) {
+    const std::uint64_t seed = what.first + nth;
     const soak_outcome life = live({.seed = seed,
                                     .trouble = trouble,
                                     .router = what.router,
@@ -101,13 +105,13 @@ void work(const arguments& what, std::atomic<std::uint64_t>& next, totals& all) 
                 << " h, " << life.happenings << " happenings, trace "
                 << hexadecimal(life.trace_hash) << '\n';
     }
-    if (all.seeds % 100 == 0) show_progress(all, what.last - what.first + 1);
+    if (all.seeds % 100 == 0) show_progress(all, what.count());
   }
 }
 
 int run(const arguments& what) {
   const auto began = std::chrono::steady_clock::now();
-  std::atomic<std::uint64_t> next{what.first};
+  std::atomic<std::uint64_t> next{0};
   totals all;
   {
     std::vector<std::jthread> workers;
@@ -135,10 +139,15 @@ int run_exhaustive(std::size_t longest) {
 }
 
 std::uint64_t number_of(const std::string& text) {
-  std::size_t used = 0;
-  const bool starts_well = !text.empty() && text.front() >= '0' && text.front() <= '9';
-  const std::uint64_t value = starts_well ? std::stoull(text, &used) : 0;
-  if (used == 0 || used != text.size()) throw CLI::ValidationError("'" + text + "' is no number");
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [read_to, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc::result_out_of_range) {
+    throw CLI::ValidationError("'" + text + "' is too large for a seed");
+  }
+  if (error != std::errc{} || read_to != end) {
+    throw CLI::ValidationError("'" + text + "' is no number");
+  }
   return value;
 }
 
@@ -147,6 +156,7 @@ void read_seeds(const std::string& text, arguments& into) {
   into.first = number_of(text.substr(0, dots));
   into.last = dots == std::string::npos ? into.first : number_of(text.substr(dots + 2));
   if (into.last < into.first) throw CLI::ValidationError("--seeds A..B wants A up to B");
+  if (into.count() == 0) throw CLI::ValidationError("these are too many seeds");
 }
 
 void list_profiles() {
@@ -197,7 +207,7 @@ int main(int argc, char** argv) {
     }
     return run(what);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+    return app.exit(error) == 0 ? 0 : 2;
   } catch (const std::exception& error) {
     std::cerr << "damson-sim: " << error.what() << '\n';
     return 2;

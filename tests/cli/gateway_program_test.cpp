@@ -126,7 +126,7 @@ TEST_F(gateway_program, shares_an_address_by_other_ports) {
 
 TEST_F(gateway_program, says_what_is_wrong_with_its_start) {
   child_process unknown{gateway({"--profile", "upnp-olny"})};
-  EXPECT_EQ(unknown.wait(), 1);
+  EXPECT_EQ(unknown.wait(), 2);
   EXPECT_THAT(unknown.errors(), AllOf(HasSubstr("'upnp-olny'; the nearest are upnp-only, "),
                                       EndsWith(". Try: damson gateway --list-profiles\n")));
   child_process elsewhere{gateway({"--listen", "192.0.2.1"})};
