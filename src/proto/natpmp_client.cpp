@@ -21,18 +21,31 @@ constexpr std::size_t most_late_answers = 5;
 bool natpmp_client::answers(const natpmp_response& response, time_point now) {
   const request& asked = queue_.front().what;
   if (response.opcode != opcode_of(asked)) return false;
-  if (response.result != natpmp_result::success) {
-    // What follows the result is not to be trusted. A wrong guess here costs one repetition.
-    late_answers& late = late_.at(static_cast<std::size_t>(response.opcode));
-    if (late.count == 0 || now > late.until) return true;
-    --late.count;
-    return false;
-  }
+  // What follows the result is not to be trusted.
+  if (response.result != natpmp_result::success) return !is_second_answer(response.opcode, now);
   if (!response.grant) return true;
-  const std::uint16_t port = response.grant->internal_port;
-  if (port != asked.map.internal_port && ports_asked_for_.test(port)) return false;
   const bool is_delete = response.grant->lifetime.count() == 0;
-  return is_delete == (asked.why == map_purpose::remove);
+  if (is_delete != (asked.why == map_purpose::remove)) return false;
+  const std::uint16_t port = response.grant->internal_port;
+  if (port == asked.map.internal_port) return true;
+  return !ports_asked_for_.test(port) && !is_second_answer(response.opcode, now) &&
+         !repeats_last_unnamed(response, now);
+}
+
+/// For answers that name no request. A wrong guess here costs one repetition.
+bool natpmp_client::is_second_answer(natpmp_opcode opcode, time_point now) {
+  late_answers& late = late_.at(static_cast<std::size_t>(opcode));
+  if (late.count == 0 || now > late.until) return false;
+  --late.count;
+  return true;
+}
+
+/// The network makes copies, too. What looks the same is believed when the request was repeated.
+bool natpmp_client::repeats_last_unnamed(const natpmp_response& response, time_point now) {
+  const bool is_same = last_unnamed_ == response && now <= last_unnamed_until_;
+  last_unnamed_ = response;
+  last_unnamed_until_ = now + longest_delay;
+  return is_same && queue_.front().tries->tries() == 1;
 }
 
 void natpmp_client::start_next(time_point now) {

@@ -125,6 +125,34 @@ TEST_F(natpmp_client_test,
   EXPECT_EQ(found->asked.mapping, mapping_id{1});
 }
 
+TEST_F(natpmp_client_test, a_copy_of_an_answer_that_names_no_port_is_not_for_the_next) {
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_TRUE(client_.match(granted(9), start + 10ms));
+  EXPECT_EQ(bytes_due(start + 10ms), 12U);
+  EXPECT_FALSE(client_.match(granted(9), start + 11ms)) << "the network's copy";
+  EXPECT_FALSE(client_.match(granted(9), start + 12ms)) << "of the request as well";
+  // Or it was the answer, which looks the same: then it comes once more.
+  EXPECT_EQ(bytes_due(start + 260ms), 12U);
+  const auto found = client_.match(granted(9), start + 260ms);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->asked.mapping, mapping_id{2});
+}
+
+TEST_F(natpmp_client_test, the_second_answer_that_names_no_port_is_not_for_the_next) {
+  ask(map_of(1, 8080));
+  ask(map_of(2, 8081));
+  EXPECT_EQ(bytes_due(start), 12U);
+  EXPECT_EQ(bytes_due(start + 250ms), 12U) << "sent again";
+  EXPECT_TRUE(client_.match(granted(9), start + 300ms));
+  EXPECT_EQ(bytes_due(start + 300ms), 12U);
+  natpmp_response second = granted(9);
+  second.epoch += 1;
+  EXPECT_FALSE(client_.match(second, start + 310ms)) << "of the first request";
+  EXPECT_TRUE(client_.match(second, start + 320ms));
+}
+
 TEST_F(natpmp_client_test, a_late_grant_is_no_answer_to_a_delete) {
   ask(map_of(1, 8080, map_purpose::remove));
   EXPECT_EQ(bytes_due(start), 12U);
