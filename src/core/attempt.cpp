@@ -10,17 +10,18 @@
 namespace damson::core {
 namespace {
 
-/// A new mapping can wait for so long for its turn in NAT-PMP, where one request goes at a time; a
-/// lease that ends before that cannot.
+/// Everything can wait for so long for its turn in NAT-PMP, where one request goes at a time and a
+/// silent router takes seconds for each; only deletes cannot. So a lease is extended so much before
+/// it ends, but after the others if that was tried and not answered.
 constexpr std::chrono::minutes longest_turn{1};
 
 time_point needed_by(const mapping& what, map_purpose why, time_point now) {
   switch (why) {
     case map_purpose::remove:
-      return now;
+      return now - longest_turn;
     case map_purpose::renew:
-      if (what.lease) return what.lease->lease_end();
-      break;
+      if (!what.lease) break;
+      return what.lease->lease_end() - (what.was_unheard ? longest_turn / 2 : longest_turn);
     case map_purpose::create:
       break;
   }
@@ -168,11 +169,12 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
 }
 
 /// A second choice that refused it and holds nothing: a device that only poses as the router
-/// or its dead connection.
+/// . Or the router's dead connection, which shows what the live one holds.
 bool keeper::may_be_deceived(const mapping& what) {
   const bool was_refused = std::ranges::any_of(
       what.refusals, [](const auto& each) { return each.why.protocol == protocol::upnp; });
   if (!was_refused || !gateway_->igd().has_second_choice()) return false;
+  if (gateway_->igd().is_dead_connection()) return true;
   return std::ranges::none_of(
       table_.ids(), [&](mapping_id id) { return table_.find(id)->is_held_by(protocol::upnp); });
 }
@@ -320,9 +322,12 @@ std::uint16_t keeper::port_to_want(context& ctx, const mapping& what) {
     bool found = false;
     for_each(
         [&](const mapping& each) {
-          return each.id != what.id && each.upnp_open &&
-                 each.request.transport == what.request.transport &&
-                 (each.upnp_port != 0 ? each.upnp_port : each.upnp_wanted) == port;
+          const bool is_other =
+              each.id != what.id && each.request.transport == what.request.transport;
+          const bool is_had = each.is_held() && each.info.external.port == port;
+          return is_other &&
+                 (is_had || (each.upnp_open &&
+                             (each.upnp_port != 0 ? each.upnp_port : each.upnp_wanted) == port));
         },
         [&](const mapping&) { found = true; });
     return found;
@@ -369,14 +374,21 @@ void keeper::on_attempt_refused(context& ctx, mapping& what, protocol which,
     what.any_port = true;
     return ask(ctx, what, which, map_purpose::create);
   }
-  // What was perhaps made nevertheless is being deleted.
-  what.open(which) = which == protocol::upnp && gateway_->igd().is_removing(what.id);
+  what.open(which) = may_be_made_yet(ctx, what, which);
   set_failed(ctx, what, which, reason_of(what.request, which, outcome));
   auto& failed = what.attempt(which).failed;
   failed->result_code = outcome.result_code;
   failed->router_text = outcome.router_text;
   failed->retry_after = outcome.retry_after;
   reconsider(ctx, what);
+}
+
+/// Although it was refused: by another copy of the request, which finds room when it arrives; or by
+/// an action of UPnP, and then it is being deleted.
+bool keeper::may_be_made_yet(const context& ctx, const mapping& what, protocol which) const {
+  if (which == protocol::pcp) return gateway_->may_be_overtaken_in_pcp(ctx, what.id);
+  if (which == protocol::nat_pmp) return gateway_->may_be_overtaken_in_nat_pmp(ctx, what.request);
+  return gateway_->igd().is_removing(what.id);
 }
 
 void keeper::set_failed(context& ctx, mapping& what, protocol which, errc reason) {

@@ -63,6 +63,7 @@ struct igd_address {};
 /// The UPnP device may have lost its state: it has moved, or its uptime has fallen.
 struct igd_doubtful {
   bool is_another = false;  ///< it is another device
+  ip_address before{};      ///< than the one there, if so
 };
 /// The UPnP device answered the question whether it is there, or will not.
 struct igd_checked {

@@ -237,7 +237,8 @@ void igd_link::report(context& ctx, const igd_event::found& what) {
   events_.emplace_back(gateway_event::learnt{});
   // Of one that may have lost everything the address is told with the entries that it still has.
   if (what.moved) {
-    events_.emplace_back(gateway_event::igd_doubtful{.is_another = what.is_another});
+    events_.emplace_back(
+        gateway_event::igd_doubtful{.is_another = what.is_another, .before = what.before});
   } else {
     events_.emplace_back(gateway_event::igd_address{});
   }
@@ -298,7 +299,7 @@ void igd_link::report(context& /*ctx*/, const igd_event::verified& what) {
 
 void igd_link::report(context& /*ctx*/, const igd_event::checked& what) {
   if (what.restarted) {
-    events_.emplace_back(gateway_event::igd_doubtful{.is_another = false});
+    events_.emplace_back(gateway_event::igd_doubtful{});
   } else {
     events_.emplace_back(gateway_event::igd_address{});
   }

@@ -45,6 +45,11 @@ class igd_link {
     const auto& device = client_.device();
     return device && !(device->is_gateway && device->is_live());
   }
+  /// Whether it is the router's own and was seen to have no uplink, so that another connection of
+  /// the same router may be the live one.
+  bool is_dead_connection() const noexcept {
+    return has_second_choice() && client_.device()->is_gateway;
+  }
   /// Forgets it, unless requests are open; the next search waits to its end for a better one.
   void search_past_device(context& ctx);
   void map(context& ctx, mapping_id mapping, map_purpose why, const igd_map_request& request);

@@ -9,6 +9,11 @@ namespace {
 /// Servers make less than that into it (RFC 6887 section 15).
 constexpr std::chrono::seconds shortest_pcp_lease{120};
 
+/// In UPnP, where the router refuses every lease.
+bool may_become_permanent(const mapping& what) {
+  return what.request.allow_permanent && family_of(what.request) == ip_family::v4;
+}
+
 }  // namespace
 
 keeper::keeper(const uplink_choice& how, gateway_id name, network_view& seen)
@@ -287,8 +292,7 @@ void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
     until = std::max(what.lease->lease_end() + (granted - scheduled_lifetime(granted)),
                      what.perhaps_until);
   }
-  const bool may_be_permanent = which == protocol::upnp && what.request.allow_permanent &&
-                                family_of(what.request) == ip_family::v4;
+  const bool may_be_permanent = which == protocol::upnp && may_become_permanent(what);
   if (is_owner ? what.info.permanent : may_be_permanent) until = time_point::max();
 
   std::optional<mapping_info> rule;
@@ -297,6 +301,17 @@ void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
     rule->protocol = which;
     if (!is_owner) rule->gateway = gateway_->server(which).address;
   }
+  add_leftover(ctx, what, std::move(rule), until);
+}
+
+/// Of a UPnP port that nobody knows any more.
+void keeper::note_unknown_leftover(const context& ctx, mapping& what) {
+  const time_point until = ctx.now + wished_lease(what, protocol::upnp);
+  add_leftover(ctx, what, std::nullopt, may_become_permanent(what) ? time_point::max() : until);
+}
+
+void keeper::add_leftover(const context& ctx, mapping& what, std::optional<mapping_info> rule,
+                          time_point until) {
   auto& before = what.left_behind;
   if (before && ctx.now < before->until) {
     until = std::max(until, before->until);

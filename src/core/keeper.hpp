@@ -100,6 +100,9 @@ class keeper {
   void leave_behind(const context& ctx, mapping& what);
   bool made_nothing_in_pcp(const mapping& what) const;
   void note_leftover(const context& ctx, mapping& what, protocol which);
+  static void note_unknown_leftover(const context& ctx, mapping& what);
+  static void add_leftover(const context& ctx, mapping& what, std::optional<mapping_info> rule,
+                           time_point until);
   static std::chrono::seconds wished_lease(const mapping& what, protocol which);
   bool is_asking(mapping_id id, protocol which) const;
   void end_releases_in_pcp(context& ctx, bool (*is_sure)(const mapping&));
@@ -136,6 +139,7 @@ class keeper {
   void attempt_failed(context& ctx, mapping& what, const failure& why);
   static time_point retry_at(context& ctx, mapping& what, const failure& why);
   static void note_refusal(context& ctx, mapping& what, const protocol_failure& why);
+  bool may_be_made_yet(const context& ctx, const mapping& what, protocol which) const;
   void set_failed(context& ctx, mapping& what, protocol which, errc reason);
 
   // lease.cpp
@@ -149,6 +153,7 @@ class keeper {
   void withdraw_others(context& ctx, mapping& what);
   static void take_terms(context& ctx, mapping& what, const map_outcome& outcome);
   void on_lease_answer(context& ctx, mapping& what, const gateway_event::map_answered& answer);
+  void forget_move(context& ctx, mapping& what, std::uint16_t to);
   void on_renewed(context& ctx, mapping& what, const map_outcome& outcome);
   void on_renewal_refused(context& ctx, mapping& what, protocol which, const map_outcome& outcome);
   void on_late_grant(context& ctx, mapping& what, protocol which, const map_outcome& outcome);

@@ -134,6 +134,7 @@ void keeper::take_terms(context& ctx, mapping& what, const map_outcome& outcome)
   what.info.permanent = outcome.permanent;
   what.info.verified = outcome.verified;
   what.perhaps_until = time_point::min();
+  what.was_unheard = false;
   what.upnp_seen_at = ctx.now;
   if (outcome.permanent) {
     what.lease.reset();
@@ -179,6 +180,8 @@ void keeper::renew(context& ctx, mapping& what) {
   if (const auto next = what.lease->next(ctx.now, ctx.random)) {
     ctx.timers.set({timer::renew, what.id}, *next);
   }
+  // One that waits for its turn need not begin anew.
+  if (what.is_held_by(protocol::nat_pmp) && gateway_->nat_pmp_open(what.id)) return;
   ask(ctx, what, what.info.protocol, map_purpose::renew);
 }
 
@@ -196,11 +199,20 @@ void keeper::on_lease_answer(context& ctx, mapping& what,
     case map_outcome::kind::silent:  // the next renewal point asks again
       if (!owner) return;
       what.perhaps_until = ctx.now + wished_lease(what, answer.protocol);
+      what.was_unheard = true;
+      forget_move(ctx, what, answer.outcome.external.port);
       return on_out_of_reach(answer.protocol);
     case map_outcome::kind::deleted:  // of an earlier delete
     case map_outcome::kind::already_gone:
       return;
   }
+}
+
+/// A renewal in UPnP that was not answered may have begun to move to another port. What it is to
+/// extend is there still, so that goes.
+void keeper::forget_move(context& ctx, mapping& what, std::uint16_t to) {
+  if (to == 0 || to == what.info.external.port) return;
+  gateway_->igd().remove(ctx, what.id, {to, what.request.transport});
 }
 
 void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome) {
@@ -241,6 +253,10 @@ void keeper::on_renewal_refused(context& ctx, mapping& what, protocol which,
   if (which == protocol::pcp && (outcome.reason == errc::no_resources || is_gone)) {
     return replace(ctx, what, {outcome.reason, {*what.renewal_refused}});
   }
+  // The live one of the router's connections may have been silent when they were compared.
+  if (which == protocol::upnp && gateway_->igd().is_dead_connection()) {
+    gateway_->igd().search_past_device(ctx);
+  }
   const auto next = ctx.timers.at({timer::renew, what.id});
   const time_point not_before = ctx.now + outcome.retry_after;
   if (next && *next < not_before) {
@@ -265,8 +281,13 @@ void keeper::on_late_grant(context& ctx, mapping& what, protocol which,
 /// Verifies that the mapping that is kept was not deleted along with the other protocol's.
 void keeper::on_other_removed(context& ctx, mapping& what,
                               const gateway_event::map_answered& answer) {
-  if (answer.late || answer.protocol == what.info.protocol) return;
-  if (answer.outcome.what == map_outcome::kind::silent) return;
+  const bool is_kept = answer.outcome.what == map_outcome::kind::silent ||
+                       answer.outcome.what == map_outcome::kind::refused;
+  if (answer.protocol == what.info.protocol) {
+    if (is_kept && answer.protocol == protocol::upnp) note_unknown_leftover(ctx, what);
+    return;
+  }
+  if (answer.late || answer.outcome.what == map_outcome::kind::silent) return;
   what.open(answer.protocol) = false;
   what.info.protocol == protocol::upnp ? verify(ctx, what) : renew(ctx, what);
 }

@@ -90,6 +90,7 @@ struct mapping {
   std::optional<renewal> lease;
   /// When the lease would end that renewals may have made since then which were not answered.
   time_point perhaps_until = time_point::min();
+  bool was_unheard = false;  ///< the last try to renew it was not answered
   /// The last answer to a renewal, when it was a refusal.
   std::optional<protocol_failure> renewal_refused;
 

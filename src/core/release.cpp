@@ -102,9 +102,9 @@ void keeper::note_overtaken(const context& ctx, mapping& what) {
 
 /// A request that is under way cleans up after itself; else the entry is deleted that is known.
 void keeper::release_in_upnp(context& ctx, mapping& what) {
-  if (gateway_->igd().withdraw(ctx, what.id, 0) || gateway_->igd().is_removing(what.id)) return;
+  if (gateway_->igd().withdraw(ctx, what.id, 0)) return;
   if (what.upnp_port != 0) return ask_upnp(ctx, what, map_purpose::remove);
-  what.upnp_open = false;
+  what.upnp_open = gateway_->igd().is_removing(what.id);
 }
 
 /// Whether what was deleted may be there all the same, so that the delete goes on.
@@ -135,7 +135,9 @@ void keeper::on_release_answer(context& ctx, mapping& what,
   if (is_refusal && answer.outcome.reason != errc::no_resources) {
     (answer.protocol == protocol::pcp ? what.overtakes_in_pcp : what.overtakes_in_nat_pmp) = false;
   }
-  const bool was_open = std::exchange(what.open(answer.protocol), false);
+  // A renewal that moved has two ports.
+  const bool is_more = answer.protocol == protocol::upnp && gateway_->igd().is_removing(what.id);
+  const bool was_open = std::exchange(what.open(answer.protocol), is_more);
   // Another protocol may refuse to delete what is not its own; of what it was asked for and may
   // have made nobody knows.
   const bool is_unknown = was_open && answer.outcome.what == map_outcome::kind::silent;

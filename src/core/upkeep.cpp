@@ -81,7 +81,15 @@ void keeper::on_event(context& ctx, const gateway_event::igd_doubtful& what) {
     for_each([](const mapping& each) { return each.upnp_open && each.phase != phase::releasing; },
              [&](mapping& each) {
                note_leftover(ctx, each, protocol::upnp);
-               if (each.is_held_by(protocol::upnp)) return;
+               if (each.is_held_by(protocol::upnp)) {
+                 // The one before may have obeyed a renewal of what it had not granted.
+                 const bool was_asked =
+                     is_asking(each.id, protocol::upnp) || ctx.now < each.perhaps_until;
+                 if (was_asked && each.info.gateway != what.before) {
+                   note_unknown_leftover(ctx, each);
+                 }
+                 return;
+               }
                each.upnp_port = 0;
                each.upnp_open = gateway_->igd().is_mapping(each.id);
              });

@@ -139,8 +139,8 @@ void igd_client::choose(igd_device device, time_point now) {
                                        last_control_->path != device.control.path ||
                                        last_boot_id_ != device.boot_id);
   end_search();
-  const bool is_another =
-      last_control_ && last_control_->server.address != device.control.server.address;
+  const ip_address before = last_control_ ? last_control_->server.address : ip_address{};
+  const bool is_another = last_control_ && before != device.control.server.address;
   if (is_another) leave_alone_what_was_made();
   if (moved || !last_control_) {
     habits_ = {.has_add_any =
@@ -155,7 +155,7 @@ void igd_client::choose(igd_device device, time_point now) {
   last_control_ = device.control;
   last_boot_id_ = device.boot_id;
   device_ = std::move(device);
-  events_.emplace_back(igd_event::found{moved, is_another});
+  events_.emplace_back(igd_event::found{moved, is_another, before});
 }
 
 /// What one device has made another one cannot delete: that it knows nothing of it says nothing.

@@ -35,6 +35,7 @@ namespace igd_event {
 struct found {
   bool moved = false;
   bool is_another = false;  ///< at another address; what the one before has made stays there
+  ip_address before{};      ///< where that was, if so
 };
 struct not_found {
   errc reason{};  ///< nobody answered, or nobody of use
@@ -230,6 +231,10 @@ class igd_client {
 
   // Acting
   void pump_jobs(time_point now);
+  /// Whether the first of the jobs is under way.
+  bool is_begun() const noexcept {
+    return !jobs_.empty() && ((open_ && !open_->for_probe) || jobs_.front().ladder);
+  }
   std::unique_ptr<igd_ladder> ladder_for(const job& what, time_point now);
   soap_request request_for(const job& what) const;
   void on_job_answer(const http_answer& answer, time_point now, random_source& random);
@@ -244,6 +249,10 @@ class igd_client {
   void on_job_failed(bool stale, errc reason, time_point now);
   void settle(job& what, time_point now);
   void settle_map(job& what, time_point now);
+  /// Of pinholes it has none.
+  bool has_address_of_its_own() const noexcept {
+    return device_->kind != service_kind::wan_ipv6_firewall_control;
+  }
   static pinhole_key key_of(const job& what);
   void note_pinhole(const job& what, time_point now);
   void leave_to(const job& owner, std::uint16_t port, random_source& random);

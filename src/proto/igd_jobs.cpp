@@ -48,21 +48,27 @@ void igd_client::ask_map(mapping_id mapping, map_purpose why, const igd_map_requ
   const bool is_renewal = why == map_purpose::renew;
   const std::uint16_t held = is_renewal ? request.external_port : request.held_port;
   const bool is_unheard = held != 0 && !is_renewal;
-  jobs_.push_back({.kind = job_kind::map,
-                   .mapping = mapping,
-                   .asked = why,
-                   .key = {request.external_port, request.transport},
-                   .wish = {.internal_client = request.internal.address,
-                            .internal_port = request.internal.port,
-                            .external_port = held != 0 ? held : request.external_port,
-                            .lease = request.lease,
-                            .allow_permanent = request.allow_permanent,
-                            .exact_port = request.exact_port,
-                            .renewal = held != 0,
-                            .held_lease = request.held_lease,
-                            .may_be_permanent = is_unheard && request.allow_permanent},
-                   .held_port = held,
-                   .first_port = is_renewal ? held : std::uint16_t{0}});
+  job wanted{.kind = job_kind::map,
+             .mapping = mapping,
+             .asked = why,
+             .key = {request.external_port, request.transport},
+             .wish = {.internal_client = request.internal.address,
+                      .internal_port = request.internal.port,
+                      .external_port = held != 0 ? held : request.external_port,
+                      .lease = request.lease,
+                      .allow_permanent = request.allow_permanent,
+                      .exact_port = request.exact_port,
+                      .renewal = held != 0,
+                      .held_lease = request.held_lease,
+                      .may_be_permanent = is_unheard && request.allow_permanent},
+             .held_port = held,
+             .first_port = is_renewal ? held : std::uint16_t{0}};
+  // What is open goes before what is only wished for, which may take long.
+  const auto is_before = [&](const job& each) {
+    return !is_renewal || each.kind == job_kind::remove || each.asked == map_purpose::renew;
+  };
+  jobs_.insert(std::find_if_not(jobs_.begin() + (is_begun() ? 1 : 0), jobs_.end(), is_before),
+               std::move(wanted));
 }
 
 void igd_client::ask_remove(mapping_id mapping, const port_mapping_key& key) {
@@ -75,8 +81,7 @@ void igd_client::ask_remove(mapping_id mapping, const port_mapping_key& key) {
 
 /// Before all else, but after what is under way: there may be little time left for it.
 void igd_client::insert_remove(mapping_id mapping, const port_mapping_key& key, bool muted) {
-  const bool begun = !jobs_.empty() && ((open_ && !open_->for_probe) || jobs_.front().ladder);
-  const auto place = std::find_if(jobs_.begin() + (begun ? 1 : 0), jobs_.end(),
+  const auto place = std::find_if(jobs_.begin() + (is_begun() ? 1 : 0), jobs_.end(),
                                   [](const job& each) { return each.kind != job_kind::remove; });
   jobs_.insert(place, {.kind = job_kind::remove,
                        .mapping = mapping,
@@ -375,6 +380,12 @@ void igd_client::settle_map(job& what, time_point now) {
     return jobs_.pop_front();
   }
   if (const auto& refusal = what.ladder->refused()) {
+    // One number for many causes: whether the device has an address now tells one of them.
+    const bool is_ambiguous = refusal->reason == errc::unusable_answer && refusal->code;
+    if (is_ambiguous && !what.address_asked && has_address_of_its_own()) {
+      what.address_due = what.address_asked = true;
+      return;
+    }
     events_.emplace_back(igd_event::refused{what.mapping, what.asked, *refusal});
     // A renewal that is refused leaves what it was to extend until its lease ends.
     if (what.asked == map_purpose::renew) what.keep_port = what.first_port;
@@ -394,7 +405,7 @@ void igd_client::clean_up(const job& what) {
   const std::uint16_t also_made = what.may_also_hold();
   const auto is_unwanted = [&](std::uint16_t port) { return port != 0 && port != what.keep_port; };
   if (is_unwanted(also_made)) {
-    insert_remove(what.mapping, {also_made, what.key.transport}, true);
+    insert_remove(what.mapping, {also_made, what.key.transport}, what.muted);
   }
   if (is_unwanted(made)) {
     insert_remove(what.mapping, {made, what.key.transport}, what.muted);

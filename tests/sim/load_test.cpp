@@ -105,6 +105,42 @@ TEST_F(load, nat_pmp_has_one_request_in_flight) {
   }
 }
 
+/// The ports that were asked for in NAT-PMP within that time.
+std::set<std::uint16_t> asked_in_nat_pmp(const world& w, nanoseconds from, nanoseconds until) {
+  std::set<std::uint16_t> out;
+  for (const auto& each : nat_pmp_maps(w)) {
+    if (each.at >= from && each.at < until) out.insert(each.map.internal_port);
+  }
+  return out;
+}
+
+TEST_F(load, a_short_lease_in_nat_pmp_goes_before_what_was_wished_for_with_it) {
+  world& w = begin(with(nat_pmp_only_router()));
+  for (std::uint16_t port = 8000; port < 8020; ++port) {
+    map_request wanted = request(port);
+    wanted.lifetime = 60s;
+    w.create(wanted);
+  }
+  w.run_until([&] { return w.count_events(event_kind::mapped) == 1; }, 5s);
+  w.set_plugged(false);  // the others have four seconds of silence each
+  w.run_for(60s);
+  EXPECT_TRUE(asked_in_nat_pmp(w, 30s, 45s).contains(8000));
+}
+
+TEST_F(load, who_was_not_answered_in_nat_pmp_lets_the_others_go_first) {
+  world& w = begin(with(nat_pmp_only_router()));
+  for (std::uint16_t port = 8000; port < 8006; ++port) {
+    map_request wanted = request(port);
+    wanted.lifetime = 60s;
+    w.create(wanted);
+  }
+  w.run_for(29s);
+  ASSERT_EQ(w.count_events(event_kind::mapped), 6U);
+  w.set_plugged(false);
+  w.run_for(31s);
+  EXPECT_EQ(asked_in_nat_pmp(w, 29s, 60s).size(), 6U);
+}
+
 TEST_F(load, a_silent_router_does_not_cost_each_mapping_its_own_four_seconds) {
   world& w = begin();
   w.set_plugged(false);

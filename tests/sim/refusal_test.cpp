@@ -330,6 +330,47 @@ TEST_F(refusal, a_success_with_another_internal_port_is_taken_when_one_request_i
   EXPECT_EQ(w.events()[0].event.info.external.port, 8080);
 }
 
+TEST_F(refusal, a_copied_success_with_another_internal_port_is_for_one_request) {
+  scene what;
+  what.router = nat_pmp_only_router();
+  what.router.nat_pmp_answers_internal_port = 9;
+  what.link.duplicate_percent = 100;
+  world& w = begin(what);
+  const mapping_id first = w.create(request(8005));
+  const mapping_id second = w.create(request(8007));
+  w.run_for(3s);
+  ASSERT_EQ(w.count_events(event_kind::mapped), 2U);
+  EXPECT_EQ(w.last_event(first)->event.info.external.port, 8005);
+  EXPECT_EQ(w.last_event(second)->event.info.external.port, 8007);
+}
+
+TEST_F(refusal, does_not_say_that_another_copy_of_the_request_was_refused_as_well) {
+  for (const bool pcp : {true, false}) {
+    SCOPED_TRACE(pcp ? "PCP" : "NAT-PMP");
+    scene what;
+    what.router.speaks_pcp = pcp;
+    what.router.refuses_maps_with = pcp_result::not_authorized;
+    what.router.refuses_nat_pmp_maps_with = nat_pmp_result::not_authorized;
+    what.link.latency = 300ms;
+    world& w = begin(what);
+    const mapping_id id =
+        w.create(request(pcp ? protocol_filter::pcp_only : protocol_filter::nat_pmp_only));
+    // The first copy has not arrived yet; the second one is on its way.
+    ASSERT_TRUE(
+        w.run_until([&] { return (pcp ? pcp_maps(w).size() : nat_pmp_maps(w).size()) == 2; }, 10s));
+    w.run_for(100ms);
+    w.router().behaviour().refuses_maps_with.reset();
+    w.router().behaviour().refuses_nat_pmp_maps_with.reset();
+    w.run_for(5s);
+    ASSERT_EQ(w.last_event(id)->event.kind, event_kind::failed);
+    EXPECT_TRUE(router_holds(w, 8080));
+    w.release(id);
+    w.run_for(5s);
+    EXPECT_EQ(w.last_event(id)->event.how, removal::deleted);
+    EXPECT_FALSE(router_holds(w, 8080));
+  }
+}
+
 TEST_F(refusal, a_router_without_uplink_serves_when_it_has_one) {
   for (const bool pcp : {true, false}) {
     scene what;

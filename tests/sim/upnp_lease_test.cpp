@@ -243,5 +243,18 @@ TEST_F(upnp_lease, is_never_asked_for_shorter_than_five_minutes_or_longer_than_a
   }
 }
 
+TEST_F(upnp_lease, is_extended_before_what_is_wished_for) {
+  world& w = begin(upnp_only());
+  map_request wanted = request();
+  wanted.lifetime = 300s;
+  const mapping_id first = w.create(wanted);
+  w.run_for(2min);
+  ASSERT_EQ(w.last_event(first)->event.kind, event_kind::mapped);
+  w.http_courier = [](const http_record&) { return http_treatment{.processing = 1s}; };
+  for (std::uint16_t i = 1; i <= 60; ++i) w.create(request(static_cast<std::uint16_t>(8080 + i)));
+  w.run_for(10min);
+  EXPECT_EQ(w.count_events(event_kind::lost), 0U);
+}
+
 }  // namespace
 }  // namespace damson::sim

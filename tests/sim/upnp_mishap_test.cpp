@@ -298,5 +298,95 @@ TEST_F(upnp_mishap, many_at_random_leave_one_entry_for_each_mapping) {
   }
 }
 
+/// The renewal is refused, and the add of another port obeyed without a word; then the router is
+/// silent.
+class upnp_mishap_of_a_move : public upnp_mishap {
+ protected:
+  world& begin_moved(scene what) {
+    what.client.recheck_period = 2h;
+    world& w = begin_request(what);
+    w.run_for(1min);
+    EXPECT_EQ(w.last_event(id_)->event.kind, event_kind::mapped);
+    w.router().behaviour().upnp.refuses_adds_with = 501;
+    w.router().behaviour().upnp.refused_adds = 2;
+    w.http_courier = [this, adds = 0](const http_record& record) mutable {
+      if (is_mute_) return http_treatment{.end = outcome::unanswered};
+      adds += asked_for(record) == "AddPortMapping" ? 1 : 0;
+      is_mute_ = adds == 3;
+      return http_treatment{.end = is_mute_ ? outcome::breaks_after : outcome::answered};
+    };
+    EXPECT_TRUE(w.run_until([&] { return w.router().rules().size() == 2; }, 2h));
+    return w;
+  }
+
+  bool is_mute_ = false;
+};
+
+TEST_F(upnp_mishap_of_a_move, what_was_made_goes_when_the_router_answers_again) {
+  world& w = begin_moved(upnp_only());
+  w.run_until([&] { return requests_for(w, "DeletePortMapping").size() == 1; }, 5min);
+  EXPECT_EQ(w.router().rules().size(), 2U);
+  is_mute_ = false;
+  w.http_courier = nullptr;
+  w.run_for(1min);
+  expect_whole(w, id_);
+  expect_clean_end(w, id_);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::deleted);
+}
+
+TEST_F(upnp_mishap_of_a_move, what_was_made_goes_with_the_rest) {
+  world& w = begin_moved(upnp_only());
+  w.run_until([&] { return requests_for(w, "DeletePortMapping").size() == 1; }, 5min);
+  w.http_courier = nullptr;
+  is_mute_ = false;
+  expect_clean_end(w, id_);
+}
+
+TEST_F(upnp_mishap_of_a_move, what_was_made_and_cannot_be_deleted_is_told) {
+  scene what = upnp_only();
+  what.client.recheck_period = 2h;
+  world& w = begin_moved(what);
+  w.run_for(3min);
+  w.http_courier = nullptr;
+  w.run_for(10min);
+  w.release(id_);
+  w.run_for(10s);
+  EXPECT_EQ(w.router().rules().size(), 1U);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+}
+
+/// Another device stands in for the router, obeys a renewal without a word, and is gone again. What
+/// is left on it is told in the end.
+TEST_F(upnp_mishap, of_a_renewal_that_only_another_device_has_heard) {
+  scene what = upnp_only();
+  what.client.recheck_period = recheck;
+  what.devices.push_back({upnp_only_router(), neighbour, v4(198, 51, 100, 9)});
+  world& w = begin(what);
+  map_request wanted = request();
+  wanted.lifetime = 300s;
+  wanted.allow_permanent = false;
+  id_ = w.create(wanted);
+  w.http_courier = [&w, heard = false](const http_record& record) mutable {
+    const bool is_away = w.now() >= 100s && w.now() < 250s;
+    if (record.remote.address == world::router_address) {
+      return http_treatment{.end = is_away ? outcome::refused : outcome::answered};
+    }
+    if (!is_away) return http_treatment{.end = outcome::refused};
+    if (heard) return http_treatment{.end = outcome::breaks_before};
+    heard = asked_for(record) == "AddPortMapping";
+    return http_treatment{.end = heard ? outcome::breaks_after : outcome::answered};
+  };
+  w.run_for(250s);
+  ASSERT_EQ(w.device_at(neighbour)->rules().size(), 1U);
+  w.router().forget_all();
+  w.run_for(60s);
+  ASSERT_EQ(w.last_event(id_)->event.kind, event_kind::mapped);
+  ASSERT_EQ(w.last_event(id_)->event.info.gateway, world::router_address);
+  w.release(id_);
+  w.run_for(10s);
+  ASSERT_EQ(w.device_at(neighbour)->rules().size(), 1U);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+}
+
 }  // namespace
 }  // namespace damson::sim

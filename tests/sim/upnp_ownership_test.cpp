@@ -242,5 +242,24 @@ TEST_F(upnp_ownership, of_the_host_over_its_multicast_is_not_needed) {  // Q-73
   EXPECT_EQ(w.count_events(event_kind::mapped), 1U);
 }
 
+TEST_F(upnp_ownership, of_a_port_that_pcp_has_for_another_mapping_is_respected) {
+  profile router;
+  router.speaks_upnp = true;
+  router.upnp.one_rule_for_all_protocols = true;
+  world& w = begin(with(router));
+  map_request first = request(protocol_filter::pcp_only, 8002);
+  first.external_port = 8004;
+  const mapping_id pcp = w.create(first);
+  w.run_for(5s);
+  ASSERT_EQ(w.last_event(pcp)->event.info.external.port, 8004);
+  const mapping_id upnp = w.create(request(protocol_filter::upnp, 8004));
+  w.run_for(30s);
+  ASSERT_EQ(w.last_event(upnp)->event.kind, event_kind::mapped);
+  EXPECT_NE(w.last_event(upnp)->event.info.external.port, 8004);
+  EXPECT_TRUE(router_holds(w, 8002));
+  EXPECT_TRUE(router_holds(w, 8004));
+  EXPECT_EQ(w.count_events(event_kind::lost), 0U);
+}
+
 }  // namespace
 }  // namespace damson::sim

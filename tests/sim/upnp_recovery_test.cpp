@@ -397,5 +397,33 @@ TEST_F(upnp_recovery, from_having_taken_the_dead_one_of_two_connections) {  // Q
   }
 }
 
+/// The same while the router holds what was made before, which both connections show.
+TEST_F(upnp_recovery, from_having_taken_the_dead_connection_later) {
+  upnp_profile how;
+  wan_connection dead;
+  dead.kind = wan_service::ppp;
+  dead.up = false;
+  how.connections.insert(how.connections.begin(), dead);
+  scene what = upnp_only(how);
+  what.client.recheck_period = recheck;
+  world& w = begin(what);
+  const mapping_id first = w.create(request());
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(first)->event.kind, event_kind::mapped);
+  // From the recheck on the live one is silent, so the device is looked for again.
+  w.http_courier = [&w](const http_record& record) {
+    const bool is_broken = w.now() < recheck + 60s && path_of(record).ends_with("/WANIPConn2");
+    return http_treatment{.end = is_broken ? http_treatment::outcome::breaks_before
+                                           : http_treatment::outcome::answered};
+  };
+  w.run_for(recheck + 30s);
+  const mapping_id second = w.create(request(8081));
+  w.run_for(60s);
+  ASSERT_EQ(w.last_event(second)->event.kind, event_kind::failed);
+  w.run_for(recheck);
+  EXPECT_EQ(w.last_event(second)->event.kind, event_kind::mapped);
+  EXPECT_EQ(w.last_event(first)->event.kind, event_kind::mapped);
+}
+
 }  // namespace
 }  // namespace damson::sim

@@ -549,5 +549,23 @@ TEST_F(upnp_refusal, is_asked_about_again_at_least_once_in_a_recheck_period) {
   }
 }
 
+TEST_F(upnp_refusal, of_a_renewal_tells_that_the_uplink_was_lost) {
+  scene what = upnp_only();
+  what.client.recheck_period = 1h;
+  what.public_address = v4(9, 9, 9, 9);
+  world& w = begin(what);
+  map_request wanted = request();
+  wanted.lifetime = 300s;
+  const mapping_id id = w.create(wanted);
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id)->event.kind, event_kind::mapped);
+  w.set_public_address(std::nullopt);
+  ASSERT_TRUE(w.run_until([&] { return w.count_events(event_kind::lost) == 1; }, 10min));
+  const auto& events = w.events();
+  const auto lost = std::ranges::find_if(
+      events, [](const auto& each) { return each.event.kind == event_kind::lost; });
+  EXPECT_EQ(lost->event.why.reason, errc::network_failure);
+}
+
 }  // namespace
 }  // namespace damson::sim
