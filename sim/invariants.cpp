@@ -267,9 +267,8 @@ void invariants::on_packet(const packet_record& record) {
     is_damaged_ = is_damaged_ || record.damaged;
     if (asked->lifetime != 0) on_asked({asked->transport, asked->internal_port}, record.at);
   }
-  const bool is_question =
-      is_pcp_announce(record.datagram.bytes) || is_nat_pmp_address(record.datagram.bytes);
-  if (is_question) ++checks_;
+  if (is_pcp_announce(record.datagram.bytes)) pcp_checks_.note(record.at);
+  if (is_nat_pmp_address(record.datagram.bytes)) nat_pmp_checks_.note(record.at);
   check_rate(record.at);
 }
 
@@ -288,6 +287,12 @@ void invariants::on_request(const http_record& record) {
     if (may_be_unheard) may_choose(record);
   }
   check_rate(record.at);
+}
+
+void invariants::questions::note(nanoseconds at) {
+  if (last_began && at < *last_began + 1s) return;
+  last_began = at;
+  ++count;
 }
 
 /// One nonce for the whole life of a mapping, and none for two (RFC 6887 section 11.2): requests

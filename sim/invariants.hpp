@@ -94,8 +94,9 @@ class invariants : public witness {
   std::chrono::nanoseconds longest_lifetime() const noexcept { return longest_lifetime_; }
   /// How often a mapping was told as lost.
   std::size_t lost_count() const noexcept { return lost_; }
-  /// How often a router was asked how it is (PCP ANNOUNCE, NAT-PMP's address), tries counted.
-  std::size_t check_count() const noexcept { return checks_; }
+  /// How often a router was asked how it is (PCP ANNOUNCE, NAT-PMP's address). What is repeated
+  /// within a second, because nobody answered, is asked once.
+  std::size_t check_count() const noexcept { return pcp_checks_.count + nat_pmp_checks_.count; }
 
  private:
   /// What the requests for one port share.
@@ -175,7 +176,14 @@ class invariants : public witness {
   std::int64_t live_at_first_ = 0;
   std::chrono::nanoseconds disturbed_at_{0};
   std::size_t lost_ = 0;
-  std::size_t checks_ = 0;
+  struct questions {
+    std::size_t count = 0;
+    std::optional<std::chrono::nanoseconds> last_began;
+
+    void note(std::chrono::nanoseconds at);
+  };
+  questions pcp_checks_;
+  questions nat_pmp_checks_;
   bool is_damaged_ = false;         ///< a MAP request, on its way
   bool is_answer_damaged_ = false;  ///< or any packet on the way back
   bool was_behind_nat_ = false;     ///< a router was

@@ -393,6 +393,29 @@ TEST_F(an_invariant, nothing_is_sent_after_the_end) {
   expect_failure([&] { holds_->demand_silence(1h); }, "something was sent after the end");
 }
 
+TEST_F(an_invariant, a_question_that_is_repeated_is_one) {
+  world& w = watch();
+  const std::size_t before = holds_->check_count();
+  packet_record asked = first_map(w);
+  asked.datagram.bytes = packet({
+      "02",                                   // version
+      "00",                                   // ANNOUNCE
+      "0000",                                 // reserved
+      "00000000",                             // lifetime
+      "00000000 00000000 0000ffff c0a80164",  // client address
+  });
+  for (const auto after : {0ms, 250ms, 750ms}) {
+    asked.at = w.now() + after;
+    holds_->on_packet(asked);
+  }
+  EXPECT_EQ(holds_->check_count(), before + 1);
+  for (const auto after : {1s, 2s, 3s}) {
+    asked.at = w.now() + after;
+    holds_->on_packet(asked);
+  }
+  EXPECT_EQ(holds_->check_count(), before + 4) << "a storm of them is not";
+}
+
 TEST_F(an_invariant, what_others_have_is_left_alone) {
   world& w = begin();
   w.router().occupy(transport::tcp, 8080, {other_host, 8080});
