@@ -26,6 +26,10 @@ constexpr nanoseconds longest_pause = 1s;
 /// From the request whose answer makes a lease begin to that answer.
 constexpr nanoseconds slowest_answer = 2s;
 
+/// A request in UPnP may have to wait for so long for the one before, which is what is left of an
+/// earlier lease at times.
+constexpr std::chrono::seconds shortest_turn{10};
+
 /// How long after it was sent a request may arrive, at most.
 constexpr nanoseconds on_its_way = 30s;
 
@@ -444,6 +448,7 @@ void invariants::check_was_renewed(const mapping_info& what, nanoseconds lost_at
   // lease that ends soon after them.
   const bool is_upnp = what.protocol == protocol::upnp;
   if (!in_reach_since_ || (is_upnp && world_.http_courier)) return;
+  if (is_upnp && what.lifetime < shortest_turn) return;
   // What is asked for anew goes out before it is told that the lease has ended.
   const auto& asked = of.asked_at == lost_at ? of.asked_before : of.asked_at;
   const nanoseconds since =

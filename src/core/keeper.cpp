@@ -292,8 +292,9 @@ void keeper::note_leftover(const context& ctx, mapping& what, protocol which) {
     until = std::max(what.lease->lease_end() + (granted - scheduled_lifetime(granted)),
                      what.perhaps_until);
   }
-  const bool may_be_permanent = which == protocol::upnp && may_become_permanent(what);
-  if (is_owner ? what.info.permanent : may_be_permanent) until = time_point::max();
+  const bool was_asked = !is_owner || is_asking(what.id, which) || ctx.now < what.perhaps_until;
+  const bool may_be_permanent = which == protocol::upnp && was_asked && may_become_permanent(what);
+  if ((is_owner && what.info.permanent) || may_be_permanent) until = time_point::max();
 
   std::optional<mapping_info> rule;
   if (is_owner || which != protocol::upnp) {

@@ -334,6 +334,18 @@ TEST_F(an_invariant, a_lease_through_upnp_may_end_soon_after_the_trouble) {
   }
 }
 
+TEST_F(an_invariant, a_lease_through_upnp_may_be_too_short_for_its_turn) {
+  for (const bool is_short : {true, false}) {
+    world& w = watch(upnp_only());
+    holds_->pass(10min);
+    event_record told = first_event_as(w, event_kind::lost);
+    told.event.info.lifetime = is_short ? 2s : 20s;
+    told.event.why.reason = errc::lease_expired;
+    holds_->on_event(told);
+    EXPECT_EQ(holds_->check().has_value(), !is_short);
+  }
+}
+
 /// Six mappings, all asked for at one moment, and again when half of their leases is over.
 class a_lockstep : public an_invariant {
  protected:

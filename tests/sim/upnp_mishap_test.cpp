@@ -388,5 +388,39 @@ TEST_F(upnp_mishap, of_a_renewal_that_only_another_device_has_heard) {  // Q-81
   EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
 }
 
+/// The renewal finds every lease dropped and makes the entry permanent; before that is answered the
+/// host has another address, from which nobody can delete it.
+TEST_F(upnp_mishap, of_a_renewal_that_became_permanent_unheard) {
+  world& w = begin(upnp_only());
+  map_request wanted = request();
+  wanted.lifetime = 300s;
+  id_ = w.create(wanted);
+  w.run_for(10s);
+  ASSERT_EQ(w.last_event(id_)->event.info.lifetime, 300s);
+  w.router().behaviour().upnp.leases = lease_policy::finite_is_dropped;
+  w.router().forget_all();
+  const auto is_permanent = [&] {
+    const auto rules = w.router().rules();
+    return rules.size() == 1 && !rules[0].expires;
+  };
+  // Its answer takes a second.
+  w.http_courier = [](const http_record& record) {
+    return http_treatment{.processing = record.request.contains("<NewLeaseDuration>0<") ? 1s : 0s};
+  };
+  w.run_until(
+      [&] {
+        return !requests_for(w, "AddPortMapping").empty() &&
+               requests_for(w, "AddPortMapping").back().request.contains("<NewLeaseDuration>0<");
+      },
+      280s);
+  w.run_until(is_permanent, 1s);
+  ASSERT_TRUE(is_permanent());
+  w.set_network(world::one_route(world::router_address, v4(192, 168, 1, 200)));
+  w.run_for(20min);
+  w.release(id_);
+  w.run_for(10s);
+  EXPECT_EQ(w.last_event(id_)->event.how, removal::left_to_expire);
+}
+
 }  // namespace
 }  // namespace damson::sim
