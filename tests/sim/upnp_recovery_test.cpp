@@ -418,7 +418,7 @@ TEST_F(upnp_recovery, from_having_taken_the_dead_connection_later) {  // Q-90
   };
   w.run_for(recheck + 30s);
   const mapping_id second = w.create(request(8081));
-  w.run_for(60s);
+  w.run_for(20s);
   ASSERT_EQ(w.last_event(second)->event.kind, event_kind::failed);
   w.run_for(recheck);
   EXPECT_EQ(w.last_event(second)->event.kind, event_kind::mapped);
