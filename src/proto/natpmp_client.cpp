@@ -22,7 +22,9 @@ bool natpmp_client::answers(const natpmp_response& response, time_point now) {
   const request& asked = queue_.front().what;
   if (response.opcode != opcode_of(asked)) return false;
   // What follows the result is not to be trusted.
-  if (response.result != natpmp_result::success) return !is_second_answer(response.opcode, now);
+  if (response.result != natpmp_result::success) {
+    return !is_second_answer(response.opcode, now) && !repeats_last_unnamed(response, now);
+  }
   if (!response.grant) return true;
   const bool is_delete = response.grant->lifetime.count() == 0;
   if (is_delete != (asked.why == map_purpose::remove)) return false;

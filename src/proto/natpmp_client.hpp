@@ -80,8 +80,8 @@ class natpmp_client {
   /// lifetime above 0, a delete's 0; and the same internal port, or one that was never asked for,
   /// which some servers answer with. One that was asked for is a second answer to an earlier
   /// request. Refusals and grants of other ports name no request, so of one that was sent several
-  /// times as many are taken for second answers, if they come within 4 s; and such a grant as well
-  /// if it is the same as the one before and the request was sent once.
+  /// times as many are taken for second answers, if they come within 4 s; and one as well that is
+  /// the same as the one before if the request was sent once.
   std::optional<answer> match(const natpmp_response& response, time_point now);
 
   /// Takes out the request in flight because the server answered it in another protocol, with this
@@ -128,7 +128,7 @@ class natpmp_client {
   std::deque<entry> queue_;
   std::bitset<65'536> ports_asked_for_;
   std::array<late_answers, 3> late_{};           ///< by opcode
-  std::optional<natpmp_response> last_unnamed_;  ///< the last grant of a port not asked for
+  std::optional<natpmp_response> last_unnamed_;  ///< the last answer that named no request
   time_point last_unnamed_until_;                ///< it may come again until then
   std::unordered_map<port_key, unanswered_copies> grants_due_;
   natpmp_epoch epoch_;

@@ -82,6 +82,24 @@ TEST_F(refusal, in_nat_pmp_that_arrives_twice_is_not_for_the_next_request) {
   EXPECT_EQ(w.last_event(granted)->event.kind, event_kind::mapped);
 }
 
+TEST_F(refusal, in_nat_pmp_that_the_network_copies_leaves_nothing_behind) {
+  scene what = with(nat_pmp_only_router());
+  what.router.refuses_nat_pmp_maps_with = nat_pmp_result::out_of_resources;
+  what.link.duplicate_percent = 100;
+  world& w = begin(what);
+  w.create(request(protocol_filter::nat_pmp_only, 8080));
+  w.create(request(protocol_filter::nat_pmp_only, 8081));
+  // The copy of the first one's refusal meets the second one's request, which is granted.
+  ASSERT_TRUE(w.run_until([&] { return nat_pmp_maps(w).size() == 2; }, 1s));
+  w.router().behaviour().refuses_nat_pmp_maps_with.reset();
+  ASSERT_TRUE(w.run_until([&] { return !w.router().rules().empty(); }, 1s));
+  w.run_for(1s);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 2U) << "the first one with another port";
+  w.close();
+  w.run_for(10s);
+  EXPECT_TRUE(w.router().rules().empty());
+}
+
 TEST_F(refusal, that_arrives_after_the_grant_does_not_lose_the_mapping) {
   scene what;
   what.router.taken_port_is_no_resources = true;
