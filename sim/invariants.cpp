@@ -367,6 +367,7 @@ void invariants::check_spread(const port& of, nanoseconds asked_before, nanoseco
 void invariants::on_event(const event_record& record) {
   const mapping_event& event = record.event;
   look_again_ = true;
+  note_outside();
   followed& of = mappings_[event.info.id];
   if (event.kind == event_kind::removed) {
     const port which{event.info.transport, event.info.internal.port};

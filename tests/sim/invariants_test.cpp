@@ -209,6 +209,17 @@ TEST_F(an_invariant, a_second_router_is_looked_for_behind_a_private_address) {
   }
 }
 
+TEST_F(an_invariant, a_second_router_is_looked_for_behind_a_device_that_came_later) {
+  world& w = watch();
+  w.add_router(upnp_only_router(), second_address, v4(10, 0, 0, 7));
+  holds_->on_event(first_event_as(w, event_kind::changed));
+  packet_record further = first_map(w);
+  further.datagram.to.address = v4(192, 0, 0, 9);
+  further.datagram.bytes.at(nonce_at) ^= std::byte{1};
+  holds_->on_packet(further);
+  EXPECT_FALSE(holds_->check());
+}
+
 TEST_F(an_invariant, a_lease_that_damage_shortened_may_stay) {
   for (const bool is_damaged : {true, false}) {
     world& w = watch();

@@ -43,6 +43,18 @@ class upnp_ownership : public upnp_scenario {
   }
 };
 
+TEST_F(upnp_ownership, of_a_port_that_another_host_takes_in_between_is_respected) {
+  upnp_profile how;
+  how.secure_mode = false;  // it would let itself be deleted
+  world& w = begin_request(upnp_only(how));
+  ASSERT_TRUE(w.run_until([&] { return !requests_for(w, "AddPortMapping").empty(); }, 1s));
+  w.router().occupy(transport::tcp, 8080, {other_host, 8080});
+  w.run_for(10s);
+  ASSERT_EQ(kinds(w), std::vector{event_kind::mapped});
+  EXPECT_NE(w.events()[0].event.info.external.port, 8080);
+  EXPECT_TRUE(requests_for(w, "DeletePortMapping").empty());
+}
+
 TEST_F(upnp_ownership, ends_where_the_entry_was_replaced_by_anothers) {
   world& w = begin_request(upnp_only(open_to_all()));
   expect_mapped(w, 2s);
