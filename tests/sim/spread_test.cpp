@@ -70,7 +70,7 @@ TEST_F(spread, over_both_families_shares_with_requests_for_one) {
   EXPECT_EQ(w.last_event(v6)->event.kind, event_kind::mapped);
 }
 
-TEST_F(spread, has_a_part_for_each_stable_address_in_ipv6) {
+TEST_F(spread, has_a_part_for_each_stable_address_in_ipv6) {
   world& w = begin(in_both_families());
   const ip_address other = ip_address::parse("2001:db8:9::100").value();
   network_facts facts = world::both_families();
