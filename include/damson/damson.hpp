@@ -8,5 +8,6 @@
 #include <damson/mapping.hpp>
 #include <damson/network.hpp>
 #include <damson/options.hpp>
+#include <damson/router.hpp>
 #include <damson/types.hpp>
 #include <damson/version.hpp>

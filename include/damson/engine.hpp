@@ -36,6 +36,7 @@
 
 #include <damson/error.hpp>
 #include <damson/options.hpp>
+#include <damson/router.hpp>
 #include <damson/types.hpp>
 
 namespace damson {
@@ -48,6 +49,10 @@ struct engine_limits {
   static constexpr std::size_t datagram_bytes =
       1'100;  ///< RFC 6887 section 7: longer ones are dropped
   static constexpr std::size_t search_answer_bytes = 2'048;  ///< on search channels; the same
+  static constexpr std::size_t event_bytes = 16'384;         ///< head and body
+  static constexpr std::size_t router_entries = 131'072;     ///< of one table; no more are read
+  static constexpr std::size_t router_questions = 64;        ///< at a time
+  static constexpr std::size_t pcp_servers = 8;              ///< addresses beyond these are ignored
   static constexpr std::size_t routes = 4'096;               ///< facts beyond these are ignored
   static constexpr std::size_t interface_addresses = 4'096;
 };
@@ -128,8 +133,13 @@ struct datagram_received {
 /// Names an HTTP exchange that the engine asked for; never used again.
 enum class http_id : std::uint64_t {};
 
+/// Names a request that came in on an `listen_for_events` channel; chosen by the driver, never used
+/// before.
+enum class event_id : std::uint64_t {};
+
 /// A whole answer. `local` and `peer` are the endpoints really used; `location` is the field of
-/// that name, empty where there is none; `content_type` likewise.
+/// that name, empty where there is none; `content_type`, `subscription` (SID) and `timeout`
+/// likewise.
 struct http_response {
   http_id id{};
   std::uint16_t status = 0;
@@ -138,6 +148,8 @@ struct http_response {
   std::string_view location;
   std::string_view content_type;
   std::string_view body;
+  std::string_view subscription{};
+  std::string_view timeout{};
 };
 
 /// How an HTTP exchange failed.
@@ -195,6 +207,32 @@ struct cancel_discovery {
   discovery_id id{};
 };
 
+/// The program wants to know what a UPnP router has in its table, or to change what is there.
+struct ask_router {
+  router_question_id id{};
+  router_question what;
+};
+
+/// The answer is not wanted any more; none will be. What was asked to be deleted may be.
+struct cancel_router_question {
+  router_question_id id{};
+};
+
+/// Somebody has connected to a channel of `listen_for_events` and sent a whole HTTP request. Answer
+/// with `answer_event`.
+struct event_received {
+  channel_id channel{};
+  event_id id{};
+  endpoint from;
+  std::string_view method;
+  std::string_view target;
+  std::string_view notification_type;      ///< the field NT
+  std::string_view notification_sub_type;  ///< NTS
+  std::string_view subscription;           ///< SID
+  std::string_view sequence;               ///< SEQ
+  std::string_view body;
+};
+
 /// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
 /// more. What is created meanwhile fails with `errc::closed` and is removed at once. Discoveries
 /// end without an answer.
@@ -207,7 +245,8 @@ struct close_engine {
 
 using input = std::variant<time_passed, network_changed, channel_opened, channel_failed,
                            datagram_received, http_response, http_failed, create_mapping,
-                           release_mapping, discover, cancel_discovery, close_engine>;
+                           release_mapping, discover, cancel_discovery, ask_router,
+                           cancel_router_question, event_received, close_engine>;
 
 // ---------------------------------------------------------------------------------------------
 // Outputs
@@ -244,6 +283,16 @@ struct open_channel {
   std::variant<connected_channel, multicast_channel, search_channel> what;
 };
 
+/// A TCP socket that takes events: bound to `local` and a port of the system's choice. Connections
+/// from anybody but `peer` are closed at once; the others may send one HTTP request each, of
+/// `engine_limits::event_bytes` at most, and have 5 s for it. A few at a time; more have to wait.
+/// Answer with `channel_opened` or `channel_failed`; `close_channel` ends it.
+struct listen_for_events {
+  channel_id channel{};
+  ip_address local;
+  ip_address peer;
+};
+
 struct close_channel {
   channel_id channel{};
 };
@@ -271,6 +320,12 @@ struct send_http {
 /// The answer is not wanted any more; none will be.
 struct cancel_http {
   http_id id{};
+};
+
+/// The answer to an `event_received`: an empty one with this status, then the connection closes.
+struct answer_event {
+  event_id id{};
+  std::uint16_t status = 200;
 };
 
 /// One router that a mapping leads through.
@@ -335,6 +390,10 @@ struct mapping_info {
   ip_address gateway;
   /// The routers that granted it; empty for `direct`.
   hop_list hops{};
+  /// From where `options::stun_server` sees this host; unspecified where it was not asked, or has
+  /// not answered (yet). Another address than that of `external` means another NAT in between, or a
+  /// router that does not know its own.
+  ip_address seen_address{};
   /// The way out that it is for; empty where that is not known.
   damson::interface_name interface_name{};
   /// From creation, or the part's beginning, to the first `mapped`.
@@ -424,6 +483,9 @@ struct discovery {
   ip_address gateway;   ///< the router on the way out; unspecified where there is none
   ip_address local;     ///< the host's address as that router sees it; unspecified likewise
   ip_address external;  ///< as the router said; unspecified where it did not
+  /// From where `options::stun_server` sees this host; unspecified where it was not asked, or has
+  /// not answered.
+  ip_address seen{};
   /// One entry for each protocol that was asked, in the order of preference: `answered`, or
   /// `failed` with the reason. Empty where there is no router to ask.
   std::vector<protocol_report> protocols;
@@ -445,7 +507,8 @@ struct discovered {
 struct engine_closed {};
 
 using output = std::variant<look_at_network, open_channel, close_channel, send_datagram, send_http,
-                            cancel_http, mapping_event, discovered, engine_closed>;
+                            cancel_http, listen_for_events, answer_event, mapping_event, discovered,
+                            router_answered, engine_closed>;
 
 // ---------------------------------------------------------------------------------------------
 // The engine

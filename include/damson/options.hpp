@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include <damson/types.hpp>
 
@@ -101,20 +102,34 @@ enum class ip_families : std::uint8_t {
   both,  ///< the one and the other, each with a result of its own
 };
 
-/// One port to open.
+/// One port to open, or several that belong together.
 struct map_request {
   damson::transport transport = damson::transport::tcp;
+  /// Whether the same ports are opened for the other transport as well. Each transport is a part of
+  /// the mapping (see `mapping_info::part`).
+  bool both_transports = false;
 
-  /// The port that the program listens on, 1..65535.
+  /// The port that the program listens on, 1..65535; of several the first.
   std::uint16_t internal_port = 0;
+  /// How many ports in a row, from `internal_port` on: 1..64, and with `both_transports` at most
+  /// 32. Each port is a part of the mapping (see `mapping_info::part`). A PCP server that knows
+  /// port sets (RFC 7753) is asked for them in one request.
+  std::uint16_t port_count = 1;
 
-  /// The port wanted outside. A wish: the router decides, and `mapping_info::external` says what it
-  /// decided. 0 leaves the choice to the router; the internal port is suggested then.
+  /// The port wanted outside; of several the first. A wish: the router decides, and
+  /// `mapping_info::external` says what it decided. 0 leaves the choice to the router; the internal
+  /// port is suggested then.
   std::uint16_t external_port = 0;
 
+  /// Of several ports, only all of them will do, and only where they are outside as they are
+  /// inside: the same for both transports, and in a row. Where one cannot be had so, those that can
+  /// are given back, and the request fails with the reason of that one. Without it they are wished
+  /// so, and each part has its own result.
+  bool all_or_nothing = false;
+
   /// Which of the host's addresses to open: its IPv4 address, behind the router's NAT, or an IPv6
-  /// one, behind its firewall, by PCP or by a pinhole of UPnP. NAT-PMP knows IPv4 only. With `both` the mapping has parts, as with
-  /// `every_uplink`.
+  /// one, behind its firewall, by PCP or by a pinhole of UPnP. NAT-PMP knows IPv4 only. With `both`
+  /// the mapping has parts, as with `every_uplink`.
   ip_families families = ip_families::v4;
   /// Whether to go out by every way that there is, instead of the one that each family's traffic
   /// takes: every default route of the families, with one way for each interface and own address,
@@ -157,6 +172,13 @@ struct map_request {
   /// goes on checking who comes. Requests of one client share a mapping only where this is the
   /// same.
   peer_list peers{};
+
+  /// The one endpoint outside that an outbound flow of the internal port goes to; unspecified: the
+  /// port is opened for whoever comes. With it nothing is opened: the router is asked for the
+  /// mapping that the flow has, to learn its external endpoint and to have it live as long as
+  /// `lifetime` without keepalives (PEER, RFC 6887 section 12). Only PCP can; nothing is deleted at
+  /// the end, for a flow ends with its traffic.
+  endpoint remote_peer{};
 
   /// The lifetime to ask for, 1 s..2^32-1 s (RFC 6887 section 15 advises against more than a day).
   /// The router grants what it likes; renewals follow the lifetime granted. UPnP routers are asked
@@ -208,6 +230,22 @@ struct options {
   /// there is told without waiting, and `changed` follows if such a server grants; its silence is
   /// not told. While nobody answers one mapping asks for all, at the longest every recheck period.
   bool asks_anycast = true;
+
+  /// PCP servers to ask instead of the gateway, for example those that DHCP has given (RFC 7291):
+  /// the addresses of one server, in the order in which they are tried (RFC 7488 section 3.1).
+  /// Those of the mapping's family count; none of it: the gateway. The other protocols ask the
+  /// gateway.
+  std::vector<ip_address> pcp_servers{};
+
+  /// A STUN server (RFC 8489) on the internet, which is asked over UDP from which address it sees
+  /// this host. Unset: nobody is asked. Each router's mappings are compared with its answer, at
+  /// first and when the router's address changes: `mapping_info::seen_address`.
+  std::optional<endpoint> stun_server{};
+
+  /// Whether UPnP routers are asked to tell of changes (GENA), which some stop answering for
+  /// and their multicast announcements are listened to. What they tell is a hint only,
+  /// upon which the router is asked.
+  bool listens_to_events = false;
 
   /// How long a router that answers something, but not what was asked, is waited for; an upper
   /// bound, not a wait. A router that answers nothing at all is given up after 4 s. Between 1 ms

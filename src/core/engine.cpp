@@ -124,6 +124,9 @@ class engine::impl {
     if (!closing_) discoveries_.begin(ctx, what);
   }
   void on(core::context& ctx, const cancel_discovery& what) { discoveries_.cancel(ctx, what.id); }
+  void on(core::context& ctx, const ask_router&) { ignore(ctx); }
+  void on(core::context& ctx, const cancel_router_question&) { ignore(ctx); }
+  void on(core::context& ctx, const event_received&) { ignore(ctx); }
   void on(core::context& ctx, const close_engine& how) {
     closing_ = true;
     discoveries_.cancel_all(ctx);

@@ -254,6 +254,10 @@ void engine_pump::act(send_http order) {
                      http_exchange::start(strand_, std::move(order), as_listener<http_listener>()));
 }
 
+void engine_pump::act(const listen_for_events&) {}
+void engine_pump::act(const answer_event&) {}
+void engine_pump::act(router_answered&&) {}
+
 void engine_pump::act(const cancel_http& order) {
   std::erase_if(waiting_, [&](const input& what) {
     const auto* failed = std::get_if<http_failed>(&what);

@@ -86,6 +86,9 @@ class engine_pump final : private channel_listener,
   void act(const send_datagram& order);
   void act(send_http order);
   void act(const cancel_http& order);
+  void act(const listen_for_events& order);
+  void act(const answer_event& order);
+  void act(router_answered&& told);
   void act(mapping_event event);
   void act(discovered result);
   void act(engine_closed);
