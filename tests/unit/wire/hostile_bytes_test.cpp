@@ -13,6 +13,7 @@
 #include "wire/natpmp.hpp"
 #include "wire/pcp.hpp"
 #include "wire/response_kind.hpp"
+#include "wire/stun.hpp"
 
 namespace damson {
 namespace {
@@ -59,6 +60,34 @@ TEST(hostile_bytes, break_no_promise) {
   }
   EXPECT_GT(pcp_read, 1'000);
   EXPECT_GT(natpmp_read, 1'000);
+}
+
+TEST(hostile_bytes, break_no_promise_of_stun) {
+  random_source random{std::array<std::uint64_t, 4>{2}};
+  int read = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    const std::size_t length = 4 * (random.next() % (i % 10 == 0 ? 300 : 16));
+    std::vector<std::byte> datagram =
+        test::bytes({1, 1, static_cast<std::uint8_t>(length >> 8U),
+                     static_cast<std::uint8_t>(length & 0xffU), 0x21, 0x12, 0xa4, 0x42});
+    datagram.resize(20 + length);
+    for (std::size_t at = 8; at < datagram.size(); ++at) {
+      datagram[at] = static_cast<std::byte>(random.next() % 3 == 0 ? random.next() : 0);
+    }
+    // Attributes that are known, or hardly anything would be read.
+    for (std::size_t at = 20; at + 12 <= datagram.size(); at += 12) {
+      datagram[at + 1] = static_cast<std::byte>(random.next() % 2 == 0 ? 0x20 : 0x01);
+      datagram[at + 3] = std::byte{8};
+      datagram[at + 5] = std::byte{1};
+      if (random.next() % 4 != 0) datagram[at] = datagram[at + 2] = std::byte{};
+    }
+    const auto response = decode_stun_response(datagram);
+    if (!response) continue;
+    ++read;
+    EXPECT_TRUE(response->seen) << hex(datagram);
+    EXPECT_LE(datagram.size(), stun_message_bytes);
+  }
+  EXPECT_GT(read, 1'000);
 }
 
 }  // namespace
