@@ -210,6 +210,11 @@ std::string advice_for_open_port(damson::transport transport, const endpoint& ex
   return {};
 }
 
+std::string_view advice_for_unseen_address() noexcept {
+  return "--upstream ADDRESS where the NAT in between is another router of yours, else ask the "
+         "provider for a public IPv4 address";
+}
+
 std::string_view explanation_of(const protocol_failure& tried) noexcept {
   const bool found_no_device =
       tried.protocol == protocol::upnp && tried.server.address.is_unspecified();

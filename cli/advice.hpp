@@ -26,6 +26,9 @@ std::string predicament_of(const ip_address& outside);
 std::string advice_for_open_port(damson::transport transport, const endpoint& external,
                                  bool is_upstream_asked);
 
+/// What the user can try where the internet sees another address than the router says.
+std::string_view advice_for_unseen_address() noexcept;
+
 /// What one protocol met: `describe` of the reason, unless more can be said.
 std::string_view explanation_of(const protocol_failure& tried) noexcept;
 

@@ -14,6 +14,7 @@
 
 #include <damson/version.hpp>
 
+#include "endpoint_text.hpp"
 #include "text.hpp"
 
 namespace damson::cli {
@@ -35,6 +36,7 @@ struct map_words {
   std::string interface_name;
   std::string gateway;
   std::string upstream;
+  std::string stun;
   std::string timeout;
   bool ipv4 = false;
   bool ipv6 = false;
@@ -150,6 +152,21 @@ ip_address read_router(const std::string& name, std::string_view text, ip_famili
                     printable(text) + "'");
   }
   return *address;
+}
+
+/// Port 3478 (RFC 8489 section 18.6) where none is said.
+endpoint read_stun_server(std::string_view text, ip_families families) {
+  constexpr std::uint16_t usual_port = 3478;
+  const std::optional<endpoint> server = parse_endpoint(text, usual_port);
+  if (!server) {
+    throw bad_value("--stun must be the server's IP address, or one with :PORT, not '" +
+                    printable(text) + "'");
+  }
+  if (families != ip_families::both && server->address.is_v4() != (families == ip_families::v4)) {
+    throw bad_value("--stun must be of the one family that is asked for, not '" + printable(text) +
+                    "'");
+  }
+  return *server;
 }
 
 /// ADDRESS, or ADDRESS/BITS for a network.
@@ -320,6 +337,8 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
             "The router's address (default: the next hop of the default route)");
   add_value(map, "--upstream", words.upstream, "ADDRESS",
             "The router beyond that one, where there are two NATs in a row: asked as well");
+  add_value(map, "--stun", words.stun, "ADDRESS[:PORT]",
+            "A STUN server on the internet, to compare what it sees with what the router says");
   map.add_flag("--ipv4", words.ipv4, "Open the port of this host's IPv4 address (the default)")
       ->disable_flag_override();
   map.add_flag("--ipv6", words.ipv6,
@@ -447,6 +466,9 @@ map_arguments read_words(const map_words& typed, map_arguments arguments) {
   }
   if (!typed.upstream.empty()) {
     arguments.upstream = read_router("--upstream", typed.upstream, arguments.request.families);
+  }
+  if (!typed.stun.empty()) {
+    arguments.stun_server = read_stun_server(typed.stun, arguments.request.families);
   }
   return arguments;
 }

@@ -18,6 +18,7 @@ struct map_arguments {
   map_request request;
   std::optional<ip_address> gateway;
   std::optional<ip_address> upstream;
+  std::optional<endpoint> stun_server;
   bool once = false;
   bool wait = false;
   bool json = false;

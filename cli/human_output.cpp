@@ -79,7 +79,28 @@ std::string mapped(const report& what) {
          " (" + short_duration(what.elapsed) + ")";
 }
 
+/// Whether nothing is news but from where the host is seen.
+bool is_only_seen(const mapping_info& now, mapping_info before) {
+  if (now.seen_address == before.seen_address) {
+    return false;
+  }
+  before.seen_address = now.seen_address;
+  before.elapsed = now.elapsed;
+  return before == now;
+}
+
+/// "tcp 192.168.1.20:8080 is open as 198.51.100.7:8080, and seen from the internet as 203.0.113.9"
+std::string seen(const mapping_info& info) {
+  const bool is_same = info.seen_address == info.external.address;
+  return name(info) + " is open as " + outside(info.external) +
+         (is_same ? ", and the internet sees this host there"
+                  : ", and the internet sees this host as " + to_string(info.seen_address));
+}
+
 std::string changed(const mapping_info& now, const mapping_info& before) {
+  if (is_only_seen(now, before)) {
+    return seen(now);
+  }
   std::string old;
   const auto add = [&old](const std::string& part) { old += (old.empty() ? "" : ", ") + part; };
   if (now.internal != before.internal) {
@@ -243,6 +264,18 @@ std::string warning_line(const mapping_info& open, const failure& why) {
              : "damson: " + name(open) + " may not be reachable from the internet; " + predicament +
                    beyond + ". Try: " +
                    advice_for_open_port(open.transport, open.external, why.reason != errc{});
+}
+
+std::string seen_line(const mapping_info& open) {
+  const ip_address& told = open.external.address;
+  if (open.seen_address.is_unspecified() || told.is_unspecified() || open.seen_address == told) {
+    return {};
+  }
+  return "damson: " + name(open) +
+         " may not be reachable from the internet; this host is seen there as " +
+         to_string(open.seen_address) + ", not as " + to_string(told) +
+         ": there is another NAT on the way, or the router does not know its own address. Try: " +
+         std::string{advice_for_unseen_address()};
 }
 
 std::string unfiltered_line(const mapping_info& open) {

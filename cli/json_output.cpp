@@ -165,6 +165,9 @@ std::string json_line(const report& what) {
   out["external"] = endpoint_or_null(info.external, granted && info.external.port != 0);
   out["external_class"] =
       text_of(to_string(granted ? info.external_class() : event.why.external_class()));
+  if (granted && !info.seen_address.is_unspecified()) {
+    out["seen_address"] = text_of(to_string(info.seen_address));
+  }
   out["lifetime"] = leased ? json::value(info.lifetime.count()) : json::value(nullptr);
   if (granted && info.permanent) {
     out["permanent"] = true;

@@ -96,9 +96,10 @@ class map_session {
 
   /// The whole of it; returns the exit code. All that runs on the context has an end after it.
   asio::awaitable<int> run() {
-    client_.emplace(
-        co_await asio::this_coro::executor,
-        client_options(arguments_.gateway, arguments_.upstream, arguments_.level, status_));
+    options opts =
+        client_options(arguments_.gateway, arguments_.upstream, arguments_.level, status_);
+    opts.stun_server = arguments_.stun_server;
+    client_.emplace(co_await asio::this_coro::executor, opts);
     // Not one expression: GCC 12 destroys what a conditional operand of co_await holds twice.
     bool is_open = false;
     if (arguments_.wait) {

@@ -47,6 +47,9 @@ std::string human_line(const map_failure& what);
 /// For people, on standard error: why nobody may come through to a port that is open; empty where
 /// nothing speaks against it. `why`: the router beyond the first one did not open it too.
 std::string warning_line(const mapping_info& open, const failure& why);
+/// For people, on standard error: the internet sees this host under another address than the router
+/// says; empty where it does not, or where one of them is not known.
+std::string seen_line(const mapping_info& open);
 /// For people, on standard error: the router lets everybody in, though peers were named.
 std::string unfiltered_line(const mapping_info& open);
 /// How one protocol fared.

@@ -7,8 +7,10 @@ namespace damson::cli {
 
 reporter::story& reporter::story_of(const mapping_info& info) {
   return stories_
-      .try_emplace(info.part,
-                   story{.last_told = started_, .is_lost = false, .last = {}, .judged = {}})
+      .try_emplace(
+          info.part,
+          story{
+              .last_told = started_, .is_lost = false, .last = {}, .judged = {}, .judged_seen = {}})
       .first->second;
 }
 
@@ -69,6 +71,10 @@ bool reporter::write(const report& what) {
       complain(warning);
     }
     if (is_filtered_ && !what.event.info.filtered) complain(unfiltered_line(what.event.info));
+  }
+  if (is_open) {
+    const std::string unseen = seen_line(what.event.info);
+    if (std::exchange(told.judged_seen, unseen) != unseen && !unseen.empty()) complain(unseen);
   }
   if (is_verbose_ && !json_) {
     for (const protocol_report& of : what.event.report) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <damson/engine.hpp>
@@ -50,7 +51,8 @@ class reporter {
     clock::time_point last_told;
     bool is_lost = false;
     mapping_info last;
-    ip_address judged;  ///< the outside address that was warned of, or was none to warn of
+    ip_address judged;          ///< the outside address that was warned of, or was none to warn of
+    std::string judged_seen{};  ///< what was said of the address that the internet sees
   };
   story& story_of(const mapping_info& info);
 

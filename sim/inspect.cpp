@@ -5,6 +5,7 @@
 
 #include "sim/bytes.hpp"
 #include "sim/message_text.hpp"
+#include "sim/stun_server.hpp"
 
 namespace damson::sim {
 
@@ -143,6 +144,8 @@ std::string describe_request(std::string_view request) {
 }
 
 std::string describe_packet(std::span<const std::byte> packet) {
+  // Begins as a mapping request of NAT-PMP does.
+  if (is_stun_request(packet)) return "stun " + to_hex(packet);
   if (const auto map = read_pcp_map(packet)) {
     return std::string("pcp map ") + (map->response ? "response" : "request") +
            (map->response ? " result " + std::to_string(map->result) : "") + " nonce " +

@@ -36,6 +36,7 @@ world::world(const scene& what)
       multicast_works_(what.multicast_works),
       dice_(seed_from(what.seed, 1)),
       facts_(what.has_ipv6 ? both_families() : one_route(router_address, host_address)),
+      stun_(what.stun),
       recheck_period_(what.client.recheck_period),
       engine_(what.client, seed_from(what.seed, 2), what.tuning),
       keeps_records_(what.keeps_records) {
@@ -187,6 +188,8 @@ void world::happen(const happening& what) {
     arrive_at_router(*out);
   } else if (const auto* in = std::get_if<to_host>(&what)) {
     if (!asleep_until_) arrive_at_host(in->packet, true);
+  } else if (const auto* asked = std::get_if<to_stun>(&what)) {
+    happen(*asked);
   } else if (std::holds_alternative<look>(what)) {
     feed(network_changed{facts_});
   } else if (const auto* opened = std::get_if<channel_opened>(&what)) {
@@ -311,8 +314,8 @@ bool world::refuses(const router_node& node, const datagram& packet) {
 }
 
 bool world::listens_to(const router_node& node, const ip_address& group) {
-  return node.plugged && node.serving && !node.is_upstream &&
-         node.model->behaviour().speaks_upnp && (group.is_v4() || node.model->speaks_ipv6());
+  return node.plugged && node.serving && !node.is_upstream && node.model->behaviour().speaks_upnp &&
+         (group.is_v4() || node.model->speaks_ipv6());
 }
 
 bool world::has_address(const ip_address& address) const {
@@ -378,6 +381,8 @@ void world::carry(direction way, datagram packet) {
     carry_to_host(std::move(record), *travel);
   } else if (record.datagram.to.address.is_multicast()) {
     carry_to_group(std::move(record), *travel);
+  } else if (stun_ && record.datagram.to == stun_->at) {
+    carry_to_stun(std::move(record), *travel);
   } else {
     carry_to_router(std::move(record), *travel);
   }
@@ -448,9 +453,13 @@ void world::arrive_at_router(const to_router& arrived) {
     carry_from_routers(node.model->handle(now_, packet));
     return;
   }
-  // ICMP travels back to the socket that sent, if it is still there then.
+  refuse(packet.from);
+}
+
+/// ICMP travels back to the socket that sent, if it is still there then.
+void world::refuse(const endpoint& sender) {
   for (const auto& [id, through] : channels_) {
-    if (through.kind != channel_kind::connected || through.local != packet.from) continue;
+    if (through.kind != channel_kind::connected || through.local != sender) continue;
     schedule(link_.latency, channel_failed{id, channel_error::refused});
   }
 }

@@ -26,6 +26,7 @@
 #include "sim/contract.hpp"
 #include "sim/gateway.hpp"
 #include "sim/profile.hpp"
+#include "sim/stun_server.hpp"
 #include "sim/world_trace.hpp"
 
 namespace damson::sim {
@@ -134,6 +135,16 @@ struct upstream_settings {
   std::optional<ip_address> nat_between{};
 };
 
+/// A STUN server on the internet, beyond all routers.
+struct stun_settings {
+  stun_habits how{};
+  endpoint at{ip_address{ip_address::v4_bytes{203, 0, 113, 1}}, stun_port};
+  /// As whom the internet sees all who come by the routers, where that is not as they believe: a
+  /// carrier's NAT that is beyond them, or a router that does not know its own address.
+  std::optional<ip_address> carrier{};
+  bool is_there = true;  ///< else its port refuses
+};
+
 /// What a world begins with. The router stands at 192.168.1.1/24, the host is 192.168.1.100.
 struct scene {
   profile router;
@@ -146,6 +157,7 @@ struct scene {
   link_settings link;
   std::vector<device_settings> devices;
   std::optional<upstream_settings> upstream;
+  std::optional<stun_settings> stun;
   std::uint64_t seed = 1;
   bool has_ipv6 = false;        ///< the host and the router have addresses, and a route, in both
   bool multicast_works = true;  ///< else the multicast channel cannot be opened (Q-12)
@@ -205,6 +217,8 @@ class world {
                       const std::optional<ip_address>& wan);
   /// The router beyond the first one. Precondition: the scene has one.
   gateway& upstream();
+  /// The STUN server. Precondition: the scene has one.
+  stun_settings& stun() { return stun_.value(); }
   /// The model at an address; null when there is none.
   gateway* device_at(const ip_address& lan);
   const gateway* device_at(const ip_address& lan) const;
@@ -329,9 +343,12 @@ class world {
   struct to_host {
     datagram packet;
   };
+  struct to_stun {
+    datagram packet;
+  };
   struct look {};
   using happening =
-      std::variant<to_router, to_host, look, channel_opened, channel_failed, http_step>;
+      std::variant<to_router, to_host, to_stun, look, channel_opened, channel_failed, http_step>;
   /// Where a happening stands in the queue: by time, then in the order in which it was scheduled.
   struct appointment {
     time_point at;
@@ -356,6 +373,7 @@ class world {
   std::optional<time_point> next_time() const;
   void happen(const happening& what);
   void arrive_at_router(const to_router& arrived);
+  void refuse(const endpoint& sender);
   bool arrive_at_host(const datagram& packet, bool filtered);
   void carry(direction way, datagram packet);
   /// How long a packet travels; empty: it is lost.
@@ -391,6 +409,13 @@ class world {
   endpoint as_seen(const router_node& node, const endpoint& from);
   std::optional<datagram> translated_back(datagram packet) const;
 
+  // The internet, in world_outside.cpp
+  const router_node& outermost() const;
+  /// Empty: the packet does not get there.
+  std::optional<endpoint> seen_from_outside(const endpoint& host) const;
+  void carry_to_stun(packet_record record, std::chrono::nanoseconds travel);
+  void happen(const to_stun& arrived);
+
   // HTTP, in world_http.cpp
   void happen(const http_step& what);
   void knock(std::size_t index);
@@ -407,6 +432,7 @@ class world {
   random_source dice_;
   network_facts facts_;
   std::vector<router_node> routers_;
+  std::optional<stun_settings> stun_;
   /// The host's ports that the first router translates; it keeps their numbers.
   std::map<std::uint16_t, endpoint> flows_;
   std::chrono::nanoseconds recheck_period_;

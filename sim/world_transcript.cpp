@@ -62,6 +62,9 @@ std::string event_text(const mapping_event& event) {
                     std::string(to_string(event.info.protocol)) + " " +
                     to_string(event.info.internal) + " -> " + to_string(event.info.external) +
                     " lifetime " + std::to_string(event.info.lifetime.count());
+  if (!event.info.seen_address.is_unspecified()) {
+    out += " seen " + to_string(event.info.seen_address);
+  }
   if (event.regained) out += " regained";
   if (event.kind == event_kind::removed) out += " " + std::string(to_string(event.how));
   if (event.kind == event_kind::failed || event.kind == event_kind::lost) {
@@ -92,6 +95,7 @@ void world::note(event_record record) {
              record.event.why.reason);
   trace_.add(info.internal);
   trace_.add(info.external);
+  if (!info.seen_address.is_unspecified()) trace_.add(endpoint{info.seen_address, 0});
   if (witness_ != nullptr) witness_->on_event(record);
   if (keeps_records_) events_.push_back(std::move(record));
 }

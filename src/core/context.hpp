@@ -35,6 +35,9 @@ enum class timer : std::uint8_t {
   recheck,       ///< the recheck period has passed
   restart_wait,  ///< the random wait after a restart ends
   verify,        ///< the next entry is to be read back
+  stun_ask,      ///< somebody outside is to be asked as whom the host is seen
+  // of a keeper, or of a discovery
+  stun_try,  ///< the next try of that, or the end of waiting
   // of a part
   part_end,  ///< its way out was away for as long as a router may keep the mapping
   // of all requests that are spread

@@ -39,16 +39,20 @@ void discoveries::begin_round(context& ctx) {
   round_.emplace(round{.protocols = wanted_.front().protocols,
                        .began = ctx.now,
                        .found = {},
-                       .router = std::nullopt});
+                       .router = std::nullopt,
+                       .outside = std::nullopt});
   ctx.timers.set(timer::discovery_end, ctx.now + ctx.opts.discovery_timeout);
   ctx.outputs.emplace_back(look_at_network{});
 }
 
 void discoveries::on_network(context& ctx, const network_facts& facts) {
-  if (!round_ || round_->router) return;
+  if (!round_ || round_->router || round_->outside) return;
   const auto way_out = choose_uplink(facts, choice_of(ctx.opts));
-  if (way_out) round_->found.local = way_out->local;
-  if (!way_out || !way_out->gateway) return end_round(ctx);
+  if (way_out) {
+    round_->found.local = way_out->local;
+    ask_outside(ctx, *way_out);
+  }
+  if (!way_out || !way_out->gateway) return settle(ctx);
   round_->found.gateway = *way_out->gateway;
   const auto allowed = narrowed(round_->protocols, ctx.opts.protocols);
   for (const protocol each : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
@@ -59,9 +63,16 @@ void discoveries::on_network(context& ctx, const network_facts& facts) {
                                        .why = std::nullopt,
                                        .answered_after = std::nullopt});
   }
-  if (round_->found.protocols.empty()) return end_round(ctx);
+  if (round_->found.protocols.empty()) return settle(ctx);
   round_->router.emplace(ctx.new_gateway(), *way_out);
   round_->router->open(ctx, facts, false);
+}
+
+void discoveries::ask_outside(context& ctx, const uplink& way_out) {
+  const auto& server = ctx.opts.stun_server;
+  if (!server || server->address.family() != way_out.local.family()) return;
+  round_->outside.emplace(ctx.new_gateway());
+  round_->outside->ask(ctx, way_out.local, *server, schedules::stun_in_discovery);
 }
 
 void discoveries::begin_questions(context& ctx) {
@@ -96,6 +107,7 @@ void discoveries::stop_round(context& ctx) {
   if (!round_) return;
   ctx.timers.cancel(timer::discovery_end);
   if (round_->router) round_->router->close(ctx);
+  if (round_->outside) round_->outside->stop(ctx);
   round_.reset();
 }
 
@@ -107,6 +119,10 @@ bool discoveries::owns(channel_id channel) const noexcept {
 }
 
 bool discoveries::on_channel_opened(context& ctx, const channel_opened& what) {
+  if (is_outside(what.channel)) {
+    round_->outside->on_opened(ctx, what);
+    return true;
+  }
   if (!owns(what.channel)) return false;
   round_->router->on_opened(ctx, what);
   drain(ctx);
@@ -114,6 +130,11 @@ bool discoveries::on_channel_opened(context& ctx, const channel_opened& what) {
 }
 
 bool discoveries::on_channel_failed(context& ctx, const channel_failed& what) {
+  if (is_outside(what.channel)) {
+    round_->outside->on_failed(ctx, what);
+    settle(ctx);
+    return true;
+  }
   if (!owns(what.channel)) return false;
   round_->router->on_failed(ctx, what);
   drain(ctx);
@@ -121,6 +142,11 @@ bool discoveries::on_channel_failed(context& ctx, const channel_failed& what) {
 }
 
 bool discoveries::on_datagram(context& ctx, const datagram_received& what) {
+  if (is_outside(what.channel)) {
+    round_->outside->on_datagram(ctx, what);
+    settle(ctx);
+    return true;
+  }
   if (!owns(what.channel)) return false;
   round_->router->on_datagram(ctx, what);
   drain(ctx);
@@ -148,6 +174,11 @@ bool discoveries::on_timer(context& ctx, const timer_key& due) {
     end_round(ctx);
     return true;
   }
+  if (round_ && round_->outside && round_->outside->owner() == due.gateway) {
+    round_->outside->on_timer(ctx);
+    settle(ctx);
+    return true;
+  }
   if (!round_ || !round_->router || round_->router->id() != due.gateway) return false;
   round_->router->on_timer(ctx, due);
   drain(ctx);
@@ -166,6 +197,14 @@ void discoveries::drain(context& ctx) {
     }
   }
   note_standings(ctx.now);
+  settle(ctx);
+}
+
+/// Ends the round when nothing is waited for any more.
+void discoveries::settle(context& ctx) {
+  if (round_->outside) {
+    if (const auto seen = round_->outside->take_answer()) round_->found.seen = *seen;
+  }
   if (is_settled()) end_round(ctx);
 }
 
@@ -226,6 +265,7 @@ void discoveries::failed(protocol which, errc reason, time_point now) {
 }
 
 bool discoveries::is_settled() const noexcept {
+  if (round_->outside && round_->outside->is_asking()) return false;
   return std::ranges::none_of(round_->found.protocols, [](const protocol_report& each) {
     return each.standing == protocol_standing::asked;
   });

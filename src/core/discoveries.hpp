@@ -12,6 +12,8 @@
 
 #include "core/context.hpp"
 #include "core/gateway.hpp"
+#include "core/stun_link.hpp"
+#include "core/uplink.hpp"
 
 namespace damson::core {
 
@@ -38,13 +40,19 @@ class discoveries {
     protocol_filter protocols{};
     time_point began;
     discovery found;
-    std::optional<gateway> router;  ///< empty: waits for the network
+    std::optional<gateway> router;     ///< empty: waits for the network, or there is none
+    std::optional<stun_link> outside;  ///< empty: nobody outside is asked, or not yet
   };
 
   bool owns(channel_id channel) const noexcept;
+  bool is_outside(channel_id channel) const noexcept {
+    return round_ && round_->outside && round_->outside->owns(channel);
+  }
   void begin_round(context& ctx);
+  void ask_outside(context& ctx, const uplink& way_out);
   void begin_questions(context& ctx);
   void drain(context& ctx);
+  void settle(context& ctx);
   void note(const any_gateway_event& what, time_point now);
   void note_standings(time_point now);
   void answered(protocol which, time_point now);

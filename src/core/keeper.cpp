@@ -17,7 +17,7 @@ bool may_become_permanent(const mapping& what) {
 }  // namespace
 
 keeper::keeper(const uplink_choice& how, gateway_id name, network_view& seen)
-    : choice_(how), name_(name), seen_(seen) {
+    : choice_(how), name_(name), seen_(seen), stun_(name) {
   if (seen_.at) uplink_ = choose_uplink(seen_.facts, choice_);
 }
 
@@ -105,6 +105,7 @@ void keeper::on_network(context& ctx) {
 void keeper::switch_uplink(context& ctx, const std::optional<uplink>& chosen) {
   const bool is_news = uplink_.has_value();
   uplink_ = chosen;
+  stop_looking(ctx);
   for_each([](const mapping& each) { return each.phase == phase::releasing; },
            [&](mapping& each) { finish(ctx, each, removal::left_to_expire); });
   for_each([](const mapping&) { return true; }, [&](mapping& each) { leave_behind(ctx, each); });
@@ -139,16 +140,22 @@ void keeper::close_gateway(context& ctx) {
 // Inputs
 
 void keeper::on_channel_opened(context& ctx, const channel_opened& what) {
+  if (stun_.owns(what.channel)) return stun_.on_opened(ctx, what);
   gateway_->on_opened(ctx, what);
   drain_gateway(ctx);
 }
 
 void keeper::on_channel_failed(context& ctx, const channel_failed& what) {
+  if (stun_.owns(what.channel)) return stun_.on_failed(ctx, what);
   gateway_->on_failed(ctx, what);
   drain_gateway(ctx);
 }
 
 void keeper::on_datagram(context& ctx, const datagram_received& what) {
+  if (stun_.owns(what.channel)) {
+    stun_.on_datagram(ctx, what);
+    return tell_seen(ctx);
+  }
   gateway_->on_datagram(ctx, what);
   drain_gateway(ctx);
 }
@@ -181,6 +188,10 @@ void keeper::on_timer(context& ctx, const timer_key& due) {
     begin_after_restart(ctx);
   } else if (due.name == timer::verify) {
     verify_next(ctx);
+  } else if (due.name == timer::stun_ask) {
+    ask_outside(ctx);
+  } else if (due.name == timer::stun_try) {
+    stun_.on_timer(ctx);
   }
   drain_gateway(ctx);
 }

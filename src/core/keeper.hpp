@@ -2,9 +2,9 @@
 
 /// Keeps mappings on the router: makes attempts, holds leases, makes them again, gives them back.
 ///
-/// One class in five files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
+/// One class in six files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
 /// `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `upkeep.cpp` (is it still there?),
-/// `release.cpp` (given back).
+/// `outside.cpp` (as whom is it seen?), `release.cpp` (given back).
 
 #include <cstdint>
 #include <deque>
@@ -19,6 +19,7 @@
 #include "core/gateway.hpp"
 #include "core/mapping_table.hpp"
 #include "core/network_view.hpp"
+#include "core/stun_link.hpp"
 #include "core/uplink.hpp"
 
 namespace damson::core {
@@ -55,7 +56,9 @@ class keeper {
   failure account(mapping_id id) const;
 
   /// Whether the channel, or the timer, is one of its own.
-  bool owns(channel_id channel) const noexcept { return gateway_ && gateway_->owns(channel); }
+  bool owns(channel_id channel) const noexcept {
+    return stun_.owns(channel) || (gateway_ && gateway_->owns(channel));
+  }
   bool owns(const timer_key& due) const;
 
   void on_network(context& ctx);
@@ -180,6 +183,13 @@ class keeper {
   void verify_all(context& ctx);
   std::vector<mapping_id> held_by_upnp();
 
+  // outside.cpp
+  void compare(context& ctx, mapping& what);
+  void look_from_outside(context& ctx);
+  void ask_outside(context& ctx);
+  void tell_seen(context& ctx);
+  void stop_looking(context& ctx);
+
   // release.cpp
   void begin_release(context& ctx, mapping& what);
   void release_in_upnp(context& ctx, mapping& what);
@@ -201,6 +211,10 @@ class keeper {
   std::optional<gateway> gateway_;
   std::deque<mapping_id> to_verify_;  ///< what is left of this round of reading entries back
   bool all_verified_early_ = false;   ///< since the last recheck
+  stun_link stun_;
+  std::optional<ip_address> looked_for_;  ///< the external address that the last look was about
+  std::optional<time_point> looked_at_;
+  std::optional<ip_address> seen_address_;  ///< what the last look has shown
   std::vector<mapping_event> events_;
 };
 

@@ -111,6 +111,7 @@ void keeper::hold(context& ctx, mapping& what) {
               what.info.external, " through ", what.info.protocol, " for ",
               what.info.lifetime.count(), " s");
   what.told_lost = false;
+  compare(ctx, what);
   tell(what, event_kind::mapped, {.report = report_of(what)});
 }
 
@@ -234,7 +235,10 @@ void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome)
 /// It leads out elsewhere now.
 void keeper::on_moved(context& ctx, mapping& what, const endpoint& external) {
   what.info.external = external;
-  if (will_do(what.request, external)) return tell(what, event_kind::changed);
+  if (will_do(what.request, external)) {
+    compare(ctx, what);
+    return tell(what, event_kind::changed);
+  }
   replace(ctx, what, {errc::external_not_available, {}});
 }
 

@@ -174,6 +174,7 @@ void keeper::finish(context& ctx, mapping& what, removal how) {
   mapping* next = table_.find_other(what);
   table_.erase(id);
   if (table_.empty()) {
+    stop_looking(ctx);
     if (is_tidying() && !gateway_->is_tidying()) close_gateway(ctx);
     ctx.timers.cancel(key(timer::recheck));
     return;

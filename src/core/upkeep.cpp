@@ -17,6 +17,7 @@ void keeper::on_recheck(context& ctx) {
   if (table_.count(phase::mapped) == 0) return;
   ctx.timers.set(key(timer::recheck), ctx.now + ctx.opts.recheck_period);
   seen_.look(ctx);
+  look_from_outside(ctx);
   if (!gateway_ || !gateway_->is_ready()) return;
   const std::vector<mapping_id> of_upnp = held_by_upnp();
   if (of_upnp.size() < table_.count(phase::mapped)) gateway_->check(ctx);
@@ -123,7 +124,10 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
     of->info.verified = true;
     const ip_address external = gateway_->igd().external_address().value_or(ip_address::any_v4());
     const bool is_other = !external.is_unspecified() && external != of->info.external.address;
-    if (is_other) of->info.external.address = external;
+    if (is_other) {
+      of->info.external.address = external;
+      compare(ctx, *of);
+    }
     if (!will_do(of->request, of->info.external)) return on_moved(ctx, *of, of->info.external);
     if (is_other && !of->unconfirmed) tell(*of, event_kind::changed);
     return confirm(*of);

@@ -119,6 +119,13 @@ TEST(map_arguments, name_the_router_beyond_the_first_one) {
   EXPECT_EQ(parse_map("map 80").upstream, std::nullopt);
 }
 
+TEST(map_arguments, name_a_stun_server) {
+  EXPECT_EQ(parse_map("map 80 --stun 192.0.2.1").stun_server, (endpoint{v4(192, 0, 2, 1), 3478}));
+  EXPECT_EQ(parse_map("map 80 --stun 192.0.2.1:9").stun_server, (endpoint{v4(192, 0, 2, 1), 9}));
+  EXPECT_EQ(parse_map("map 80 --ipv6 --stun [2001:db8::1]:9").stun_server->port, 9);
+  EXPECT_EQ(parse_map("map 80").stun_server, std::nullopt);
+}
+
 TEST(map_arguments, may_come_in_any_order_and_with_an_equals_sign) {
   const map_arguments map = parse_map("map --external=1 --json 65535/tcp");
   EXPECT_EQ(map.request.internal_port, 65535);
@@ -298,6 +305,9 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --upstream modem.lan", "--upstream must be the router's IP address"},
         wrong_usage{"map 80 --upstream fe80::1",
                     "--upstream must be an IPv4 address without --ipv6, not 'fe80::1'"},
+        wrong_usage{"map 80 --stun stun.example", "--stun must be the server's IP address"},
+        wrong_usage{"map 80 --stun 192.0.2.1:0", "--stun must be the server's IP address"},
+        wrong_usage{"map 80 --stun 2001:db8::1", "of the one family that is asked for"},
         wrong_usage{"map 80 --ipv6 --gateway 192.168.1.1",
                     "--gateway must be an IPv6 address with --ipv6, not '192.168.1.1'"},
         wrong_usage{"map 80 --ipv6 --protocol nat-pmp",

@@ -656,5 +656,48 @@ TEST(human_output, tells_which_part_it_is) {
   EXPECT_EQ(human_line(what), "tcp 8080 is closed: deleted from the router (12.3 ms)");
 }
 
+// ---- As whom the internet sees the host
+
+TEST(json_output, tells_the_address_that_the_internet_sees) {
+  report what = example_of(event_kind::changed);
+  what.event.info.seen_address = at("203.0.113.77", 0).address;
+  EXPECT_EQ(
+      json_line(what),
+      R"({"event":"changed","transport":"tcp","protocol":"pcp","internal":"192.0.2.10:8080","interface":"eth0","gateway":"192.0.2.1",)"
+      R"("external":"198.51.100.7:8080","external_class":"reserved","seen_address":"203.0.113.77","lifetime":7200,"elapsed_ms":12.3})");
+}
+
+TEST(human_output, tells_the_address_that_the_internet_sees) {
+  report what = example_of(event_kind::changed);
+  what.before = what.event.info;
+  what.event.info.seen_address = what.event.info.external.address;
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is open as 198.51.100.7:8080, and the internet sees this host "
+            "there");
+  EXPECT_EQ(seen_line(what.event.info), "");
+  what.event.info.seen_address = at("203.0.113.77", 0).address;
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is open as 198.51.100.7:8080, and the internet sees this host as "
+            "203.0.113.77");
+  EXPECT_EQ(seen_line(what.event.info),
+            "damson: tcp 192.0.2.10:8080 may not be reachable from the internet; this host is seen "
+            "there as 203.0.113.77, not as 198.51.100.7: there is another NAT on the way, or the "
+            "router does not know its own address. Try: --upstream ADDRESS where the NAT in "
+            "between is another router of yours, else ask the provider for a public IPv4 address");
+  // What changed besides is told as ever.
+  what.before.external.port = 9090;
+  EXPECT_EQ(human_line(what),
+            "tcp 192.0.2.10:8080 is now open as 198.51.100.7:8080 through pcp, lease 7200 s "
+            "(before: 198.51.100.7:9090)");
+}
+
+TEST(human_output, compares_no_address_that_is_not_known) {
+  mapping_info info = example();
+  EXPECT_EQ(seen_line(info), "");
+  info.seen_address = at("203.0.113.77", 0).address;
+  info.external.address = ip_address::any_v4();
+  EXPECT_EQ(seen_line(info), "");
+}
+
 }  // namespace
 }  // namespace damson::cli

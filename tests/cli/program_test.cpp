@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "child_process.hpp"
+#include "sim/socket_stun_server.hpp"
 #include "test_router.hpp"
 
 namespace damson::cli {
@@ -225,6 +226,18 @@ TEST_F(program_with_router, warns_of_a_second_nat) {
   EXPECT_THAT(child.output(), HasSubstr(" is open as 10.0.0.7:8080 through pcp"));
   EXPECT_THAT(child.errors(), AllOf(is_one_line(), HasSubstr("double NAT: "),
                                     HasSubstr("forward tcp port 8080 to 10.0.0.7")));
+}
+
+TEST_F(program_with_router, asks_a_stun_server_as_whom_it_is_seen) {
+  const sim::socket_stun_server server{{fresh_loopback_address(), 0}};
+  child_process child{map({"--json", "--stun", to_string(server.at())})};
+  EXPECT_THAT(child.wait_for_line("mapped"), Not(HasSubstr("seen_address")));
+  // The router says 1.2.3.4, and on loopback nobody is behind a router.
+  EXPECT_THAT(child.wait_for_line("changed"), HasSubstr(R"("seen_address":"127.0.0.1")"));
+  EXPECT_THAT(child.wait_for_error_line("damson: "),
+              HasSubstr("this host is seen there as 127.0.0.1, not as 1.2.3.4"));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 0);
 }
 
 TEST_F(program_with_router, once_leaves_the_mapping_and_ends) {
