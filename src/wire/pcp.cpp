@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint8_t response_bit = 0x80;
 constexpr std::size_t map_answer_bytes = pcp_map_bytes - pcp_header_bytes;
+constexpr std::size_t peer_answer_bytes = pcp_peer_bytes - pcp_header_bytes;
 constexpr std::size_t option_alignment = 4;
 
 /// The 24 bytes that every request begins with (RFC 6887 section 7.1).
@@ -78,6 +79,15 @@ pcp_map_answer read_map_answer(byte_reader& in) {
   answer.external.port = in.u16();
   answer.external.address = in.address();
   return answer;
+}
+
+/// Beyond what MAP has.
+endpoint read_remote_peer(byte_reader& in) {
+  endpoint peer;
+  peer.port = in.u16();
+  in.skip(2);  // reserved
+  peer.address = in.address();
+  return peer;
 }
 
 /// Passes over all options (RFC 6887 section 7.3); false when one reaches past the end.
@@ -160,16 +170,23 @@ std::vector<std::byte> encode(const pcp_map_request& request) {
 
   DAMSON_ASSERT(!request.prefer_failure || external.port != 0);
   DAMSON_ASSERT(request.third_party != request.client);
+  const auto& peer = request.remote_peer;
+  DAMSON_ASSERT(!peer || (lifetime != 0 && !request.prefer_failure && request.peers.empty()));
 
-  std::vector<std::byte> message(pcp_map_bytes + options_bytes(request));
+  std::vector<std::byte> message((peer ? pcp_peer_bytes : pcp_map_bytes) + options_bytes(request));
   byte_writer out{message};
-  write_request_header(out, pcp_opcode::map, lifetime, request.client);
+  write_request_header(out, peer ? pcp_opcode::peer : pcp_opcode::map, lifetime, request.client);
   out.bytes(request.nonce.bytes);
   out.u8(protocol_number(request.transport));
   out.zeros(3);  // reserved
   out.u16(request.internal_port);
   out.u16(external.port);
   out.address(external.address);
+  if (peer) {
+    out.u16(peer->port);
+    out.zeros(2);  // reserved
+    out.address(peer->address);
+  }
   if (request.third_party) {
     write_option_header(out, pcp_option::third_party, third_party_bytes);
     out.address(*request.third_party);
@@ -208,10 +225,12 @@ std::expected<pcp_response, decode_error> decode_pcp_response(std::span<const st
   in.skip(12);  // reserved
 
   const bool success = response.result == pcp_result::success;
-  if (response.opcode == pcp_opcode::map) {
-    const bool whole = in.remaining() >= map_answer_bytes;
+  const bool is_peer = response.opcode == pcp_opcode::peer;
+  if (response.opcode == pcp_opcode::map || is_peer) {
+    const bool whole = in.remaining() >= (is_peer ? peer_answer_bytes : map_answer_bytes);
     if (success && !whole) return std::unexpected(decode_error::too_short);
     if (whole) response.map = read_map_answer(in);
+    if (whole && is_peer) response.map->remote_peer = read_remote_peer(in);
   } else if (response.opcode != pcp_opcode::announce) {
     return response;
   }

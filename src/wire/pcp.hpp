@@ -29,6 +29,7 @@ inline constexpr std::uint16_t pcp_server_port = 5351;  ///< RFC 6887 section 19
 inline constexpr std::uint16_t pcp_client_port = 5350;  ///< where announcements arrive
 inline constexpr std::size_t pcp_header_bytes = 24;
 inline constexpr std::size_t pcp_map_bytes = 60;        ///< header and MAP, without options
+inline constexpr std::size_t pcp_peer_bytes = 80;       ///< header and PEER, without options
 inline constexpr std::size_t pcp_option_bytes = 4;      ///< before an option's data (section 7.3)
 inline constexpr std::size_t pcp_message_bytes = 1100;  ///< the longest message (section 7)
 
@@ -81,7 +82,7 @@ struct pcp_nonce {
 /// The number of a transport in the IANA protocol registry: 6 or 17.
 std::uint8_t protocol_number(transport) noexcept;
 
-/// Asks for a mapping, renews it, or deletes it (`lifetime` 0).
+/// Asks for a mapping, renews it, or deletes it (`lifetime` 0): MAP, or with a `remote_peer` PEER.
 struct pcp_map_request {
   /// The address that the datagram leaves from (RFC 6887 section 8.1).
   ip_address client{};
@@ -103,15 +104,20 @@ struct pcp_map_request {
   /// the client itself.
   std::optional<ip_address> third_party{};
 
+  /// Where the flow of the internal port goes that is asked about (RFC 6887 section 12); empty: a
+  /// port is opened. Neither PREFER_FAILURE nor FILTER go with it, and it is never deleted.
+  std::optional<endpoint> remote_peer{};
+
   bool has_options() const noexcept { return prefer_failure || !peers.empty() || third_party; }
 
   friend bool operator==(const pcp_map_request&, const pcp_map_request&) = default;
 };
 
-/// Sixty bytes and the options, of which a delete needs THIRD_PARTY only. In a delete the port is
-/// sent as 0 and the address as the unspecified one of its family, whatever was suggested: RFC 6887
-/// section 15.1 as corrected by erratum 3621, because the family tells which of two mappings of one
-/// internal port is meant. So the assigned endpoint is what a delete should carry here.
+/// Sixty bytes, or eighty of PEER, and the options, of which a delete needs THIRD_PARTY only. In a
+/// delete the port is sent as 0 and the address as the unspecified one of its family, whatever was
+/// suggested: RFC 6887 section 15.1 as corrected by erratum 3621, because the family tells which of
+/// two mappings of one internal port is meant. So the assigned endpoint is what a delete should
+/// carry here.
 std::vector<std::byte> encode(const pcp_map_request&);
 
 /// Asks for nothing but an answer: whether a server is there, and its epoch (RFC 6887
@@ -125,13 +131,15 @@ struct pcp_announce_request {
 /// Twenty-four bytes.
 std::vector<std::byte> encode(const pcp_announce_request&);
 
-/// What follows the header in answers to MAP (RFC 6887 section 11.1).
+/// What follows the header in answers to MAP and PEER (RFC 6887 sections 11.1 and 12.1).
 struct pcp_map_answer {
   pcp_nonce nonce{};
   std::uint8_t protocol_number = 0;  ///< 6 or 17 where it answers us
   std::uint16_t internal_port = 0;
   /// Assigned; in an error, what was suggested.
   endpoint external{};
+  /// Of PEER only.
+  std::optional<endpoint> remote_peer{};
 
   friend bool operator==(const pcp_map_answer&, const pcp_map_answer&) = default;
 };
@@ -144,8 +152,8 @@ struct pcp_response {
   /// Granted; after an error, how long it is expected to last (may be 0: Q-34).
   std::chrono::seconds lifetime{};
   std::uint32_t epoch = 0;
-  /// There in each successful answer to MAP, and in errors if the server copied the whole request
-  /// back.
+  /// There in each successful answer to MAP and PEER, and in errors if the server copied the whole
+  /// request back.
   std::optional<pcp_map_answer> map{};
 
   friend bool operator==(const pcp_response&, const pcp_response&) = default;
@@ -153,11 +161,11 @@ struct pcp_response {
 
 /// Reads a version 2 response of 24..1100 bytes, a multiple of four (RFC 6887 sections 7 and 8.3).
 ///
-/// Successful answers to ANNOUNCE and MAP may carry options after their fixed part. None is of use
-/// to us and all are passed over, those marked mandatory too (section 7.3), but one that reaches
-/// past the end condemns the message. In an error everything after the header is a copy of what the
-/// server could not digest, so it is not judged: `map` is there if it is whole, and options are not
-/// looked at. Answers to other opcodes end at the header.
+/// Successful answers to ANNOUNCE, MAP and PEER may carry options after their fixed part. None is
+/// of use to us and all are passed over, those marked mandatory too (section 7.3), but one that
+/// reaches past the end condemns the message. In an error everything after the header is a copy of
+/// what the server could not digest, so it is not judged: `map` is there if it is whole, and
+/// options are not looked at. Answers to other opcodes end at the header.
 std::expected<pcp_response, decode_error> decode_pcp_response(std::span<const std::byte> datagram);
 
 }  // namespace damson

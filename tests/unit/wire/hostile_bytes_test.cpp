@@ -37,7 +37,11 @@ void expect_promises(const std::vector<std::byte>& datagram) {
     EXPECT_EQ(natpmp->grant.has_value(), success && natpmp->opcode != natpmp_opcode::address);
   }
   if (pcp && pcp->result == pcp_result::success) {
-    EXPECT_EQ(pcp->map.has_value(), pcp->opcode == pcp_opcode::map);
+    const bool is_peer = pcp->opcode == pcp_opcode::peer;
+    EXPECT_EQ(pcp->map.has_value(), pcp->opcode == pcp_opcode::map || is_peer);
+    if (pcp->map) {
+      EXPECT_EQ(pcp->map->remote_peer.has_value(), is_peer);
+    }
   }
 }
 

@@ -104,6 +104,32 @@ TEST(pcp_decode, map_granted_for_ipv6) {
   EXPECT_EQ(got->map->external, (endpoint{address("2001:db8:1::10"), 0}));
 }
 
+// RFC 6887 section 12.1.
+std::vector<std::byte> remote_peer() {
+  return bytes({
+      0x01, 0xbb,                                      // remote peer port 443
+      0xee, 0xee,                                      // reserved: to be ignored
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // remote peer address
+      0x00, 0x00, 0xff, 0xff, 0xcb, 0x00, 0x71, 0x09,  //   ::ffff:203.0.113.9
+  });
+}
+
+TEST(pcp_decode, peer_granted) {
+  const auto response = decode_pcp_response(header(0x82, 0) + map_payload() + remote_peer());
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->opcode, pcp_opcode::peer);
+  pcp_map_answer expected = map_answer();
+  expected.remote_peer = endpoint{address("203.0.113.9"), 443};
+  EXPECT_EQ(response->map, expected);
+}
+
+TEST(pcp_decode, peer_without_its_peer_is_too_short) {
+  EXPECT_EQ(decode_pcp_response(header(0x82, 0) + map_payload()).error(), decode_error::too_short);
+  const auto refused = decode_pcp_response(header(0x82, 4) + map_payload());
+  ASSERT_TRUE(refused);
+  EXPECT_FALSE(refused->map);
+}
+
 TEST(pcp_decode, announcement) {
   const auto got = decode_pcp_response(header(announce_response, success));
   ASSERT_TRUE(got);
@@ -142,7 +168,7 @@ TEST(pcp_decode, every_result_survives) {
 }
 
 TEST(pcp_decode, every_opcode_survives) {
-  for (unsigned number = 2; number < 128; ++number) {
+  for (unsigned number = 3; number < 128; ++number) {
     const auto opcode = static_cast<std::uint8_t>(0x80U | number);
     // What follows the header is not ours to judge, not even where it would be no option.
     const auto got = decode_pcp_response(header(opcode, success) + bytes({1, 0, 0xff, 0xff}));

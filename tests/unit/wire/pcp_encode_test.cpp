@@ -251,6 +251,35 @@ TEST(pcp_encode, map_for_a_third_party) {
   }
 }
 
+// RFC 6887 section 12.1.
+TEST(pcp_encode, peer) {
+  pcp_map_request request = new_mapping();
+  request.transport = transport::udp;
+  request.suggested_external = {};
+  request.remote_peer = endpoint{address("203.0.113.9"), 443};
+  const auto expected = bytes({
+      0x02,                                            // version
+      0x02,                                            // request, opcode PEER
+      0x00, 0x00,                                      // reserved
+      0x00, 0x00, 0x1c, 0x20,                          // requested lifetime 7200 s
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // client address
+      0x00, 0x00, 0xff, 0xff, 0xc0, 0xa8, 0x01, 0x0a,  //   ::ffff:192.168.1.10
+      0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5,              // nonce
+      0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab,              //
+      0x11,                                            // protocol UDP
+      0x00, 0x00, 0x00,                                // reserved
+      0x1f, 0x90,                                      // internal port 8080
+      0x00, 0x00,                                      // suggested external port: no wish
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // suggested external address
+      0x00, 0x00, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00,  //   ::ffff:0:0, any IPv4
+      0x01, 0xbb,                                      // remote peer port 443
+      0x00, 0x00,                                      // reserved
+      0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // remote peer address
+      0x00, 0x00, 0xff, 0xff, 0xcb, 0x00, 0x71, 0x09,  //   ::ffff:203.0.113.9
+  });
+  EXPECT_EQ(hex(encode(request)), hex(expected));
+}
+
 TEST(pcp_encode, as_many_peers_as_a_request_may_have_are_not_too_long_a_message) {
   pcp_map_request request = new_mapping();
   request.prefer_failure = true;
