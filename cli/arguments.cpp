@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <damson/engine.hpp>
 #include <damson/version.hpp>
 
 #include "endpoint_text.hpp"
@@ -37,6 +38,8 @@ struct map_words {
   std::string gateway;
   std::string upstream;
   std::string stun;
+  std::vector<std::string> pcp_servers;
+  std::string remote_peer;
   std::string timeout;
   bool ipv4 = false;
   bool ipv6 = false;
@@ -169,6 +172,40 @@ endpoint read_stun_server(std::string_view text, ip_families families) {
   return *server;
 }
 
+std::vector<ip_address> read_pcp_servers(const std::vector<std::string>& words,
+                                         ip_families families) {
+  if (words.size() > engine_limits::pcp_servers) {
+    throw bad_value("--pcp-server can be given " + std::to_string(engine_limits::pcp_servers) +
+                    " times at most");
+  }
+  std::vector<ip_address> out;
+  for (const std::string& each : words) out.push_back(read_router("--pcp-server", each, families));
+  return out;
+}
+
+/// The other end of a flow, of which only PCP knows.
+void read_remote_peer(std::string_view text, map_request& request) {
+  const std::optional<endpoint> peer = parse_endpoint(text);
+  if (!peer) {
+    throw bad_value("--remote-peer must be ADDRESS:PORT, not '" + printable(text) + "'");
+  }
+  request.remote_peer = *peer;
+  if (request.families == ip_families::both ||
+      peer->address.is_v4() != (request.families == ip_families::v4)) {
+    throw bad_value("--remote-peer must be of the one family that is asked for, not '" +
+                    printable(text) + "'");
+  }
+  if (request.protocols == protocol_filter::nat_pmp_only ||
+      request.protocols == protocol_filter::upnp) {
+    throw bad_value("--remote-peer is nothing but PCP's, so --protocol must be another");
+  }
+  if (request.prefer_failure || !request.peers.empty()) {
+    throw bad_value(
+        "--remote-peer opens nothing, so it goes with neither --peer nor "
+        "--prefer-failure");
+  }
+}
+
 /// ADDRESS, or ADDRESS/BITS for a network.
 peer_range read_peer(std::string_view text) {
   const std::size_t slash = text.find('/');
@@ -251,6 +288,7 @@ map_request read_request(const map_words& words) {
     request.external_port = request.internal_port;
   }
   request.peers = read_peers(words.peers);
+  if (!words.remote_peer.empty()) read_remote_peer(words.remote_peer, request);
   if (!words.third_party.empty()) {
     request.third_party = read_third_party(words.third_party, request.families);
     if (request.protocols == protocol_filter::nat_pmp_only) {
@@ -325,6 +363,8 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
       ->option_text("ADDRESS[/BITS]")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_value(map, "--remote-peer", words.remote_peer, "ADDRESS:PORT",
+            "Open nothing, but keep the mapping of an outbound flow to there alive (PCP only)");
   add_value(map, "--third-party", words.third_party, "ADDRESS",
             "Another host to open the port for, where the router allows it");
   add_value(map, "--lifetime", words.lifetime, "SECONDS",
@@ -337,6 +377,13 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
             "The router's address (default: the next hop of the default route)");
   add_value(map, "--upstream", words.upstream, "ADDRESS",
             "The router beyond that one, where there are two NATs in a row: asked as well");
+  map.add_option(
+         "--pcp-server", words.pcp_servers,
+         "Whom to ask in PCP instead, for example those that DHCP gave you; the next where\n"
+         "one is silent (up to eight times)")
+      ->option_text("ADDRESS")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_value(map, "--stun", words.stun, "ADDRESS[:PORT]",
             "A STUN server on the internet, to compare what it sees with what the router says");
   map.add_flag("--ipv4", words.ipv4, "Open the port of this host's IPv4 address (the default)")
@@ -467,6 +514,7 @@ map_arguments read_words(const map_words& typed, map_arguments arguments) {
   if (!typed.upstream.empty()) {
     arguments.upstream = read_router("--upstream", typed.upstream, arguments.request.families);
   }
+  arguments.pcp_servers = read_pcp_servers(typed.pcp_servers, arguments.request.families);
   if (!typed.stun.empty()) {
     arguments.stun_server = read_stun_server(typed.stun, arguments.request.families);
   }

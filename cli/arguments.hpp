@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include <damson/options.hpp>
 #include <damson/types.hpp>
@@ -19,6 +20,7 @@ struct map_arguments {
   std::optional<ip_address> gateway;
   std::optional<ip_address> upstream;
   std::optional<endpoint> stun_server;
+  std::vector<ip_address> pcp_servers;
   bool once = false;
   bool wait = false;
   bool json = false;

@@ -99,6 +99,7 @@ class map_session {
     options opts =
         client_options(arguments_.gateway, arguments_.upstream, arguments_.level, status_);
     opts.stun_server = arguments_.stun_server;
+    opts.pcp_servers = arguments_.pcp_servers;
     client_.emplace(co_await asio::this_coro::executor, opts);
     // Not one expression: GCC 12 destroys what a conditional operand of co_await holds twice.
     bool is_open = false;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t pcp_header_size = 24;
 constexpr std::size_t pcp_map_size = 60;
+constexpr std::size_t pcp_peer_size = 80;
 constexpr std::byte response_bit{0x80};
 
 bool starts_with(std::span<const std::byte> packet, std::uint8_t version) {
@@ -46,18 +47,7 @@ std::string describe_ssdp(std::span<const std::byte> packet) {
          field_text(*message, "ST") + field_text(*message, "LOCATION");
 }
 
-}  // namespace
-
-bool is_pcp(std::span<const std::byte> packet) { return starts_with(packet, 2); }
-
-bool is_pcp_announce(std::span<const std::byte> packet) {
-  return is_pcp(packet) && packet.size() >= pcp_header_size && opcode_of(packet) == 0;
-}
-
-std::optional<pcp_map_view> read_pcp_map(std::span<const std::byte> packet) {
-  if (!is_pcp(packet) || packet.size() < pcp_map_size || opcode_of(packet) != 1) {
-    return std::nullopt;
-  }
+pcp_map_view read_mapping(std::span<const std::byte> packet) {
   pcp_map_view view;
   view.response = is_response(packet);
   reader in(packet.subspan(3));
@@ -76,6 +66,42 @@ std::optional<pcp_map_view> read_pcp_map(std::span<const std::byte> packet) {
   view.internal_port = in.u16();
   view.external_port = in.u16();
   view.external_address = in.address();
+  return view;
+}
+
+std::string describe_mapping(const pcp_map_view& map) {
+  return std::string(map.response ? "response" : "request") +
+         (map.response ? " result " + std::to_string(map.result) : "") + " nonce " +
+         to_hex(map.nonce) + " protocol " + std::to_string(map.protocol) + " internal " +
+         std::to_string(map.internal_port) + " external " + std::to_string(map.external_port) +
+         " lifetime " + std::to_string(map.lifetime) +
+         (map.response ? " epoch " + std::to_string(map.epoch) : "");
+}
+
+}  // namespace
+
+bool is_pcp(std::span<const std::byte> packet) { return starts_with(packet, 2); }
+
+bool is_pcp_announce(std::span<const std::byte> packet) {
+  return is_pcp(packet) && packet.size() >= pcp_header_size && opcode_of(packet) == 0;
+}
+
+std::optional<pcp_map_view> read_pcp_map(std::span<const std::byte> packet) {
+  if (!is_pcp(packet) || packet.size() < pcp_map_size || opcode_of(packet) != 1) {
+    return std::nullopt;
+  }
+  return read_mapping(packet);
+}
+
+std::optional<pcp_peer_view> read_pcp_peer(std::span<const std::byte> packet) {
+  if (!is_pcp(packet) || packet.size() < pcp_peer_size || opcode_of(packet) != 2) {
+    return std::nullopt;
+  }
+  pcp_peer_view view{read_mapping(packet), {}};
+  reader in(packet.subspan(pcp_map_size));
+  view.remote.port = in.u16();
+  in.u16();
+  view.remote.address = in.address();
   return view;
 }
 
@@ -146,13 +172,9 @@ std::string describe_request(std::string_view request) {
 std::string describe_packet(std::span<const std::byte> packet) {
   // Begins as a mapping request of NAT-PMP does.
   if (is_stun_request(packet)) return "stun " + to_hex(packet);
-  if (const auto map = read_pcp_map(packet)) {
-    return std::string("pcp map ") + (map->response ? "response" : "request") +
-           (map->response ? " result " + std::to_string(map->result) : "") + " nonce " +
-           to_hex(map->nonce) + " protocol " + std::to_string(map->protocol) + " internal " +
-           std::to_string(map->internal_port) + " external " + std::to_string(map->external_port) +
-           " lifetime " + std::to_string(map->lifetime) +
-           (map->response ? " epoch " + std::to_string(map->epoch) : "");
+  if (const auto map = read_pcp_map(packet)) return "pcp map " + describe_mapping(*map);
+  if (const auto peer = read_pcp_peer(packet)) {
+    return "pcp peer " + to_string(peer->remote) + " " + describe_mapping(peer->map);
   }
   if (const auto map = read_nat_pmp_map(packet)) {
     return std::string("nat-pmp map ") + (map->response ? "response" : "request") +

@@ -29,6 +29,12 @@ struct pcp_map_view {
   ip_address external_address;
 };
 
+/// A PCP PEER, request or response.
+struct pcp_peer_view {
+  pcp_map_view map;  ///< what it has in common with MAP
+  endpoint remote;
+};
+
 /// A NAT-PMP map, request or response of full length.
 struct nat_pmp_map_view {
   bool response = false;
@@ -43,6 +49,7 @@ struct nat_pmp_map_view {
 bool is_pcp(std::span<const std::byte> packet);
 bool is_pcp_announce(std::span<const std::byte> packet);
 std::optional<pcp_map_view> read_pcp_map(std::span<const std::byte> packet);
+std::optional<pcp_peer_view> read_pcp_peer(std::span<const std::byte> packet);
 
 bool is_nat_pmp(std::span<const std::byte> packet);
 bool is_nat_pmp_address(std::span<const std::byte> packet);

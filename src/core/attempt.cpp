@@ -84,6 +84,10 @@ bool lacked_an_uplink(const mapping& what) {
 endpoint suggestion(const mapping& what) {
   const map_request& wanted = what.request;
   if (what.any_port) return {};
+  // A flow has its port, and a server refuses another one (RFC 6887 section 12.3).
+  if (is_flow(wanted) && what.info.external.port == 0) {
+    return {wanted.external_address, wanted.external_port};
+  }
   // What was granted is no condition: the address may be another one by now.
   if (wanted.prefer_failure) return {wanted.external_address, wanted.external_port};
   if (what.info.external.port != 0) return what.info.external;
@@ -226,7 +230,7 @@ void keeper::begin_in_upnp(context& ctx, mapping& what) {
 
 void keeper::reconsider(context& ctx, mapping& what) {
   if (what.phase != phase::asking || what.address_missing || what.giving_back) return;
-  switch (next_move(what, {gateway_->pcp(), gateway_->nat_pmp(), gateway_->upnp()})) {
+  switch (next_move(what, {gateway_->pcp_of_router(), gateway_->nat_pmp(), gateway_->upnp()})) {
     case move::wait:
       return;
     case move::ask_nat_pmp:
@@ -254,7 +258,7 @@ void keeper::ask(context& ctx, mapping& what, protocol which, map_purpose why) {
 
 void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
   ctx.log.log(log_level::debug, "pcp: ", to_string(why), ' ', what.request.transport, ' ',
-              what.request.internal_port, " at ", gateway_->server().address);
+              what.request.internal_port, " at ", gateway_->server(protocol::pcp).address);
   what.pcp.begun = what.pcp.under_way = true;
   what.pcp_open = true;
   const bool remove = why == map_purpose::remove;
@@ -268,7 +272,9 @@ void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
                      .suggested_external = suggestion(what),
                      .prefer_failure = has_options && what.request.prefer_failure,
                      .peers = has_options ? what.request.peers : peer_list{},
-                     .third_party = third_party(what.request, *gateway_)});
+                     .third_party = third_party(what.request, *gateway_),
+                     .remote_peer = is_flow(what.request) ? std::optional{what.request.remote_peer}
+                                                          : std::nullopt});
 }
 
 void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {
@@ -348,6 +354,7 @@ void keeper::on_attempt_answer(context& ctx, mapping& what,
     case map_outcome::kind::refused:
       return on_attempt_refused(ctx, what, answer.protocol, answer.outcome);
     case map_outcome::kind::silent:
+      if (answer.protocol == protocol::pcp && ask_next_pcp_server(ctx)) return;
       if (answer.protocol == protocol::upnp) {
         what.upnp_port = answer.outcome.external.port;
         what.upnp_open = what.upnp_port != 0;

@@ -47,7 +47,7 @@ time_point end_of(const mapping_info& left, std::chrono::seconds wished, time_po
 }  // namespace
 
 chains::port_key chains::key_of(const second& what) const {
-  return {what.kept_by, what.info.transport, what.at.port};
+  return {what.kept_by, what.info.transport, what.at.port, what.at.remote_peer};
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -115,7 +115,8 @@ chains::place chains::way_on(const context& ctx, const entry& of, const mapping_
                       .gateway = {},
                       .local = info.internal.address,
                       .client = outside.address},
-              .port = outside.port};
+              .port = outside.port,
+              .remote_peer = of.kept_by.request(info.id).remote_peer};
   const auto& named = ctx.opts.upstream;
   if (named && named->family() == found.how.family) {
     found.how.gateway = *named;

@@ -51,6 +51,7 @@ class chains {
   struct place {
     uplink_choice how{};
     std::uint16_t port = 0;  ///< outside of the first router, inside of the second; 0: no way on
+    endpoint remote_peer{};  ///< of flows, which share a port
     bool is_named = false;   ///< by the user; else an anycast address, at which nobody may be
 
     friend bool operator==(const place&, const place&) = default;
@@ -77,7 +78,7 @@ class chains {
     std::optional<mapping_event> ended{};
     std::unique_ptr<second> beyond{};
   };
-  using port_key = std::tuple<keeper*, transport, std::uint16_t>;
+  using port_key = std::tuple<keeper*, transport, std::uint16_t, endpoint>;
 
   static place way_on(const context& ctx, const entry& of, const mapping_info& info);
   void follow(context& ctx, mapping_id id, entry& of, const mapping_info& info);

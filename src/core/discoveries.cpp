@@ -192,12 +192,22 @@ void discoveries::drain(context& ctx) {
   for (const auto& each : round_->router->take_events()) {
     if (std::holds_alternative<gateway_event::channel_ready>(each)) {
       begin_questions(ctx);
-    } else {
+    } else if (!asks_next_pcp_server(ctx, each)) {
       note(each, ctx.now);
     }
   }
   note_standings(ctx.now);
   settle(ctx);
+}
+
+/// The PCP server that was named says nothing, or cannot be asked.
+bool discoveries::asks_next_pcp_server(context& ctx, const any_gateway_event& what) {
+  gateway& router = *round_->router;
+  const auto* checked = std::get_if<gateway_event::checked>(&what);
+  const bool is_silence = checked != nullptr && !checked->answered;
+  if (!is_silence || !router.has_pcp_servers() || !router.use_next_pcp_server(ctx)) return false;
+  router.ask_whether_it_speaks_pcp(ctx);
+  return true;
 }
 
 /// Ends the round when nothing is waited for any more.
@@ -212,7 +222,7 @@ void discoveries::note(const any_gateway_event& what, time_point now) {
   if (const auto* broken = std::get_if<gateway_event::channel_broken>(&what)) {
     const bool refused = broken->error == channel_error::refused;
     const errc reason = refused ? errc::port_closed : errc::network_down;
-    failed(protocol::pcp, reason, now);
+    if (!round_->router->has_pcp_servers()) failed(protocol::pcp, reason, now);
     failed(protocol::nat_pmp, reason, now);
     // The search begins when the channel is there.
     if (broken->error == channel_error::cannot_open) failed(protocol::upnp, reason, now);

@@ -53,6 +53,7 @@ class discoveries {
   void begin_questions(context& ctx);
   void drain(context& ctx);
   void settle(context& ctx);
+  bool asks_next_pcp_server(context& ctx, const any_gateway_event& what);
   void note(const any_gateway_event& what, time_point now);
   void note_standings(time_point now);
   void answered(protocol which, time_point now);

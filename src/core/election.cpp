@@ -39,9 +39,11 @@ bool can_carry(protocol which, const map_request& wanted) noexcept {
     case protocol::pcp:
       return true;
     case protocol::nat_pmp:
-      return wanted.families != ip_families::v6 && wanted.third_party.is_unspecified();
+      return wanted.families != ip_families::v6 && wanted.third_party.is_unspecified() &&
+             !is_flow(wanted);
     case protocol::upnp:  // who opens a pinhole opens it for itself
-      return wanted.families != ip_families::v6 || wanted.third_party.is_unspecified();
+      return (wanted.families != ip_families::v6 || wanted.third_party.is_unspecified()) &&
+             !is_flow(wanted);
     case protocol::direct:
       return wanted.third_party.is_unspecified();
   }
@@ -147,7 +149,9 @@ std::vector<protocol_report> account_of(const mapping& what, const gateway& rout
 bool needs_address_question(const mapping& what, const gateway& router) noexcept {
   const map_request& wanted = what.request;
   if (!allows(wanted, protocol::nat_pmp) || router.nat_pmp() == availability::absent) return false;
-  if (allows(wanted, protocol::pcp) && router.pcp() == availability::present) return false;
+  if (allows(wanted, protocol::pcp) && router.pcp_of_router() == availability::present) {
+    return false;
+  }
   return router.nat_pmp() == availability::unknown || !router.external_address();
 }
 

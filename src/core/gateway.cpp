@@ -72,6 +72,7 @@ map_outcome outcome_of(const natpmp_response& response) {
 void gateway::open(context& ctx, const network_facts& facts, bool listens) {
   look_around(facts);
   listens_ = listens && !where_.is_upstream();
+  servers_.take(ctx.opts, where_);
   requests_ = ctx.new_channel();
   ctx.outputs.emplace_back(open_channel{
       .channel = requests_,
@@ -82,6 +83,7 @@ void gateway::open(context& ctx, const network_facts& facts, bool listens) {
 void gateway::close(context& ctx) {
   if (!never_opened_) ctx.outputs.emplace_back(close_channel{requests_});
   if (announcements_) ctx.outputs.emplace_back(close_channel{*announcements_});
+  servers_.close(ctx);
   if (igd_) igd_->close(ctx);
   for (const timer each :
        {timer::nat_pmp_try, timer::check_try, timer::hint, timer::address_retry}) {
@@ -116,7 +118,8 @@ search_place gateway::place_for_search() const {
 }
 
 bool gateway::owns(channel_id channel) const noexcept {
-  return channel == requests_ || channel == announcements_ || (igd_ && igd_->owns(channel));
+  return channel == requests_ || channel == announcements_ || servers_.owns(channel) ||
+         (igd_ && igd_->owns(channel));
 }
 
 std::vector<any_gateway_event> gateway::take_events() {
@@ -171,7 +174,9 @@ void gateway::check(context& ctx) {
                                        (pcp_availability_ == availability::unknown &&
                                         nat_pmp_availability_ != availability::present) ||
                                        !allowed_.nat_pmp);
-  if (!in_pcp) return ask_address(ctx);
+  const bool in_both = servers_.any() && nat_pmp_availability_ == availability::present;
+  if (!in_pcp || in_both) ask_address(ctx);
+  if (!in_pcp) return;
   pcp_.check(local_, schedules::release, ctx.now);
   pump_check(ctx);
 }
@@ -242,8 +247,13 @@ void gateway::send(context& ctx, std::vector<std::byte> bytes) {
 }
 
 void gateway::pump_pcp(context& ctx, mapping_id mapping) {
+  if (!may_send_in_pcp()) {
+    ctx.timers.cancel({timer::pcp_try, mapping, id_});
+    if (pcp_.is_open(mapping)) servers_.open(ctx, local_);
+    return;
+  }
   auto todo = pcp_.due(mapping, ctx.now, ctx.random);
-  if (!todo.send.empty()) send(ctx, std::move(todo.send));
+  if (!todo.send.empty()) send_in_pcp(ctx, std::move(todo.send));
   if (todo.silent) {
     events_.emplace_back(
         gateway_event::map_answered{.mapping = mapping,
@@ -261,8 +271,13 @@ void gateway::pump_pcp(context& ctx, mapping_id mapping) {
 }
 
 void gateway::pump_check(context& ctx) {
+  if (!may_send_in_pcp()) {
+    ctx.timers.cancel(key(timer::check_try));
+    if (pcp_.check_open()) servers_.open(ctx, local_);
+    return;
+  }
   auto todo = pcp_.check_due(ctx.now, ctx.random);
-  if (!todo.send.empty()) send(ctx, std::move(todo.send));
+  if (!todo.send.empty()) send_in_pcp(ctx, std::move(todo.send));
   if (todo.silent) events_.emplace_back(gateway_event::checked{.answered = false});
   if (const auto next = pcp_.check_next_due()) {
     ctx.timers.set(key(timer::check_try), *next);
@@ -319,6 +334,7 @@ void gateway::on_timer(context& ctx, const timer_key& due) {
 
 void gateway::on_opened(context& ctx, const channel_opened& what) {
   if (igd_ && igd_->owns(what.channel)) return igd_->on_opened(ctx);
+  if (servers_.owns(what.channel)) return on_pcp_server_opened(ctx);
   if (what.channel != requests_ || ready_) return;
   ready_ = true;
   local_ = where_.is_upstream() ? where_.client : what.local.address;
@@ -336,6 +352,7 @@ void gateway::on_opened(context& ctx, const channel_opened& what) {
 
 void gateway::on_failed(context& ctx, const channel_failed& what) {
   if (igd_ && igd_->owns(what.channel)) return igd_->on_failed(ctx, what);
+  if (servers_.owns(what.channel)) return on_pcp_server_failed(ctx, what.error);
   if (what.channel == announcements_) {
     // Others may hold the port and not share it: the recheck does without announcements.
     ctx.log.log(log_level::info, "announcements on port ", pcp_client_port, " cannot be heard");
@@ -352,7 +369,7 @@ void gateway::on_failed(context& ctx, const channel_failed& what) {
 
 /// Nobody listens there: questions of our own end; requests of mappings are the engine's.
 void gateway::end_questions() {
-  if (pcp_.check_open()) {
+  if (pcp_.check_open() && !servers_.any()) {
     pcp_.stop_check();
     events_.emplace_back(gateway_event::checked{.answered = false});
   }
@@ -372,19 +389,20 @@ bool gateway::on_failed(context& ctx, const http_failed& what) {
 void gateway::on_datagram(context& ctx, const datagram_received& what) {
   if (igd_ && igd_->owns(what.channel)) return igd_->on_datagram(ctx, what);
   ++ctx.counters.datagrams_received;
-  if (what.from.address != server().address || what.from.port != server().port) {
+  if (!is_expected(what)) {
     ++ctx.counters.datagrams_stranger;
     ctx.log.log(log_level::debug, "a datagram of ", what.from, " is not the router's");
     return;
   }
   if (what.channel == announcements_) return on_announcement(ctx, what);
+  if (servers_.owns(what.channel)) return on_pcp_server_datagram(ctx, what);
   switch (classify_response(what.bytes)) {
     case response_kind::malformed:
     case response_kind::not_a_response:
       ++ctx.counters.datagrams_malformed;
       return;
     case response_kind::pcp:
-      return on_pcp(ctx, what.bytes);
+      return servers_.any() ? on_pcp_of_router(ctx, what.bytes) : on_pcp(ctx, what.bytes);
     case response_kind::natpmp:
       return on_natpmp(ctx, what.bytes);
     case response_kind::pcp_other_version:
@@ -397,23 +415,25 @@ void gateway::on_datagram(context& ctx, const datagram_received& what) {
 
 void gateway::heard_in_pcp(context& ctx, std::uint32_t epoch) {
   last_answer_ = ctx.now;
+  if (servers_.any()) servers_.answered();
   if (pcp_.observe_epoch(epoch, ctx.now) != epoch_verdict::restarted) return;
-  nat_pmp_.forget_epoch();
-  on_restarted(ctx);
+  if (!servers_.any()) nat_pmp_.forget_epoch();
+  on_restarted(ctx, {.elsewhere = !servers_.any()});
 }
 
 void gateway::heard_in_nat_pmp(context& ctx, std::uint32_t epoch) {
   last_answer_ = ctx.now;
   if (nat_pmp_.observe_epoch(epoch, ctx.now) != epoch_verdict::restarted) return;
-  pcp_.forget_epoch();
-  on_restarted(ctx);
+  if (!servers_.any()) pcp_.forget_epoch();
+  on_restarted(ctx, {.in_pcp = !servers_.any()});
 }
 
-void gateway::on_restarted(context& ctx) {
+void gateway::on_restarted(context& ctx, gateway_event::restarted what) {
   ++ctx.counters.reboots_seen;
-  ctx.log.log(log_level::info, "router ", server().address, " has restarted");
-  told_address_.reset();
-  events_.emplace_back(gateway_event::restarted{});
+  const endpoint who = what.elsewhere ? server() : server(protocol::pcp);
+  ctx.log.log(log_level::info, "router ", who.address, " has restarted");
+  if (what.elsewhere) told_address_.reset();
+  events_.emplace_back(what);
 }
 
 void gateway::learn(availability& which, availability what) {
@@ -429,7 +449,7 @@ bool gateway::on_answer_of_a_pcp_server(context& ctx, std::span<const std::byte>
   if (!refused) return false;
   last_answer_ = ctx.now;
   learn(nat_pmp_availability_, availability::absent);
-  learn(pcp_availability_, availability::present);
+  if (!servers_.any()) learn(pcp_availability_, availability::present);
   if (refused->is_address_question()) {
     events_.emplace_back(gateway_event::address_asked{.answered = false});
   } else {
@@ -564,7 +584,7 @@ void gateway::on_announcement(context& ctx, const datagram_received& what) {
     return;
   }
   ++ctx.counters.announcements;
-  ctx.log.log(log_level::debug, "router ", server().address, " announces itself");
+  ctx.log.log(log_level::debug, "router ", what.from.address, " announces itself");
   if (!last_check_ || ctx.now - *last_check_ >= check_gap) return check(ctx);
   ctx.timers.set(key(timer::hint), *last_check_ + check_gap);
 }

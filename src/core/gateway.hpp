@@ -15,6 +15,7 @@
 #include "core/context.hpp"
 #include "core/gateway_event.hpp"
 #include "core/igd_link.hpp"
+#include "core/pcp_servers.hpp"
 #include "core/uplink.hpp"
 #include "proto/map_purpose.hpp"
 #include "proto/natpmp_client.hpp"
@@ -48,10 +49,22 @@ class gateway {
   endpoint server() const noexcept { return {*where_.gateway, pcp_server_port}; }
   /// Where it is asked in this protocol; unspecified where that is not known.
   endpoint server(protocol which) const noexcept {
+    if (which == protocol::pcp && servers_.any()) return servers_.current();
     if (which != protocol::upnp) return server();
     return igd_ ? igd_->server() : endpoint{};
   }
 
+  /// Whether PCP is asked of servers that the program has named, and not of the router.
+  bool has_pcp_servers() const noexcept { return servers_.any(); }
+  /// Whether the one that is asked now has said anything.
+  bool has_pcp_server_answered() const noexcept { return servers_.has_answered(); }
+  /// Goes on to the next of them, which may be asked at once. False where all were asked in vain.
+  bool use_next_pcp_server(context& ctx);
+
+  /// Of the router itself: what it speaks in NAT-PMP depends on that.
+  availability pcp_of_router() const noexcept {
+    return servers_.any() ? availability::unknown : pcp_availability_;
+  }
   availability pcp() const noexcept { return pcp_availability_; }
   availability nat_pmp() const noexcept { return nat_pmp_availability_; }
   availability upnp() const noexcept { return igd_ ? igd_->standing() : availability::unknown; }
@@ -136,6 +149,11 @@ class gateway {
   std::vector<any_gateway_event> take_events();
 
  private:
+  void on_pcp_server_opened(context& ctx);
+  void on_pcp_server_failed(context& ctx, channel_error error);
+  void on_pcp_server_datagram(context& ctx, const datagram_received& what);
+  void on_pcp_of_router(context& ctx, std::span<const std::byte> bytes);
+  bool is_expected(const datagram_received& what) const noexcept;
   void on_pcp(context& ctx, std::span<const std::byte> bytes);
   void on_natpmp(context& ctx, std::span<const std::byte> bytes);
   void on_pcp_refused_by_version(context& ctx, std::span<const std::byte> bytes);
@@ -145,10 +163,12 @@ class gateway {
   void end_questions();
   void heard_in_pcp(context& ctx, std::uint32_t epoch);
   void heard_in_nat_pmp(context& ctx, std::uint32_t epoch);
-  void on_restarted(context& ctx);
+  void on_restarted(context& ctx, gateway_event::restarted what);
   void learn(availability& which, availability what);
 
   void send(context& ctx, std::vector<std::byte> bytes);
+  void send_in_pcp(context& ctx, std::vector<std::byte> bytes);
+  bool may_send_in_pcp() const noexcept { return !servers_.any() || servers_.is_open(); }
   void pump_pcp(context& ctx, mapping_id mapping);
   void pump_check(context& ctx);
   void pump_nat_pmp(context& ctx);
@@ -170,6 +190,7 @@ class gateway {
   allowed_protocols allowed_;
   availability pcp_availability_ = availability::unknown;
   availability nat_pmp_availability_ = availability::unknown;
+  pcp_servers servers_;
   pcp_client pcp_;
   natpmp_client nat_pmp_;
   std::optional<ip_address> told_address_;  ///< in NAT-PMP; unspecified: it has none

@@ -52,8 +52,16 @@ struct map_answered {
 struct address_asked {
   bool answered = false;
 };
-/// It lost its state: the epoch says so (RFC 6887 section 8.5, RFC 6886 section 3.6).
-struct restarted {};
+/// It lost its state: the epoch says so (RFC 6887 section 8.5, RFC 6886 section 3.6). Where PCP is
+/// another server's, only what that made is lost, or only what it did not make.
+struct restarted {
+  bool in_pcp = true;
+  bool elsewhere = true;
+};
+/// The PCP server that was named in place of the gateway cannot be asked.
+struct pcp_server_broken {
+  errc reason{};
+};
 /// The PCP ANNOUNCE question is answered, or will not be.
 struct checked {
   bool answered = false;
@@ -79,8 +87,8 @@ struct igd_verified {
 using any_gateway_event =
     std::variant<gateway_event::channel_ready, gateway_event::channel_broken, gateway_event::learnt,
                  gateway_event::map_answered, gateway_event::address_asked,
-                 gateway_event::restarted, gateway_event::checked, gateway_event::igd_address,
-                 gateway_event::igd_doubtful, gateway_event::igd_checked,
-                 gateway_event::igd_verified>;
+                 gateway_event::restarted, gateway_event::pcp_server_broken, gateway_event::checked,
+                 gateway_event::igd_address, gateway_event::igd_doubtful,
+                 gateway_event::igd_checked, gateway_event::igd_verified>;
 
 }  // namespace damson::core

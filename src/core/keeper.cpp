@@ -87,7 +87,14 @@ failure keeper::account(mapping_id id) const {
 }
 
 failure keeper::account(const mapping& what) const {
-  return gateway_ ? explain(what, gateway_->server(), gateway_->outside()) : explain(what, {});
+  if (!gateway_) return explain(what, {});
+  failure account = explain(what, gateway_->server(), gateway_->outside());
+  for (protocol_failure& each : account.protocols) {
+    if (each.protocol == protocol::pcp && each.server == gateway_->server()) {
+      each.server = gateway_->server(protocol::pcp);
+    }
+  }
+  return account;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -344,7 +351,8 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
   if (what.error == channel_error::cannot_open) return on_channel_gone(ctx);
   const bool refused = what.error == channel_error::refused;
   const errc reason = refused ? errc::port_closed : errc::network_down;
-  on_out_of_reach(protocol::pcp);
+  const bool has_servers = gateway_->has_pcp_servers();
+  if (!has_servers) on_out_of_reach(protocol::pcp);
   on_out_of_reach(protocol::nat_pmp);
   for_each(
       [&](const mapping& each) {
@@ -353,22 +361,25 @@ void keeper::on_event(context& ctx, const gateway_event::channel_broken& what) {
       [&](mapping& each) {
         for (const protocol which : {protocol::pcp, protocol::nat_pmp, protocol::upnp}) {
           // Another port of the router may be open, but not where there is no way to it at all.
-          const bool is_hit = which != protocol::upnp || (!refused && !each.upnp.under_way);
+          const bool is_hit = which == protocol::upnp ? !refused && !each.upnp.under_way
+                                                      : which != protocol::pcp || !has_servers;
           if (is_hit && allows(each.request, which)) set_failed(ctx, each, which, reason);
         }
         if (each.phase == phase::asking) {
           if (each.giving_back != protocol::upnp) each.giving_back.reset();
           // Where the first try is refused, nobody was there to make anything.
-          each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
+          if (!has_servers) {
+            each.pcp_open = each.pcp_open_before || gateway_->pcp_tries(each.id) > 1;
+          }
           each.nat_pmp_open = each.nat_pmp_open &&
                               (each.nat_pmp_open_before || gateway_->nat_pmp_tries(each.id) > 1);
         }
-        gateway_->give_up_pcp(ctx, each.id);
+        if (!has_servers) gateway_->give_up_pcp(ctx, each.id);
         gateway_->forget_nat_pmp(ctx, each.id);
         if (each.phase == phase::asking) return reconsider(ctx, each);
         attempt_failed(ctx, each, account(each));
       });
-  if (refused) {
+  if (refused && !has_servers) {
     end_releases_in_pcp(ctx, [](const mapping& each) { return each.first_try; });
   }
 }

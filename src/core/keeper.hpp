@@ -2,9 +2,10 @@
 
 /// Keeps mappings on the router: makes attempts, holds leases, makes them again, gives them back.
 ///
-/// One class in six files, by the part of a mapping's life: `keeper.cpp` (what happens around it),
-/// `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `upkeep.cpp` (is it still there?),
-/// `outside.cpp` (as whom is it seen?), `release.cpp` (given back).
+/// One class in seven files, by the part of a mapping's life: `keeper.cpp` (what happens around
+/// it), `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `upkeep.cpp` (is it still
+/// there?), `outside.cpp` (as whom is it seen?), `servers.cpp` (whom to ask in PCP), `release.cpp`
+/// (given back).
 
 #include <cstdint>
 #include <deque>
@@ -98,7 +99,7 @@ class keeper {
   void on_event(context& ctx, const gateway_event::learnt&);
   void on_event(context& ctx, const gateway_event::map_answered& what);
   void on_event(context& ctx, const gateway_event::address_asked& what);
-  void on_event(context& ctx, const gateway_event::restarted&);
+  void on_event(context& ctx, const gateway_event::restarted& what);
   void on_channel_gone(context& ctx);
   void leave_behind(const context& ctx, mapping& what);
   bool made_nothing_in_pcp(const mapping& what) const;
@@ -182,6 +183,10 @@ class keeper {
   void verify_next(context& ctx);
   void verify_all(context& ctx);
   std::vector<mapping_id> held_by_upnp();
+
+  // servers.cpp
+  bool ask_next_pcp_server(context& ctx);
+  void on_event(context& ctx, const gateway_event::pcp_server_broken& what);
 
   // outside.cpp
   void compare(context& ctx, mapping& what);

@@ -309,6 +309,7 @@ void keeper::lose(context& ctx, mapping& what, failure why) {
 /// Delete and make anew; there is a gap, so the program is told.
 void keeper::replace(context& ctx, mapping& what, failure why) {
   lose(ctx, what, std::move(why));
+  if (is_flow(what.request)) return want(ctx, what);
   table_.move_to(what, phase::replacing);
   ask(ctx, what, what.info.protocol, map_purpose::remove);
 }
@@ -329,9 +330,12 @@ void keeper::on_lease_end(context& ctx, mapping& what) {
 }
 
 /// Everything is to be made again, but not by all hosts at once (RFC 6887 section 14.1.3).
-void keeper::on_event(context& ctx, const gateway_event::restarted&) {
+void keeper::on_event(context& ctx, const gateway_event::restarted& what) {
   for_each(
-      [](const mapping& each) { return each.is_held() && each.info.protocol != protocol::direct; },
+      [&](const mapping& each) {
+        const bool is_its = each.info.protocol == protocol::pcp ? what.in_pcp : what.elsewhere;
+        return each.is_held() && each.info.protocol != protocol::direct && is_its;
+      },
       [&](mapping& each) {
         // A renewal that is under way makes the mapping again as well, so it is let go on.
         lose(ctx, each, {errc::gateway_restarted, {}});

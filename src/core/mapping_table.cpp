@@ -66,8 +66,9 @@ const mapping* mapping_table::find(mapping_id id) const {
 mapping* mapping_table::find_other(const mapping& than) {
   const auto [first, last] = by_port_.equal_range(key_of(than.request));
   const auto other = std::find_if(first, last, [&](const auto& each) {
-    return each.second != than.id &&
-           by_id_.at(each.second).request.third_party == than.request.third_party;
+    const map_request& its = by_id_.at(each.second).request;
+    return each.second != than.id && its.third_party == than.request.third_party &&
+           its.remote_peer == than.request.remote_peer;
   });
   return other == last ? nullptr : find(other->second);
 }

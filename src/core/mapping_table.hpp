@@ -149,8 +149,8 @@ class mapping_table {
   mapping* find(mapping_id id);
   const mapping* find(mapping_id id) const;
 
-  /// The other mapping of the same host, transport and internal port. There are two at most: one
-  /// that is being released, and the next.
+  /// The other mapping of the same host, transport and internal port, and flow if it is for one.
+  /// There are two at most: one that is being released, and the next.
   mapping* find_other(const mapping& than);
 
   /// Every change of phase goes through here, so that each phase's mappings are counted.

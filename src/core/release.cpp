@@ -56,6 +56,8 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
   if (found == nullptr || found->phase == phase::releasing) return;
   mapping& what = *found;
   if (!what.is_open()) return finish(ctx, what, removal::already_gone);
+  // A flow is the program's traffic: it ends with that, and the mapping with it.
+  keep_lease = keep_lease || is_flow(what.request);
   if (keep_lease && gateway_) gateway_->forget(ctx, id, what.upnp_port);
   if (keep_lease || !gateway_ || !gateway_->is_ready()) {
     return finish(ctx, what, removal::left_to_expire);
@@ -196,7 +198,7 @@ void keeper::drop(context& ctx, mapping_id id) {
   if (what == nullptr) return;
   if (!what->is_open()) return finish(ctx, *what, removal::already_gone);
   if (gateway_ && gateway_->is_ready()) {
-    if (what->pcp_open) ask_pcp(ctx, *what, map_purpose::remove);
+    if (what->pcp_open && !is_flow(what->request)) ask_pcp(ctx, *what, map_purpose::remove);
     if (what->nat_pmp_open) gateway_->drop_in_nat_pmp(ctx, deletion_of(*what));
   }
   finish(ctx, *what, removal::left_to_expire);

@@ -22,6 +22,15 @@ bool is_third_party(ip_families families, const ip_address& named) {
          (families != ip_families::both && is_of(families, named) && !named.is_multicast());
 }
 
+/// Of one end only, and what MAP alone knows does not go with it (RFC 6887 section 13).
+bool is_remote_peer(const map_request& wanted) {
+  const endpoint& peer = wanted.remote_peer;
+  if (!is_flow(wanted)) return peer.port == 0;
+  return peer.port != 0 && !peer.address.is_multicast() && wanted.families != ip_families::both &&
+         is_of(wanted.families, peer.address) && !wanted.prefer_failure && wanted.peers.empty() &&
+         wanted.port_count == 1 && !wanted.both_transports;
+}
+
 bool is_valid(const peer_range& peers) {
   return peers.address.is_v4() ? peers.prefix_length <= 32
                                : peers.prefix_length >= 1 && peers.prefix_length <= 128;
@@ -35,7 +44,7 @@ bool is_valid(const map_request& wanted) {
          wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast() &&
          is_of(wanted.families, wanted.gateway) && is_of(wanted.families, wanted.local_address) &&
          is_third_party(wanted.families, wanted.third_party) &&
-         (!wanted.prefer_failure || wanted.external_port != 0) &&
+         (!wanted.prefer_failure || wanted.external_port != 0) && is_remote_peer(wanted) &&
          std::ranges::all_of(wanted.peers, [](const peer_range& each) { return is_valid(each); });
 }
 
@@ -71,8 +80,8 @@ bool says_the_same(const failure& a, const failure& b) {
 }  // namespace
 
 requests::port_key requests::key_of(context& ctx, const map_request& wanted) {
-  return {&keepers_.of(ctx, choice_of(wanted, ctx.opts)), wanted.third_party, wanted.transport,
-          wanted.internal_port};
+  return {&keepers_.of(ctx, choice_of(wanted, ctx.opts)), wanted.third_party, wanted.remote_peer,
+          wanted.transport, wanted.internal_port};
 }
 
 std::size_t requests::port_hash::operator()(const port_key& key) const noexcept {

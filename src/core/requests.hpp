@@ -51,10 +51,12 @@ class requests {
   std::size_t size() const noexcept { return by_id_.size(); }
 
  private:
-  /// The way out, the host, the transport and the internal port: what a mapping is shared by.
+  /// The way out, the host, the transport and the internal port, and of a flow its other end: what
+  /// a mapping is shared by.
   struct port_key {
     keeper* kept_by;
     ip_address third_party;
+    endpoint remote_peer;
     transport what;
     std::uint16_t port;
 

@@ -29,6 +29,11 @@ constexpr ip_family family_of(const map_request& wanted) noexcept {
   return wanted.families == ip_families::v6 ? ip_family::v6 : ip_family::v4;
 }
 
+/// Whether it is about a flow that goes out, and nothing is to be opened (RFC 6887 section 12).
+inline bool is_flow(const map_request& wanted) noexcept {
+  return !wanted.remote_peer.address.is_unspecified();
+}
+
 /// No address yet, of that family.
 constexpr ip_address unspecified(ip_family family) noexcept {
   return family == ip_family::v4 ? ip_address::any_v4() : ip_address::any_v6();

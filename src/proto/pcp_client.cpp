@@ -1,5 +1,6 @@
 #include "proto/pcp_client.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace damson {
@@ -82,6 +83,15 @@ void pcp_client::extend(mapping_id mapping, time_point until) {
   }
 }
 
+std::vector<mapping_id> pcp_client::open_mappings() const {
+  std::vector<mapping_id> out;
+  for (const auto& [mapping, what] : exchanges_) {
+    if (what.at == stage::open) out.push_back(mapping);
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
 bool pcp_client::is_open(mapping_id mapping) const {
   const auto found = exchanges_.find(mapping);
   return found != exchanges_.end() && found->second.at == stage::open;
@@ -133,7 +143,7 @@ pcp_client::action pcp_client::check_due(time_point now, random_source& random) 
 }
 
 std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response) {
-  if (response.opcode != pcp_opcode::map || !response.map) return std::nullopt;
+  if (!response.map) return std::nullopt;
   const auto named = by_nonce_.find(response.map->nonce);
   if (named == by_nonce_.end()) return std::nullopt;
   exchange& what = exchanges_.at(named->second);
@@ -141,8 +151,11 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
   const bool granted = response.result == pcp_result::success && response.lifetime.count() > 0;
   // A delete can overtake the request that it is about, whose grant then needs another delete.
   const bool overtaken = granted && what.why == map_purpose::remove;
-  if (response.map->protocol_number != protocol_number(what.request.transport) ||
-      response.map->internal_port != what.request.internal_port) {
+  const auto asked = what.request.remote_peer ? pcp_opcode::peer : pcp_opcode::map;
+  if (response.opcode != asked ||
+      response.map->protocol_number != protocol_number(what.request.transport) ||
+      response.map->internal_port != what.request.internal_port ||
+      response.map->remote_peer != what.request.remote_peer) {
     return std::nullopt;
   }
   if (!deleted && (granted || what.why != map_purpose::remove)) what.grants_due.answered();

@@ -23,9 +23,10 @@ namespace damson {
 /// Sends nothing and holds no timer: whoever owns it sends what `due` and `check_due` give, and
 /// calls again at `next_due` and `check_next_due`.
 ///
-/// One MAP request per mapping is open at most. An answer is matched by nonce, transport and
-/// internal port, also after its request was given up unanswered, so that a grant that comes
-/// late is known for ours. A request that was answered is over: a second answer matches nothing.
+/// One MAP or PEER request per mapping is open at most. An answer is matched by nonce, transport,
+/// internal port and the peer of the one or none of the other, also after its request was
+/// given up unanswered, so that a grant that comes late is known for ours. A request that was
+/// answered is over: a second answer matches nothing.
 class pcp_client {
  public:
   /// What to do now about a request: send these bytes, or stop waiting for its answer.
@@ -72,6 +73,9 @@ class pcp_client {
 
   /// Whether any request waits for an answer.
   bool any_open() const noexcept { return open_ > 0 || check_open(); }
+
+  /// Those whose requests wait for answers, in the order of their names.
+  std::vector<mapping_id> open_mappings() const;
 
   /// How often the mapping's last request was sent; 0 when there is none.
   std::size_t tries(mapping_id mapping) const;

@@ -119,6 +119,19 @@ TEST(map_arguments, name_the_router_beyond_the_first_one) {
   EXPECT_EQ(parse_map("map 80").upstream, std::nullopt);
 }
 
+TEST(map_arguments, name_pcp_servers_in_their_order) {
+  const map_arguments map = parse_map("map 80 --pcp-server 192.168.1.3 --pcp-server 192.168.1.2");
+  EXPECT_EQ(map.pcp_servers, (std::vector{v4(192, 168, 1, 3), v4(192, 168, 1, 2)}));
+  EXPECT_TRUE(parse_map("map 80").pcp_servers.empty());
+}
+
+TEST(map_arguments, name_the_other_end_of_a_flow) {
+  EXPECT_EQ(parse_map("map 80 --remote-peer 192.0.2.1:9").request.remote_peer,
+            (endpoint{v4(192, 0, 2, 1), 9}));
+  EXPECT_EQ(parse_map("map 80 --ipv6 --remote-peer [2001:db8::1]:9").request.remote_peer.port, 9);
+  EXPECT_EQ(parse_map("map 80").request.remote_peer, endpoint{});
+}
+
 TEST(map_arguments, name_a_stun_server) {
   EXPECT_EQ(parse_map("map 80 --stun 192.0.2.1").stun_server, (endpoint{v4(192, 0, 2, 1), 3478}));
   EXPECT_EQ(parse_map("map 80 --stun 192.0.2.1:9").stun_server, (endpoint{v4(192, 0, 2, 1), 9}));
@@ -305,6 +318,22 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --upstream modem.lan", "--upstream must be the router's IP address"},
         wrong_usage{"map 80 --upstream fe80::1",
                     "--upstream must be an IPv4 address without --ipv6, not 'fe80::1'"},
+        wrong_usage{"map 80 --pcp-server 224.0.0.1",
+                    "--pcp-server must be the router's IP address"},
+        wrong_usage{"map 80 --pcp-server 0.0.0.0", "--pcp-server must be the router's IP address"},
+        wrong_usage{"map 80 --pcp-server 2001:db8::1", "must be an IPv4 address without --ipv6"},
+        wrong_usage{"map 80 --pcp-server 10.0.0.1 --pcp-server 10.0.0.2 --pcp-server 10.0.0.3 "
+                    "--pcp-server 10.0.0.4 --pcp-server 10.0.0.5 --pcp-server 10.0.0.6 "
+                    "--pcp-server 10.0.0.7 --pcp-server 10.0.0.8 --pcp-server 10.0.0.9",
+                    "--pcp-server can be given 8 times at most"},
+        wrong_usage{"map 80 --remote-peer 192.0.2.1", "--remote-peer must be ADDRESS:PORT"},
+        wrong_usage{"map 80 --remote-peer 192.0.2.1:0", "--remote-peer must be ADDRESS:PORT"},
+        wrong_usage{"map 80 --remote-peer [2001:db8::1]:9", "of the one family that is asked for"},
+        wrong_usage{"map 80 --ipv4 --ipv6 --remote-peer 192.0.2.1:9",
+                    "of the one family that is asked for"},
+        wrong_usage{"map 80 --protocol upnp --remote-peer 192.0.2.1:9", "nothing but PCP's"},
+        wrong_usage{"map 80 --prefer-failure --remote-peer 192.0.2.1:9",
+                    "with neither --peer nor --prefer-failure"},
         wrong_usage{"map 80 --stun stun.example", "--stun must be the server's IP address"},
         wrong_usage{"map 80 --stun 192.0.2.1:0", "--stun must be the server's IP address"},
         wrong_usage{"map 80 --stun 2001:db8::1", "of the one family that is asked for"},

@@ -228,6 +228,32 @@ TEST_F(program_with_router, warns_of_a_second_nat) {
                                     HasSubstr("forward tcp port 8080 to 10.0.0.7")));
 }
 
+TEST_F(program_with_router, asks_the_pcp_server_that_is_named) {
+  test_router other;
+  const std::string nobody = to_string(fresh_loopback_address());  // whose port is closed
+  child_process child{map({"--json", "--pcp-server", nobody, "--pcp-server", other.address()})};
+  EXPECT_THAT(child.wait_for_line("mapped"),
+              AllOf(HasSubstr(R"("protocol":"pcp")"),
+                    HasSubstr("\"gateway\":\"" + other.address() + "\"")));
+  EXPECT_THAT(router_.rules(), IsEmpty());
+  EXPECT_THAT(other.rules(), SizeIs(1));
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(other.rules(), IsEmpty());
+}
+
+TEST_F(program_with_router, keeps_an_outbound_flow) {
+  child_process child{map({"--json", "--remote-peer", "203.0.113.9:443"})};
+  EXPECT_THAT(child.wait_for_line("mapped"), HasSubstr(R"("external":"1.2.3.4:8080")"));
+  router_.change([](sim::gateway& router, time_point) {
+    EXPECT_EQ(router.table().flows().size(), 1U);
+    EXPECT_TRUE(router.rules().empty());
+  });
+  child.signal(SIGINT);
+  EXPECT_THAT(child.wait_for_line("removed"), HasSubstr(R"("how":"left to expire")"));
+  EXPECT_EQ(child.wait(), 0);
+}
+
 TEST_F(program_with_router, asks_a_stun_server_as_whom_it_is_seen) {
   const sim::socket_stun_server server{{fresh_loopback_address(), 0}};
   child_process child{map({"--json", "--stun", to_string(server.at())})};

@@ -117,6 +117,26 @@ TEST_F(pcp_client_test, matches_an_answer_by_nonce_transport_and_internal_port) 
   EXPECT_TRUE(client_.is_open(second));
 }
 
+// RFC 6887 section 12.4.
+TEST_F(pcp_client_test, matches_the_answer_about_a_flow_by_its_other_end) {
+  const endpoint peer{ip_address{ip_address::v4_bytes{203, 0, 113, 9}}, 443};
+  pcp_map_request flow = request(1);
+  flow.remote_peer = peer;
+  ask(first, map_purpose::create, flow);
+  pcp_response answer = answer_to(flow);
+  EXPECT_FALSE(client_.match(answer)) << "to a MAP";
+  answer.opcode = pcp_opcode::peer;
+  answer.map->remote_peer = endpoint{peer.address, 444};
+  EXPECT_FALSE(client_.match(answer)) << "about another flow";
+  answer.map->remote_peer = peer;
+  EXPECT_TRUE(client_.match(answer));
+
+  ask(second, map_purpose::create, request(2));
+  answer = answer_to(request(2));
+  answer.map->remote_peer = peer;
+  EXPECT_FALSE(client_.match(answer)) << "to a PEER";
+}
+
 TEST_F(pcp_client_test, knows_an_answer_after_its_request_was_given_up) {
   ask(first, map_purpose::create, request(1));
   client_.give_up(first);
