@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "../bytes.hpp"
+#include "bytes.hpp"
 
 namespace damson {
 namespace {
