@@ -45,9 +45,17 @@ void contract_watch::on_input(time_point now, const input& what) {
     if (!closing_) discoveries_.insert(id);
   } else if (const auto* unwanted = std::get_if<cancel_discovery>(&what)) {
     discoveries_.erase(static_cast<std::uint64_t>(unwanted->id));
+  } else if (const auto* asked = std::get_if<ask_router>(&what)) {
+    const auto id = static_cast<std::uint64_t>(asked->id);
+    if (id <= last_question_) fail("router question ids do not go up (the test's fault)");
+    last_question_ = id;
+    if (!closing_) questions_.insert(id);
+  } else if (const auto* dropped = std::get_if<cancel_router_question>(&what)) {
+    questions_.erase(static_cast<std::uint64_t>(dropped->id));
   } else if (std::holds_alternative<close_engine>(what)) {
     closing_ = true;
     discoveries_.clear();
+    questions_.clear();
   }
 }
 
@@ -77,6 +85,8 @@ void contract_watch::on_output(const output& what) {
     if (discoveries_.erase(static_cast<std::uint64_t>(found->id)) == 0) {
       fail("discovered for what nobody asked, or not any more");
     }
+  } else if (const auto* answer = std::get_if<router_answered>(&what)) {
+    on_answer(*answer);
   } else if (std::holds_alternative<engine_closed>(what)) {
     if (!closing_) fail("engine_closed without close_engine");
     if (!mappings_.empty()) fail("engine_closed before every mapping was removed");
@@ -105,6 +115,18 @@ void contract_watch::on_request(const send_http& request) {
   if (request.deadline <= std::chrono::milliseconds{0}) fail("send_http without a deadline");
   if (request.body_limit == 0) fail("send_http without a limit for the body");
   if (!request.head_and_body.contains("\r\n\r\n")) fail("send_http without a whole head");
+}
+
+void contract_watch::on_answer(const router_answered& answer) {
+  if (questions_.erase(static_cast<std::uint64_t>(answer.id)) == 0) {
+    fail("router_answered for what nobody asked, or not any more");
+  }
+  if (answer.why.reason == errc{} && !answer.why.protocols.empty()) {
+    fail("router_answered with an account and no reason");
+  }
+  if (answer.entries.size() > engine_limits::router_entries) {
+    fail("router_answered with " + std::to_string(answer.entries.size()) + " entries");
+  }
 }
 
 void contract_watch::on_event(const mapping_event& event) {
@@ -162,7 +184,8 @@ void contract_watch::on_drained(time_point now, const engine& watched) {
     fail("mapping_count() is " + std::to_string(mapping_count) + ", created and not removed are " +
          std::to_string(alive()));
   }
-  const bool has_work = alive() > 0 || !discoveries_.empty() || (closing_ && !closed_);
+  const bool has_work =
+      alive() > 0 || !discoveries_.empty() || !questions_.empty() || (closing_ && !closed_);
   // It may also be tidying up after what was called off.
   if (has_work && !watched.is_busy()) fail("is_busy() is wrong");
   if (closed_ && watched.is_busy()) fail("is_busy() after engine_closed");

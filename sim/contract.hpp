@@ -49,6 +49,7 @@ class contract_watch {
   void on_send(const send_datagram& send);
   void on_request(const send_http& request);
   void on_event(const mapping_event& event);
+  void on_answer(const router_answered& answer);
   [[noreturn]] void fail(const std::string& what) const;
 
   time_point now_{};
@@ -56,10 +57,12 @@ class contract_watch {
   std::unordered_set<std::uint64_t> exchanges_;
   std::unordered_map<std::uint64_t, parts> mappings_;
   std::unordered_set<std::uint64_t> discoveries_;
+  std::unordered_set<std::uint64_t> questions_;
   std::uint32_t last_channel_ = 0;
   std::uint64_t last_exchange_ = 0;
   std::uint64_t last_mapping_ = 0;
   std::uint64_t last_discovery_ = 0;
+  std::uint64_t last_question_ = 0;
   std::size_t outputs_in_drain_ = 0;
   bool closing_ = false;
   bool closed_ = false;

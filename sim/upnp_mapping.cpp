@@ -146,8 +146,15 @@ class mapping_actions {
     const auto index = read_decimal(value("NewPortMappingIndex"), 65'535);
     if (!index) return {invalid_args, {}};
     const auto rules = state_.table.rules();
-    if (*index >= rules.size()) return {how_.list_end_code, {}};
-    const nat_rule& rule = rules[*index];
+    std::size_t at = *index;
+    if (how_.list_counts_from_one && at-- == 0) return {how_.list_end_code, {}};
+    if (how_.list_has_holes) {
+      if (at % 2 != 0 && at / 2 < rules.size()) return {no_such_entry, {}};
+      at /= 2;
+    }
+    if (how_.list_has_no_end && !rules.empty()) at = std::min(at, rules.size() - 1);
+    if (at >= rules.size()) return {how_.list_end_code, {}};
+    const nat_rule& rule = rules[at];
     action_result out{0, {"", std::to_string(rule.external_port), name_of(rule.transport)}};
     const auto target = target_of(rule);
     out.out.insert(out.out.end(), target.begin(), target.end());
@@ -180,13 +187,14 @@ class mapping_actions {
       ++found;
     }
     if (found == 0) return {no_such_mapping, {}};
-    return {0,
-            {"<?xml version=\"1.0\"?><p:PortMappingList "
-             "xmlns:p=\"urn:schemas-upnp-org:gw:WANIPConnection\" "
-             "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
-             "xsi:schemaLocation=\"urn:schemas-upnp-org:gw:WANIPConnection "
-             "http://www.upnp.org/schemas/gw/WANIPConnection-v2.xsd\">" +
-             entries + "</p:PortMappingList>"}};
+    const std::string list =
+        "<?xml version=\"1.0\"?><p:PortMappingList "
+        "xmlns:p=\"urn:schemas-upnp-org:gw:WANIPConnection\" "
+        "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
+        "xsi:schemaLocation=\"urn:schemas-upnp-org:gw:WANIPConnection "
+        "http://www.upnp.org/schemas/gw/WANIPConnection-v2.xsd\">" +
+        entries + "</p:PortMappingList>";
+    return {0, {how_.lists_are_escaped_twice ? xml_escaped(list) : list}};
   }
 
  private:
@@ -198,6 +206,7 @@ class mapping_actions {
 
   /// What version 2 lets somebody see and delete who has not shown who he is.
   bool is_senders(const nat_rule& rule) const {
+    if (how_.ignores_manage) return true;
     return is_ours(rule) && (!how_.secure_mode || rule.internal.address == context_.sender);
   }
 
@@ -212,9 +221,10 @@ class mapping_actions {
     if (!first || !last || !read_transport(out.what) || std::ranges::count(booleans, manage) == 0) {
       return {invalid_args, {}, 0, 0};
     }
+    if (*first == 0 && how_.refuses_port_0_in_ranges) return {invalid_args, {}, 0, 0};
     if (*first > *last) return {inconsistent, {}, 0, 0};
     const bool wants_all = manage == "1" || manage == "true" || manage == "yes";
-    if (wants_all && how_.secure_mode) return {not_authorized, {}, 0, 0};
+    if (wants_all && how_.secure_mode && !how_.ignores_manage) return {not_authorized, {}, 0, 0};
     out.first = static_cast<std::uint16_t>(*first);
     out.last = static_cast<std::uint16_t>(*last);
     return out;

@@ -150,6 +150,12 @@ struct upnp_profile {
   int missing_action_code = 401;            ///< or 404, 602, 403 (Q-160)
   int missing_entry_code = 714;             ///< of a query, or 501 (Q-162)
   int list_end_code = 713;                  ///< Q-164
+  bool list_counts_from_one = false;        ///< Q-164
+  bool list_has_no_end = false;             ///< it repeats the last entry for ever (Q-164)
+  bool list_has_holes = false;              ///< 714 at every second index (Q-164)
+  bool refuses_port_0_in_ranges = false;    ///< 402 (Q-184)
+  bool lists_are_escaped_twice = false;     ///< those of ranges (Q-184)
+  bool ignores_manage = false;              ///< a range is everybody's, whatever it says (Q-175)
   std::optional<int> refuses_adds_with;     ///< any code, also negative (Q-163, Q-186)
   std::optional<std::uint32_t> refused_adds;        ///< only so many, counted down; empty: all
   std::optional<int> refuses_deletes_with;          ///< of mappings

@@ -89,6 +89,14 @@ discovery_id world::discover(protocol_filter protocols) {
 
 void world::cancel(discovery_id id) { feed(cancel_discovery{id}); }
 
+router_question_id world::ask(const router_question& what) {
+  const router_question_id id{next_question_++};
+  feed(ask_router{id, what});
+  return id;
+}
+
+void world::cancel(router_question_id id) { feed(cancel_router_question{id}); }
+
 void world::close(bool at_once) { feed(close_engine{at_once}); }
 
 // -------------------------------------------------------------------------------------------------
@@ -231,6 +239,8 @@ void world::act(const output& what) {
     note(event_record{now(), *event});
   } else if (const auto* found = std::get_if<discovered>(&what)) {
     discoveries_.push_back({now(), *found});
+  } else if (const auto* answer = std::get_if<router_answered>(&what)) {
+    answers_.push_back({now(), *answer});
   } else if (std::holds_alternative<look_at_network>(what)) {
     schedule(std::chrono::nanoseconds{0}, look{});
   }

@@ -59,6 +59,11 @@ struct discovery_record {
   discovered what;
 };
 
+struct answer_record {
+  std::chrono::nanoseconds at{};
+  router_answered what;
+};
+
 /// One HTTP exchange that the engine asked for. Times are those of the world.
 struct http_record {
   std::chrono::nanoseconds at{};  ///< when it was asked for
@@ -176,6 +181,8 @@ class world {
   void release(mapping_id id, bool keep_lease = false);
   discovery_id discover(protocol_filter protocols = protocol_filter::any);
   void cancel(discovery_id id);
+  router_question_id ask(const router_question& what);
+  void cancel(router_question_id id);
   void close(bool at_once = false);
 
   // ---- Time
@@ -286,6 +293,7 @@ class world {
   // Empty where the scene keeps no records.
   const std::vector<event_record>& events() const noexcept { return events_; }
   const std::vector<discovery_record>& discoveries() const noexcept { return discoveries_; }
+  const std::vector<answer_record>& answers() const noexcept { return answers_; }
   const std::vector<packet_record>& packets() const noexcept { return packets_; }
   const std::vector<http_record>& requests() const noexcept { return requests_; }
   std::size_t event_count() const noexcept { return event_count_; }
@@ -448,8 +456,10 @@ class world {
   std::uint16_t next_ephemeral_port_ = 40'000;
   std::uint64_t next_id_ = 1;
   std::uint64_t next_discovery_ = 1;
+  std::uint64_t next_question_ = 1;
   std::vector<event_record> events_;
   std::vector<discovery_record> discoveries_;
+  std::vector<answer_record> answers_;
   std::vector<packet_record> packets_;
   std::vector<http_record> requests_;
   std::vector<http_exchange> exchanges_;  ///< one for each request

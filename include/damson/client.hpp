@@ -3,10 +3,12 @@
 /// damson for programs that use Boost.Asio.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -14,6 +16,7 @@
 
 #include <damson/mapping.hpp>
 #include <damson/options.hpp>
+#include <damson/router.hpp>
 
 namespace damson {
 
@@ -41,15 +44,15 @@ ip_address local_address(const options& opts = {});
 /// Runs on the executor that it is given, or, without one, on a thread of its own. All its work
 /// happens on a strand of its own, so it may be called from any thread. Handlers run on their
 /// associated executor, by default the client's, and never inside the call that started the
-/// operation. Nothing is sent before the first `async_map`, `keep_open` or `async_discover`. Any
-/// number of clients may live in one process; they share nothing.
+/// operation. Nothing is sent before the first `async_map`, `keep_open`, `async_discover` or
+/// question after the router. Any number of clients may live in one process; they share nothing.
 ///
 /// A client keeps its io_context running while it has a mapping, opened or asked for, while it
-/// discovers and while it is closing; an idle one does not. It may be destroyed after its execution
-/// context: the context's end takes its sockets and pending operations with it, and mappings are
-/// left to their leases after one delete each (see the destructor). Operations that are started
-/// after that never complete; their handlers are destroyed. Handles must not be destroyed while
-/// another thread destroys the context.
+/// discovers, asks the router and while it is closing; an idle one does not. It may be destroyed
+/// after its execution context: the context's end takes its sockets and pending operations with it,
+/// and mappings are left to their leases after one delete each (see the destructor). Operations
+/// that are started after that never complete; their handlers are destroyed. Handles must not be
+/// destroyed while another thread destroys the context.
 class client {
  public:
   /// A client with a thread of its own, for programs without an event loop. Handlers run on that
@@ -69,9 +72,9 @@ class client {
   client(const client&) = delete;
   client& operator=(const client&) = delete;
 
-  /// Releases all mappings. What is still pending ends: `async_map` and `async_discover` with
-  /// `errc::closed` at once; waits for events with `removed`, and `async_close`, when the work is
-  /// done.
+  /// Releases all mappings. What is still pending ends: `async_map`, `async_discover` and questions
+  /// after the router with `errc::closed` at once; waits for events with `removed`, and
+  /// `async_close`, when the work is done.
   ///
   /// On a given executor it does not block: the work stays there until it is done or the release
   /// bound (2 s) has passed. Where that executor's io_context is stopped, and at the end of any
@@ -177,6 +180,90 @@ class client {
         token, state_, protocols);
   }
 
+  // ---- The router itself
+  //
+  // Questions for UPnP routers, which alone have words for them. They go to the router on the way
+  // out (`options::gateway`, or the next hop), one after another, and are answered within 5 min,
+  // mostly far sooner. Errors of all: `errc::no_gateway`, `errc::network_down`, `errc::no_answer`
+  // (nobody of use answered the search, or the router fell silent), `errc::port_closed`,
+  // `errc::not_supported`, `errc::not_authorized`, `errc::unusable_answer`,
+  // `errc::protocol_excluded` (`options::protocols` is without UPnP), `errc::limit_reached` (more
+  // than `engine_limits::router_questions` at a time), `errc::network_changed` (the way out is
+  // another one now), `errc::timed_out`, `errc::closed`, `operation_aborted`. With an error the
+  // result is what was known until then. Cancellation: terminal, partial, total; a delete that was
+  // sent may be obeyed.
+
+  /// All entries that the router shows, whoever made them, in its own order.
+  ///
+  /// Signature: `void(error_code, std::vector<router_entry>)`. GetListOfPortMappings of
+  /// WANIPConnection:2 (section 2.5.22) where that works, else GetGenericPortMappingEntry
+  /// (WANIPConnection:1 section 2.4.14) until the router has no more. `errc::limit_reached` also
+  /// where it shows more than `engine_limits::router_entries`.
+  template <class CompletionToken>
+  auto async_list_entries(CompletionToken&& token) {
+    return initiate<void(error_code, std::vector<router_entry>)>(
+        token, router_questions::list_entries{}, state_);
+  }
+
+  /// One entry of exactly this name, whoever made it.
+  ///
+  /// Signature: `void(error_code, router_entry)`. GetSpecificPortMappingEntry (WANIPConnection:1
+  /// section 2.4.15). Also `errc::mapping_gone`: there is none; `errc::invalid_argument`: port 0,
+  /// or a remote host that is no address or name.
+  template <class CompletionToken>
+  auto async_find_entry(const router_entry_name& name, CompletionToken&& token) {
+    return initiate<void(error_code, router_entry)>(token, router_questions::find_entry{name},
+                                                    state_);
+  }
+
+  /// What the router says about its way out: address, connection, link, what it has counted.
+  ///
+  /// Signature: `void(error_code, router_status)`. GetExternalIPAddress and GetStatusInfo, and of
+  /// WANCommonInterfaceConfig:1 GetCommonLinkProperties and the four totals. What a router does not
+  /// know is left empty, and is no error.
+  template <class CompletionToken>
+  auto async_read_status(CompletionToken&& token) {
+    return initiate<void(error_code, router_status)>(token, router_questions::read_status{},
+                                                     state_);
+  }
+
+  /// Deletes the entry of exactly this name, whoever made it: the only way to touch what is not
+  /// this host's. A mapping of this client whose entry it is is made again at the next recheck.
+  ///
+  /// Signature: `void(error_code, router_entry)`: what was deleted; only its name where the router
+  /// could not be asked what it was. DeletePortMapping (WANIPConnection:1 section 2.4.17). Also
+  /// `errc::mapping_gone`: there is none; `errc::not_authorized`: the router keeps it, most often
+  /// because another host made it; `errc::invalid_argument` as for `async_find_entry`.
+  template <class CompletionToken>
+  auto async_delete_entry(const router_entry_name& name, CompletionToken&& token) {
+    return initiate<void(error_code, router_entry)>(token, router_questions::delete_entry{name},
+                                                    state_);
+  }
+
+  /// Deletes what leads to this host, whichever program made it, at the external ports `first` to
+  /// `last` (1..65535, `first` not above `last`). Entries of other hosts are left alone.
+  ///
+  /// Signature: `void(error_code, std::vector<router_entry>)`: what was deleted, none where there
+  /// was nothing. The entries are read first; those at ports in a row go with one
+  /// DeletePortMappingRange (WANIPConnection:2 section 2.5.21) where the router has it, the others
+  /// with one DeletePortMapping each. With an error the others were deleted all the same. Also
+  /// `errc::invalid_argument`.
+  template <class CompletionToken>
+  auto async_delete_range(damson::transport transport, std::uint16_t first, std::uint16_t last,
+                          CompletionToken&& token) {
+    return initiate<void(error_code, std::vector<router_entry>)>(
+        token, router_questions::delete_range{transport, first, last}, state_);
+  }
+
+  /// Any of these questions, with the whole answer: also the router's own number and words where it
+  /// refused (`router_answered::why`).
+  ///
+  /// Signature: `void(error_code, router_answered)`.
+  template <class CompletionToken>
+  auto async_ask_router(const router_question& what, CompletionToken&& token) {
+    return initiate<void(error_code, router_answered)>(token, what, state_);
+  }
+
   /// Routes and addresses are looked at now. Seldom needed: while it has work the client hears of
   /// changes from the system, and where a sandbox forbids that it looks at each recheck.
   void network_changed();
@@ -206,6 +293,30 @@ class client {
                                event_handler handler);
   static void start_discover(const std::shared_ptr<detail::client_state>& state,
                              protocol_filter protocols, discover_handler handler);
+  using answer_handler = boost::asio::any_completion_handler<void(error_code, router_answered)>;
+  using entries_handler =
+      boost::asio::any_completion_handler<void(error_code, std::vector<router_entry>)>;
+  using entry_handler = boost::asio::any_completion_handler<void(error_code, router_entry)>;
+  using status_handler = boost::asio::any_completion_handler<void(error_code, router_status)>;
+  static void start_question(const std::shared_ptr<detail::client_state>& state,
+                             const router_question& what, answer_handler handler);
+  static void start_question(const std::shared_ptr<detail::client_state>& state,
+                             const router_question& what, entries_handler handler);
+  static void start_question(const std::shared_ptr<detail::client_state>& state,
+                             const router_question& what, entry_handler handler);
+  static void start_question(const std::shared_ptr<detail::client_state>& state,
+                             const router_question& what, status_handler handler);
+  template <class Signature, class CompletionToken>
+  static auto initiate(CompletionToken& token, const router_question& what,
+                       const std::shared_ptr<detail::client_state>& state) {
+    return boost::asio::async_initiate<CompletionToken, Signature>(
+        [](auto handler, const std::shared_ptr<detail::client_state>& of,
+           const router_question& asked) {
+          start_question(of, asked,
+                         boost::asio::any_completion_handler<Signature>(std::move(handler)));
+        },
+        token, state, what);
+  }
   static void start_close(const std::shared_ptr<detail::client_state>& state,
                           close_handler handler);
 

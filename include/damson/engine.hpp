@@ -208,6 +208,8 @@ struct cancel_discovery {
 };
 
 /// The program wants to know what a UPnP router has in its table, or to change what is there.
+/// Questions are asked one after another, of the router on the way out, and each is answered within
+/// 5 min from when it is its turn. While the engine closes none is taken.
 struct ask_router {
   router_question_id id{};
   router_question what;
@@ -235,7 +237,7 @@ struct event_received {
 
 /// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
 /// more. What is created meanwhile fails with `errc::closed` and is removed at once. Discoveries
-/// end without an answer.
+/// and questions after the router end without an answer.
 ///
 /// `at_once`: nothing will come in any more. One delete goes out for each PCP and NAT-PMP mapping,
 /// and everything has ended when the outputs are taken.
@@ -555,9 +557,9 @@ class engine {
   /// Mappings created and not yet removed.
   std::size_t mapping_count() const noexcept;
 
-  /// Whether it has something to look after: a mapping, a discovery, its own closing, or for some
-  /// seconds a request that was called off and may have been obeyed. Else nothing
-  /// that comes in needs to reach it soon.
+  /// Whether it has something to look after: a mapping, a discovery, a question after the router,
+  /// its own closing, or for some seconds a request that was called off and may have been obeyed.
+  /// Else nothing that comes in needs to reach it soon.
   bool is_busy() const noexcept;
 
  private:

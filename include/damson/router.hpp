@@ -19,7 +19,8 @@ namespace damson {
 struct router_entry_name {
   damson::transport transport{};
   std::uint16_t external_port = 0;
-  /// Who may come in, as the entry has it: an address; empty: everybody.
+  /// Who may come in, as the entry has it: an address, or what the router has instead, of letters,
+  /// digits, dots, colons, dashes, underscores and asterisks; empty: everybody.
   std::string remote_host{};
 
   friend bool operator==(const router_entry_name&, const router_entry_name&) = default;
@@ -33,7 +34,7 @@ struct router_entry {
   endpoint internal{};
   bool enabled = true;
   std::string description{};
-  /// What is left of its lease; empty: it has no end.
+  /// What is left of its lease; empty: it has no end, or the router does not tell (some show 0).
   std::optional<std::chrono::seconds> lease{};
 
   friend bool operator==(const router_entry&, const router_entry&) = default;
@@ -72,8 +73,10 @@ struct read_status {};
 struct delete_entry {
   router_entry_name name;
 };
-/// Deletes what this host has in a range of external ports (DeletePortMappingRange of version 2
-/// with NewManage 0; else each entry that leads to this host, one by one).
+/// Deletes what leads to this host in a range of external ports: those at ports in a row with one
+/// action, where the router has it (DeletePortMappingRange of version 2 with NewManage 0), the
+/// others one by one. A range with gaps never goes with one action, because the most common daemon
+/// ignores NewManage and would delete what is other hosts'.
 struct delete_range {
   damson::transport transport{};
   std::uint16_t first = 1;     ///< 1..65535

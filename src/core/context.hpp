@@ -44,6 +44,8 @@ enum class timer : std::uint8_t {
   look,  ///< the network is to be looked at, because a family has no way out
   // of a discovery
   discovery_end,  ///< its upper bound
+  // of a question after a router
+  question_end,  ///< its upper bound
 };
 
 /// Names one gateway, or keeper, of one engine; never used again.

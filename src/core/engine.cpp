@@ -7,6 +7,7 @@
 #include "core/chains.hpp"
 #include "core/context.hpp"
 #include "core/discoveries.hpp"
+#include "core/inquiries.hpp"
 #include "core/keepers.hpp"
 #include "core/requests.hpp"
 #include "core/spread.hpp"
@@ -67,14 +68,14 @@ class engine::impl {
   }
   bool is_busy() const noexcept {
     return mapping_count() != 0 || keepers_.is_tidying() || !discoveries_.empty() ||
-           (closing_ && !closed_);
+           !inquiries_.empty() || (closing_ && !closed_);
   }
 
  private:
   static void ignore(core::context& ctx) { ++ctx.counters.inputs_ignored; }
   void on_timer(core::context& ctx, const core::timer_key& due) {
     if (spread_.on_timer(ctx, due)) return requests_.pass_on(ctx);
-    if (discoveries_.on_timer(ctx, due)) return;
+    if (discoveries_.on_timer(ctx, due) || inquiries_.on_timer(ctx, due)) return;
     if (due.name == core::timer::timeout) {
       requests_.on_timeout(ctx, due.mapping);
     } else if (due.name == core::timer::orphaned) {
@@ -90,21 +91,30 @@ class engine::impl {
     keepers_.on_network(ctx, what.facts);
     spread_.on_network(ctx);
     discoveries_.on_network(ctx, what.facts);
+    inquiries_.on_network(ctx, what.facts);
   }
   void on(core::context& ctx, const channel_opened& what) {
-    if (!discoveries_.on_channel_opened(ctx, what)) keepers_.on_channel_opened(ctx, what);
+    if (discoveries_.on_channel_opened(ctx, what) || inquiries_.on_channel_opened(ctx, what))
+      return;
+    keepers_.on_channel_opened(ctx, what);
   }
   void on(core::context& ctx, const channel_failed& what) {
-    if (!discoveries_.on_channel_failed(ctx, what)) keepers_.on_channel_failed(ctx, what);
+    if (discoveries_.on_channel_failed(ctx, what) || inquiries_.on_channel_failed(ctx, what))
+      return;
+    keepers_.on_channel_failed(ctx, what);
   }
   void on(core::context& ctx, const datagram_received& what) {
-    if (!discoveries_.on_datagram(ctx, what)) keepers_.on_datagram(ctx, what);
+    if (discoveries_.on_datagram(ctx, what) || inquiries_.on_datagram(ctx, what)) return;
+    keepers_.on_datagram(ctx, what);
   }
   void on(core::context& ctx, const http_response& what) {
-    if (!discoveries_.on_response(ctx, what)) keepers_.on_response(ctx, what);
+    if (discoveries_.on_response(ctx, what) || inquiries_.on_response(ctx, what)) return;
+    keepers_.on_response(ctx, what);
   }
   void on(core::context& ctx, const http_failed& what) {
-    if (!discoveries_.on_exchange_failed(ctx, what)) keepers_.on_exchange_failed(ctx, what);
+    if (discoveries_.on_exchange_failed(ctx, what) || inquiries_.on_exchange_failed(ctx, what))
+      return;
+    keepers_.on_exchange_failed(ctx, what);
   }
   void on(core::context& ctx, const release_mapping& what) {
     if (spread_.owns(what.id)) return spread_.release(ctx, what.id, what.keep_lease);
@@ -124,12 +134,17 @@ class engine::impl {
     if (!closing_) discoveries_.begin(ctx, what);
   }
   void on(core::context& ctx, const cancel_discovery& what) { discoveries_.cancel(ctx, what.id); }
-  void on(core::context& ctx, const ask_router&) { ignore(ctx); }
-  void on(core::context& ctx, const cancel_router_question&) { ignore(ctx); }
+  void on(core::context& ctx, const ask_router& what) {
+    if (!closing_) inquiries_.ask(ctx, what);
+  }
+  void on(core::context& ctx, const cancel_router_question& what) {
+    inquiries_.cancel(ctx, what.id);
+  }
   void on(core::context& ctx, const event_received&) { ignore(ctx); }
   void on(core::context& ctx, const close_engine& how) {
     closing_ = true;
     discoveries_.cancel_all(ctx);
+    inquiries_.cancel_all(ctx);
     spread_.release_all(ctx);
     requests_.release_all(ctx, how.at_once);
   }
@@ -149,6 +164,7 @@ class engine::impl {
   core::requests requests_{keepers_, chains_};
   core::spread spread_{keepers_.network(), requests_};
   core::discoveries discoveries_;
+  core::inquiries inquiries_;
   time_point now_{};
   bool closing_ = false;
   bool closed_ = false;

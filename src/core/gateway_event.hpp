@@ -82,6 +82,8 @@ struct igd_verified {
   mapping_id mapping{};
   std::optional<bool> is_there;  ///< empty: the device cannot be asked
 };
+/// The UPnP device has answered what it was asked for its own sake, or will not.
+struct igd_read {};
 }  // namespace gateway_event
 
 using any_gateway_event =
@@ -89,6 +91,6 @@ using any_gateway_event =
                  gateway_event::map_answered, gateway_event::address_asked,
                  gateway_event::restarted, gateway_event::pcp_server_broken, gateway_event::checked,
                  gateway_event::igd_address, gateway_event::igd_doubtful,
-                 gateway_event::igd_checked, gateway_event::igd_verified>;
+                 gateway_event::igd_checked, gateway_event::igd_verified, gateway_event::igd_read>;
 
 }  // namespace damson::core

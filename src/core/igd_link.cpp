@@ -100,6 +100,17 @@ void igd_link::check(context& ctx) {
   pump(ctx);
 }
 
+void igd_link::ask(context& ctx, const router_question& what) {
+  client_.ask(what);
+  pump(ctx);
+}
+
+igd_reading igd_link::stop_asking(context& ctx, errc reason) {
+  auto reading = client_.stop_asking(reason);
+  pump(ctx);
+  return reading;
+}
+
 bool igd_link::withdraw(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
   const bool is_being_deleted = client_.withdraw(mapping, keep_port);
   pump(ctx);
@@ -308,6 +319,10 @@ void igd_link::report(context& /*ctx*/, const igd_event::checked& what) {
 
 void igd_link::report(context& /*ctx*/, const igd_event::check_failed& /*what*/) {
   events_.emplace_back(gateway_event::igd_checked{.answered = false});
+}
+
+void igd_link::report(context& /*ctx*/, const igd_event::read& /*what*/) {
+  events_.emplace_back(gateway_event::igd_read{});
 }
 
 }  // namespace damson::core

@@ -57,6 +57,10 @@ class igd_link {
   void verify(context& ctx, mapping_id mapping, const port_mapping_key& key,
               const endpoint& internal);
   void check(context& ctx);
+  /// See `igd_client::ask`; `igd_read` follows.
+  void ask(context& ctx, const router_question& what);
+  igd_reading stop_asking(context& ctx, errc reason);
+  igd_reading take_reading() { return client_.take_reading(); }
   bool is_mapping(mapping_id mapping) const noexcept { return client_.is_mapping(mapping); }
   bool is_removing(mapping_id mapping) const noexcept { return client_.is_removing(mapping); }
   /// See `igd_client::withdraw`.
@@ -90,6 +94,7 @@ class igd_link {
   void report(context& ctx, const igd_event::verified& what);
   void report(context& ctx, const igd_event::checked& what);
   void report(context& ctx, const igd_event::check_failed& what);
+  void report(context& ctx, const igd_event::read& what);
   void answered(mapping_id mapping, map_purpose asked, const map_outcome& outcome);
 
   uplink where_;

@@ -176,6 +176,8 @@ class keeper {
   void on_event(context& ctx, const gateway_event::igd_doubtful& what);
   void on_event(context& ctx, const gateway_event::igd_checked& what);
   void on_event(context& ctx, const gateway_event::igd_verified& what);
+  /// Nobody asks that of this gateway.
+  static void on_event(context& /*ctx*/, const gateway_event::igd_read& /*what*/) {}
   void on_out_of_reach(protocol which);
   void on_within_reach(context& ctx, protocol which);
   void confirm(mapping& what);

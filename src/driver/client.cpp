@@ -68,6 +68,26 @@ void client::start_discover(const std::shared_ptr<detail::client_state>& state,
   state->discover(protocols, std::move(handler));
 }
 
+void client::start_question(const std::shared_ptr<detail::client_state>& state,
+                            const router_question& what, answer_handler handler) {
+  state->ask<detail::client_state::answer_signature>(what, std::move(handler));
+}
+
+void client::start_question(const std::shared_ptr<detail::client_state>& state,
+                            const router_question& what, entries_handler handler) {
+  state->ask<detail::client_state::entries_signature>(what, std::move(handler));
+}
+
+void client::start_question(const std::shared_ptr<detail::client_state>& state,
+                            const router_question& what, entry_handler handler) {
+  state->ask<detail::client_state::entry_signature>(what, std::move(handler));
+}
+
+void client::start_question(const std::shared_ptr<detail::client_state>& state,
+                            const router_question& what, status_handler handler) {
+  state->ask<detail::client_state::status_signature>(what, std::move(handler));
+}
+
 void client::start_close(const std::shared_ptr<detail::client_state>& state,
                          close_handler handler) {
   state->close(std::move(handler));

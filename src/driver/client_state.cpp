@@ -33,6 +33,11 @@ discovery_id next_discovery_id() {
   return discovery_id{++last};
 }
 
+router_question_id next_question_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return router_question_id{++last};
+}
+
 /// Null where the executor is none of an io_context, or an unknown wrapper around one.
 asio::io_context* io_context_of(const asio::any_io_executor& executor) {
   using plain = asio::io_context::executor_type;
@@ -105,6 +110,7 @@ void client_state::lose_context() {
   std::unique_ptr<context_part> context;
   std::vector<std::shared_ptr<mapping_state>> mappings;
   decltype(discoveries_) discoveries;
+  decltype(questions_) questions;
   decltype(close_waits_) close_waits;
   {
     const std::lock_guard gate{*gate_};
@@ -118,6 +124,7 @@ void client_state::lose_context() {
     const std::lock_guard lock{context_mutex_};
     context = std::move(context_);
     discoveries = std::exchange(discoveries_, {});
+    questions = std::exchange(questions_, {});
     close_waits = std::exchange(close_waits_, {});
     registry_ = nullptr;
   }
@@ -422,6 +429,28 @@ std::optional<wait<client_state::discover_signature>> client_state::take_discove
 }
 
 // ---------------------------------------------------------------------------------------------
+// Questions after the router; what becomes of them stands in client_questions.cpp
+
+template <class Signature>
+void client_state::ask(const router_question& what, handler_of<Signature> handler) {
+  const auto id = next_question_id();
+  on_cancel(handler, [id](client_state& self) { self.cancel_question(id); });
+  start<Signature>(next_ticket(), std::move(handler),
+                   [id, what](client_state& self, wait<Signature> waiter) {
+                     self.begin_question(id, what, std::move(waiter));
+                   });
+}
+
+template void client_state::ask<client_state::answer_signature>(const router_question&,
+                                                                handler_of<answer_signature>);
+template void client_state::ask<client_state::entries_signature>(const router_question&,
+                                                                 handler_of<entries_signature>);
+template void client_state::ask<client_state::entry_signature>(const router_question&,
+                                                               handler_of<entry_signature>);
+template void client_state::ask<client_state::status_signature>(const router_question&,
+                                                                handler_of<status_signature>);
+
+// ---------------------------------------------------------------------------------------------
 // The end
 
 void client_state::close(handler_of<close_signature> handler) {
@@ -457,6 +486,10 @@ void client_state::begin_close() {
   for (auto& [id, waiter] : std::exchange(discoveries_, {})) {
     std::move(waiter.operation).complete(make_error_code(errc::closed), {});
     put(damson::cancel_discovery{id});
+  }
+  for (auto& [id, waiter] : std::exchange(questions_, {})) {
+    complete(std::move(waiter), make_error_code(errc::closed), {});
+    put(cancel_router_question{id});
   }
   put(close_engine{.at_once = at_once});
 }

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -41,6 +42,10 @@ class client_state final : public driver::engine_observer,
  public:
   using close_signature = void(error_code);
   using discover_signature = void(error_code, discovery);
+  using answer_signature = void(error_code, router_answered);
+  using entries_signature = void(error_code, std::vector<router_entry>);
+  using entry_signature = void(error_code, router_entry);
+  using status_signature = void(error_code, router_status);
   template <class Signature>
   using handler_of = typename driver::pending_operation<Signature>::handler_type;
 
@@ -59,6 +64,8 @@ class client_state final : public driver::engine_observer,
   void map(const map_request& request, handler_of<mapping_state::map_signature> handler);
   void close(handler_of<close_signature> handler);
   void discover(protocol_filter protocols, handler_of<discover_signature> handler);
+  template <class Signature>
+  void ask(const router_question& what, handler_of<Signature> handler);
   void network_changed();
   void next_event(handler_of<mapping_state::event_signature> handler);
   void next_event(const std::shared_ptr<mapping_state>& of,
@@ -102,6 +109,7 @@ class client_state final : public driver::engine_observer,
 
   void on_event(mapping_event event) override;
   void on_discovered(discovered result) override;
+  void on_router_answered(router_answered answer) override;
   void on_engine_closed() override;
 
   template <class Function>
@@ -119,6 +127,14 @@ class client_state final : public driver::engine_observer,
                  wait<mapping_state::map_signature> waiter);
   void begin_keeping(const std::shared_ptr<mapping_state>& state, const map_request& request);
   void begin_discovery(discovery_id id, protocol_filter protocols, wait<discover_signature> waiter);
+  /// A question after the router, by what its asker wants to hear of the answer.
+  using question_wait = std::variant<wait<answer_signature>, wait<entries_signature>,
+                                     wait<entry_signature>, wait<status_signature>>;
+
+  void begin_question(router_question_id id, const router_question& what, question_wait waiter);
+  static void complete(question_wait waiter, const error_code& error, router_answered answer);
+  void cancel_question(router_question_id id);
+  std::optional<question_wait> take_question(router_question_id id);
   void begin_close();
   void let_go(mapping_state& what, bool keep_lease);
   void first_result(const std::shared_ptr<mapping_state>& state,
@@ -144,6 +160,7 @@ class client_state final : public driver::engine_observer,
   driver::client_registry* registry_ = nullptr;
   client_events events_;
   std::unordered_map<discovery_id, wait<discover_signature>> discoveries_;
+  std::unordered_map<router_question_id, question_wait> questions_;
   std::vector<std::unique_ptr<wait<close_signature>>> close_waits_;
   bool closing_ = false;
 };

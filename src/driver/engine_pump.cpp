@@ -256,7 +256,6 @@ void engine_pump::act(send_http order) {
 
 void engine_pump::act(const listen_for_events&) {}
 void engine_pump::act(const answer_event&) {}
-void engine_pump::act(router_answered&&) {}
 
 void engine_pump::act(const cancel_http& order) {
   std::erase_if(waiting_, [&](const input& what) {
@@ -275,6 +274,10 @@ void engine_pump::act(mapping_event event) {
 
 void engine_pump::act(discovered result) {
   if (const auto observer = observer_.lock()) observer->on_discovered(std::move(result));
+}
+
+void engine_pump::act(router_answered&& answer) {
+  if (const auto observer = observer_.lock()) observer->on_router_answered(std::move(answer));
 }
 
 void engine_pump::act(engine_closed /*order*/) {

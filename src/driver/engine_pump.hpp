@@ -28,6 +28,7 @@ class engine_observer {
  public:
   virtual void on_event(mapping_event event) = 0;
   virtual void on_discovered(discovered result) = 0;
+  virtual void on_router_answered(router_answered answer) = 0;
   virtual void on_engine_closed() = 0;
 
  protected:
@@ -88,7 +89,7 @@ class engine_pump final : private channel_listener,
   void act(const cancel_http& order);
   void act(const listen_for_events& order);
   void act(const answer_event& order);
-  void act(router_answered&& told);
+  void act(router_answered&& answer);
   void act(mapping_event event);
   void act(discovered result);
   void act(engine_closed);

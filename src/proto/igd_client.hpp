@@ -24,6 +24,7 @@
 #include "proto/igd_ladder.hpp"
 #include "proto/igd_pinhole.hpp"
 #include "proto/igd_probe.hpp"
+#include "proto/igd_reader.hpp"
 #include "proto/map_purpose.hpp"
 #include "proto/ssdp_search.hpp"
 
@@ -72,12 +73,14 @@ struct checked {
 };
 /// It did not.
 struct check_failed {};
+/// The answer to a question after its table, or after itself: see `take_reading`.
+struct read {};
 }  // namespace igd_event
 
 using any_igd_event =
     std::variant<igd_event::found, igd_event::not_found, igd_event::granted, igd_event::refused,
                  igd_event::unanswered, igd_event::removed, igd_event::verified, igd_event::checked,
-                 igd_event::check_failed>;
+                 igd_event::check_failed, igd_event::read>;
 
 /// What is wanted for a mapping. In IPv6 it is a pinhole, which leads from the internal port to
 /// itself, whatever is suggested.
@@ -132,6 +135,12 @@ class igd_client {
   void ask_remove(mapping_id mapping, const port_mapping_key& key);
   void ask_verify(mapping_id mapping, const port_mapping_key& key, const endpoint& internal);
   void ask_check();
+  /// One at a time; `read` follows.
+  void ask(const router_question& what);
+  /// Ends what `ask` began, with what is known until then; nothing follows.
+  igd_reading stop_asking(errc reason);
+  /// What `read` tells of.
+  igd_reading take_reading() { return std::exchange(reading_, {}); }
 
   /// Whether any request is open.
   bool has_jobs() const noexcept { return !jobs_.empty(); }
@@ -168,7 +177,7 @@ class igd_client {
   void abort();
 
  private:
-  enum class job_kind : std::uint8_t { map, remove, verify, check };
+  enum class job_kind : std::uint8_t { map, remove, verify, check, ask };
   enum class check_step : std::uint8_t { address, status };
 
   struct job {
@@ -190,6 +199,9 @@ class igd_client {
     unsigned failures = 0;  ///< exchanges that brought nothing, in a row
     unsigned failures_in_all = 0;
     bool searched_again = false;
+    std::optional<router_question> question{};  ///< ask
+    std::unique_ptr<igd_reader> reader{};       ///< ask: under way
+    bool reader_is_behind = false;              ///< the device was given up since
 
     /// The external ports of what may be on the router; 0: nothing.
     std::uint16_t may_hold() const noexcept { return ladder ? ladder->may_hold() : held_port; }
@@ -243,6 +255,9 @@ class igd_client {
   void on_remove_answer(const job& what, const http_answer& answer, time_point now);
   void on_verify_answer(const job& what, const http_answer& answer, time_point now);
   void on_check_answer(job& what, const http_answer& answer, time_point now);
+  void on_read_answer(job& what, const http_answer& answer, time_point now);
+  void follow_device(job& what);
+  void settle_reading();
   void on_address_answer(const http_answer& answer, time_point now);
   void on_firewall_answer(const http_answer& answer, time_point now);
   bool is_trouble(const soap_error& error, time_point now);
@@ -300,6 +315,7 @@ class igd_client {
   bool has_status_ = true;
   std::map<pinhole_key, pinhole> pinholes_;
 
+  igd_reading reading_;
   std::deque<job> jobs_;
   std::optional<exchange> open_;
   std::optional<time_point> not_before_;  ///< the end of the pause before the next action

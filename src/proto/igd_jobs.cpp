@@ -136,6 +136,7 @@ void igd_client::job::begin_anew() {
   }
   wish.renewal = held_port != 0;
   if (wish.renewal) wish.external_port = held_port;
+  reader_is_behind = true;
   address_due = address_asked = false;
 }
 
@@ -200,11 +201,18 @@ void igd_client::pump_jobs(time_point now) {
   // There may be nothing to do for one.
   while (!jobs_.empty()) {
     job& next = jobs_.front();
+    if (next.kind == job_kind::ask) {
+      follow_device(next);
+      if (!next.reader->is_over()) break;
+      settle_reading();
+      continue;
+    }
     if (!next.ladder) next.ladder = ladder_for(next, now);
     if (!next.ladder || !next.ladder->is_over() || next.address_due) break;
     settle(next, now);
   }
   if (jobs_.empty()) return;
+  if (jobs_.front().reader) return start(jobs_.front().reader->next(), device_->answered_from);
   start({.target = device_->control,
          .action = request_for(jobs_.front()),
          .body_limit = soap_answer_bytes},
@@ -233,6 +241,7 @@ soap_request igd_client::request_for(const job& what) const {
   }
   switch (what.kind) {
     case job_kind::map:
+    case job_kind::ask:  // has a reader
       break;
     case job_kind::remove:
       return make_delete_port_mapping(type, what.key);
@@ -263,6 +272,8 @@ void igd_client::on_job_answer(const http_answer& answer, time_point now, random
       return on_verify_answer(what, answer, now);
     case job_kind::check:
       return on_check_answer(what, answer, now);
+    case job_kind::ask:
+      return on_read_answer(what, answer, now);
   }
 }
 
@@ -502,6 +513,7 @@ void igd_client::on_job_failed(bool stale, errc reason, time_point now) {
     return settle(what, now);
   }
   ++what.failures;
+  if (what.reader) what.reader->on_silence();
   if (what.kind == job_kind::map) {
     what.begin_anew();
     if (what.withdrawn) return clean_up(take_job());
@@ -510,6 +522,10 @@ void igd_client::on_job_failed(bool stale, errc reason, time_point now) {
   }
   const bool is_hopeless = ++what.failures_in_all > most_failures;
   if (!stale && !is_hopeless && what.failures < 2) return slow_down(now);
+  if (!stale && what.reader && what.reader->is_optional()) {
+    what.failures = 0;
+    return what.reader->leave_out();
+  }
   if (what.searched_again) {
     return fail(take_job(), reason);
   }
@@ -530,6 +546,11 @@ void igd_client::fail(const job& what, errc reason) {
     case job_kind::verify:
     case job_kind::check:
       events_.emplace_back(igd_event::check_failed{});
+      return;
+    case job_kind::ask:
+      if (what.reader) what.reader->give_up(reason);
+      reading_ = what.reader ? what.reader->take() : igd_reading{.why = {reason, std::nullopt, {}}};
+      events_.emplace_back(igd_event::read{});
       return;
   }
 }

@@ -84,6 +84,14 @@ void igd_probe::on_failure() {
   }
 }
 
+std::optional<igd_place> igd_probe::place_of(const igd_service* service,
+                                             std::string_view base) const {
+  if (service == nullptr) return std::nullopt;
+  auto control = resolve_url(service->control_url, base, where_.rule_for(candidate_.answered_from));
+  if (!control) return std::nullopt;
+  return igd_place{std::move(*control), service->type};
+}
+
 void igd_probe::on_description(const http_answer& answer, const http_target& asked) {
   step_ = step::over;
   if (answer.status < 200 || answer.status > 299) return;
@@ -92,7 +100,10 @@ void igd_probe::on_description(const http_answer& answer, const http_target& ask
   why_ = errc::not_supported;
   const url_rule rule = where_.rule_for(candidate_.answered_from);
   const std::string base = description_base(description->url_base, asked.url, rule);
+  // Of several ways out each stands before its own connections.
+  const igd_service* way_out = nullptr;
   for (const igd_service& each : description->services) {
+    if (each.kind == service_kind::wan_common_interface_config) way_out = &each;
     if (!opens_ports(each.kind, where_.gateway.family())) continue;
     if (services_.size() == most_services) break;
     auto control = resolve_url(each.control_url, base, rule);
@@ -109,7 +120,8 @@ void igd_probe::on_description(const http_answer& answer, const http_target& ask
                          .state = connection_state::unknown,
                          .external = {},
                          .boot_id = candidate_.boot_id,
-                         .name = name_of(*description)});
+                         .name = name_of(*description),
+                         .way_out = place_of(way_out, base)});
   }
   ask_next_service();
 }

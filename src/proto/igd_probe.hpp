@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <damson/error.hpp>
@@ -27,6 +28,12 @@ struct igd_question {
   std::size_t body_limit = 0;
 };
 
+/// A service, and where it is.
+struct igd_place {
+  http_target control;
+  std::string service_type;
+};
+
 /// A device through which ports can be opened, and its service for it that is live.
 struct igd_device {
   ip_address answered_from;
@@ -40,6 +47,8 @@ struct igd_device {
   std::optional<ip_address> external;
   std::optional<std::uint32_t> boot_id;
   std::string name;  ///< for people: bytes as they came
+  /// What tells of the same way out as such (WANCommonInterfaceConfig), where there is one.
+  std::optional<igd_place> way_out;
 
   /// Whether it may be taken for a live one: connected, or not saying, and with an address; of
   /// pinholes, which have no address of their own, that it answered.
@@ -77,6 +86,7 @@ class igd_probe {
   enum class step : std::uint8_t { description, status, address, firewall, over };
 
   soap_request question() const;
+  std::optional<igd_place> place_of(const igd_service* service, std::string_view base) const;
   void on_description(const http_answer& answer, const http_target& asked);
   void ask_next_service();
   void judge();

@@ -135,6 +135,22 @@ std::string_view to_string(upnp_action value) noexcept {
       return "GetSpecificPortMappingEntry";
     case upnp_action::get_status_info:
       return "GetStatusInfo";
+    case upnp_action::get_generic_port_mapping_entry:
+      return "GetGenericPortMappingEntry";
+    case upnp_action::get_list_of_port_mappings:
+      return "GetListOfPortMappings";
+    case upnp_action::delete_port_mapping_range:
+      return "DeletePortMappingRange";
+    case upnp_action::get_common_link_properties:
+      return "GetCommonLinkProperties";
+    case upnp_action::get_total_bytes_sent:
+      return "GetTotalBytesSent";
+    case upnp_action::get_total_bytes_received:
+      return "GetTotalBytesReceived";
+    case upnp_action::get_total_packets_sent:
+      return "GetTotalPacketsSent";
+    case upnp_action::get_total_packets_received:
+      return "GetTotalPacketsReceived";
     case upnp_action::get_firewall_status:
       return "GetFirewallStatus";
     case upnp_action::add_pinhole:

@@ -27,6 +27,15 @@ enum class upnp_action : std::uint8_t {
   delete_port_mapping,
   get_specific_port_mapping_entry,
   get_status_info,
+  // About the whole table, and about the way out: see router_actions.hpp.
+  get_generic_port_mapping_entry,
+  get_list_of_port_mappings,  ///< version 2 of WANIPConnection only
+  delete_port_mapping_range,  ///< likewise
+  get_common_link_properties,
+  get_total_bytes_sent,
+  get_total_bytes_received,
+  get_total_packets_sent,
+  get_total_packets_received,
   // Of WANIPv6FirewallControl: see pinhole_actions.hpp.
   get_firewall_status,
   add_pinhole,

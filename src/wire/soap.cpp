@@ -65,6 +65,22 @@ std::expected<soap_values, decode_error> read_values(const pugi::xml_document& d
   return values;
 }
 
+std::expected<soap_values, soap_error> decode(const http_answer& answer, const xml::limits& most) {
+  std::expected<pugi::xml_document, decode_error> document =
+      std::unexpected(decode_error::wrong_document);
+  const bool is_soap = !is_html(answer.content_type);
+  if (is_soap) document = xml::parse(answer.body, most);
+  if (document) {
+    if (auto fault = find_fault(*document)) return std::unexpected(std::move(*fault));
+  }
+  if (!is_success(answer.status)) return std::unexpected(http_failure{answer.status});
+  if (is_soap && ascii::trim(answer.body).empty()) return soap_values{};
+  if (!document) return std::unexpected(document.error());
+  auto values = read_values(*document);
+  if (!values) return std::unexpected(values.error());
+  return std::move(*values);
+}
+
 }  // namespace
 
 soap_request make_soap_request(std::string_view service_type, std::string_view action,
@@ -122,19 +138,12 @@ std::optional<std::string_view> soap_values::find(std::string_view name) const n
 }
 
 std::expected<soap_values, soap_error> decode_soap(const http_answer& answer) {
-  std::expected<pugi::xml_document, decode_error> document =
-      std::unexpected(decode_error::wrong_document);
-  const bool is_soap = !is_html(answer.content_type);
-  if (is_soap) document = xml::parse(answer.body, soap_answer_bytes);
-  if (document) {
-    if (auto fault = find_fault(*document)) return std::unexpected(std::move(*fault));
-  }
-  if (!is_success(answer.status)) return std::unexpected(http_failure{answer.status});
-  if (is_soap && ascii::trim(answer.body).empty()) return soap_values{};
-  if (!document) return std::unexpected(document.error());
-  auto values = read_values(*document);
-  if (!values) return std::unexpected(values.error());
-  return std::move(*values);
+  return decode(answer, {.bytes = soap_answer_bytes});
+}
+
+std::expected<soap_values, soap_error> decode_long_soap(const http_answer& answer,
+                                                        std::size_t most_bytes) {
+  return decode(answer, {.bytes = most_bytes, .text = most_bytes});
 }
 
 }  // namespace damson

@@ -101,4 +101,7 @@ class soap_values {
 /// text/html is not SOAP.
 std::expected<soap_values, soap_error> decode_soap(const http_answer&);
 
+/// The same for an answer that may be longer than usual, in bytes; then so may be any text in it.
+std::expected<soap_values, soap_error> decode_long_soap(const http_answer&, std::size_t most_bytes);
+
 }  // namespace damson

@@ -12,7 +12,7 @@ enum class action_group : std::uint8_t {
   any,
   adding,
   asking,
-  asking_or_deleting,
+  asking_or_deleting,  ///< also about the whole table, or a range of it
   adding_pinhole,
   by_pinhole_id,
 };
@@ -27,7 +27,10 @@ bool contains(action_group group, upnp_action action) noexcept {
     case action_group::asking:
       return asking;
     case action_group::asking_or_deleting:
-      return asking || action == upnp_action::delete_port_mapping;
+      return asking || action == upnp_action::delete_port_mapping ||
+             action == upnp_action::get_generic_port_mapping_entry ||
+             action == upnp_action::get_list_of_port_mappings ||
+             action == upnp_action::delete_port_mapping_range;
     case action_group::adding_pinhole:
       return action == upnp_action::add_pinhole;
     case action_group::by_pinhole_id:

@@ -22,20 +22,21 @@ std::size_t text_bytes(const pugi::xml_node& element) {
 }
 
 /// What is too much in one node, `depth` levels below the document, if anything.
-std::optional<decode_error> find_excess(const pugi::xml_node& node, int depth, int& elements) {
+std::optional<decode_error> find_excess(const pugi::xml_node& node, const limits& most, int depth,
+                                        int& elements) {
   if (node.type() == pugi::node_doctype) return decode_error::has_doctype;
   if (!is_element(node)) return std::nullopt;
   if (depth > most_depth) return decode_error::too_deep;
-  if (++elements > most_elements) return decode_error::too_many_elements;
-  if (text_bytes(node) > most_text) return decode_error::too_long;
+  if (++elements > most.elements) return decode_error::too_many_elements;
+  if (text_bytes(node) > most.text) return decode_error::too_long;
   return std::nullopt;
 }
 
-std::optional<decode_error> find_excess(const pugi::xml_document& document) {
+std::optional<decode_error> find_excess(const pugi::xml_document& document, const limits& most) {
   int elements = 0;
   int depth = 1;
   for (pugi::xml_node node = document.first_child(); !node.empty();) {
-    if (const auto excess = find_excess(node, depth, elements)) return excess;
+    if (const auto excess = find_excess(node, most, depth, elements)) return excess;
     if (const pugi::xml_node first = node.first_child()) {
       node = first;
       ++depth;
@@ -51,7 +52,11 @@ std::optional<decode_error> find_excess(const pugi::xml_document& document) {
 
 std::expected<pugi::xml_document, decode_error> parse(std::string_view text,
                                                       std::size_t most_bytes) {
-  if (text.size() > most_bytes) return std::unexpected(decode_error::too_long);
+  return parse(text, limits{.bytes = most_bytes});
+}
+
+std::expected<pugi::xml_document, decode_error> parse(std::string_view text, const limits& most) {
+  if (text.size() > most.bytes) return std::unexpected(decode_error::too_long);
   // Without this flag the declaration would be passed over in silence.
   constexpr unsigned options = pugi::parse_default | pugi::parse_doctype;
   pugi::xml_document document;
@@ -59,7 +64,7 @@ std::expected<pugi::xml_document, decode_error> parse(std::string_view text,
       document.load_buffer(text.data(), text.size(), options, pugi::encoding_auto);
   if (result.status == pugi::status_bad_doctype) return std::unexpected(decode_error::has_doctype);
   if (!result) return std::unexpected(decode_error::not_xml);
-  if (const auto excess = find_excess(document)) return std::unexpected(*excess);
+  if (const auto excess = find_excess(document, most)) return std::unexpected(*excess);
   return document;
 }
 

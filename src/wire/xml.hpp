@@ -20,6 +20,13 @@ inline constexpr int most_depth = 32;
 inline constexpr int most_elements = 4096;
 inline constexpr std::size_t most_text = 2048;  ///< bytes of the text of one element
 
+/// What is too much, where it is not the usual.
+struct limits {
+  std::size_t bytes = 0;
+  int elements = most_elements;
+  std::size_t text = most_text;
+};
+
 /// Knows the five predefined entities and numeric references, no others. Bytes that are not the
 /// declared encoding, or not UTF-8, are kept as they are; UTF-16 and UTF-32 and, where it is
 /// declared, Latin-1 become UTF-8.
@@ -28,6 +35,7 @@ inline constexpr std::size_t most_text = 2048;  ///< bytes of the text of one el
 /// `not_xml`, `has_doctype`, `too_deep`, `too_many_elements`.
 std::expected<pugi::xml_document, decode_error> parse(std::string_view text,
                                                       std::size_t most_bytes);
+std::expected<pugi::xml_document, decode_error> parse(std::string_view text, const limits& most);
 
 /// The node after this one in the order of their beginnings, below `top`; an empty one at the end.
 /// Without recursion, whatever the depth.

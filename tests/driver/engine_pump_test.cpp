@@ -43,6 +43,7 @@ using probe = engine_pump_probe;
 struct program final : engine_observer {
   void on_event(mapping_event event) override { events.push_back(std::move(event)); }
   void on_discovered(discovered /*result*/) override {}
+  void on_router_answered(router_answered /*answer*/) override {}
   void on_engine_closed() override { exchanges_when_closed = probe::exchanges(*pump); }
 
   std::optional<engine_pump> pump;
