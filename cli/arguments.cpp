@@ -15,16 +15,13 @@
 #include <damson/engine.hpp>
 #include <damson/version.hpp>
 
+#include "argument_readers.hpp"
 #include "endpoint_text.hpp"
+#include "router_words.hpp"
 #include "text.hpp"
 
 namespace damson::cli {
 namespace {
-
-/// What is wrong with one value; becomes the one line that the user sees.
-struct bad_value : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// Everything as it was typed; an empty string where it was not.
 struct map_words {
@@ -84,9 +81,20 @@ std::int64_t read_integer(std::string_view what, std::string_view text, std::int
   return *number;
 }
 
+}  // namespace
+
 std::uint16_t read_port(std::string_view what, std::string_view text) {
   return static_cast<std::uint16_t>(read_integer(what, text, largest_port));
 }
+
+transport read_transport(std::string_view text) {
+  for (const transport candidate : {transport::tcp, transport::udp}) {
+    if (text == to_string(candidate)) return candidate;
+  }
+  throw bad_value("the transport must be tcp or udp, not '" + printable(text) + "'");
+}
+
+namespace {
 
 /// PORT, PORT/tcp or PORT/udp.
 void read_service(std::string_view text, map_request& request) {
@@ -95,14 +103,7 @@ void read_service(std::string_view text, map_request& request) {
   if (slash == std::string_view::npos) {
     return;
   }
-  const std::string_view name = text.substr(slash + 1);
-  for (const transport candidate : {transport::tcp, transport::udp}) {
-    if (name == to_string(candidate)) {
-      request.transport = candidate;
-      return;
-    }
-  }
-  throw bad_value("the transport must be tcp or udp, not '" + printable(name) + "'");
+  request.transport = read_transport(text.substr(slash + 1));
 }
 
 protocol_filter read_protocol(std::string_view text) {
@@ -140,6 +141,8 @@ std::string read_interface(std::string_view text) {
   return std::string{text};
 }
 
+}  // namespace
+
 /// `--gateway` and `--upstream`
 ip_address read_router(const std::string& name, std::string_view text, ip_families families) {
   const std::optional<ip_address> address = ip_address::parse(text);
@@ -156,6 +159,8 @@ ip_address read_router(const std::string& name, std::string_view text, ip_famili
   }
   return *address;
 }
+
+namespace {
 
 /// Port 3478 (RFC 8489 section 18.6) where none is said.
 endpoint read_stun_server(std::string_view text, ip_families families) {
@@ -340,6 +345,8 @@ log_level level_of(int verbosity, std::string_view damson_verbose) {
   return wanted ? std::min(levels.at(index), log_level::debug) : levels.at(index);
 }
 
+}  // namespace
+
 CLI::Option* add_value(CLI::App& app, const std::string& name, std::string& value,
                        const std::string& argument, const std::string& help) {
   // An empty value would look like an option that was not given.
@@ -347,6 +354,8 @@ CLI::Option* add_value(CLI::App& app, const std::string& name, std::string& valu
     return v.empty() ? std::string{"a value is missing"} : std::string{};
   });
 }
+
+namespace {
 
 void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, bool& no_permanent) {
   add_value(map, "PORT", words.port, "[/tcp|/udp]",
@@ -473,7 +482,7 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
   std::string text = printable(error.what());
   const std::string option = text.substr(0, text.find(": "));
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-    return "no PORT was given";
+    return app.got_subcommand("delete-range") ? "no FIRST-LAST was given" : "no PORT was given";
   }
   if (const auto rest = app.remaining(true);
       dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty()) {
@@ -491,7 +500,8 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
 
 std::string usage_line(const std::string& what, const CLI::App& app) {
   std::string command = "damson";
-  for (const std::string name : {"map", "demo", "gateway"}) {
+  for (const std::string name :
+       {"map", "demo", "gateway", "list", "status", "delete", "delete-range"}) {
     command += app.got_subcommand(name) ? " " + name : "";
   }
   return "damson: " + what + ". Try: " + command + " --help";
@@ -533,6 +543,7 @@ command parse_arguments(std::span<const std::string> words, std::string_view dam
   app.footer(
       "Examples:\n"
       "  damson map 8080/tcp    open TCP port 8080 on your router until Ctrl-C\n"
+      "  damson list            see what the router has open\n"
       "  damson demo            see it done on a router inside the program\n"
       "  damson gateway         be a router, for tests of other programs\n"
       "  damson map --help      everything that map can do");
@@ -551,8 +562,12 @@ command parse_arguments(std::span<const std::string> words, std::string_view dam
   describe_map(map, typed, arguments, no_permanent);
   describe_demo(demo);
   describe_gateway(gateway, gateway_typed, of_gateway);
+  router_words of_router;
+  of_router.describe(app);
   gateway.group("Commands");
-  for (CLI::App* const subcommand : {&map, &demo}) {
+  std::vector<CLI::App*> verbose_ones = of_router.commands();
+  verbose_ones.insert(verbose_ones.end(), {&map, &demo});
+  for (CLI::App* const subcommand : verbose_ones) {
     subcommand->group("Commands");
     subcommand->add_flag("-v,--verbose", verbosity, "More about what is done: -v, -vv, -vvv")
         ->disable_flag_override();
@@ -567,6 +582,11 @@ command parse_arguments(std::span<const std::string> words, std::string_view dam
     if (gateway.parsed()) {
       read_words(gateway_typed, of_gateway);
       return of_gateway;
+    }
+    if (of_router.parsed()) {
+      router_arguments out = of_router.read();
+      out.level = level_of(verbosity, damson_verbose);
+      return out;
     }
     if (!map.parsed()) {
       throw bad_value("no command was given");

@@ -12,6 +12,8 @@
 #include <damson/options.hpp>
 #include <damson/types.hpp>
 
+#include "router_arguments.hpp"
+
 namespace damson::cli {
 
 /// `damson map`
@@ -57,8 +59,8 @@ struct usage_error {
   std::string line;
 };
 
-using command =
-    std::variant<map_arguments, demo_arguments, gateway_arguments, text_to_print, usage_error>;
+using command = std::variant<map_arguments, demo_arguments, gateway_arguments, router_arguments,
+                             text_to_print, usage_error>;
 
 /// Reads the command line, without the program's name. `damson_verbose` is the environment variable
 /// of that name: anything but nothing and "0" makes the library's log at least `debug`.

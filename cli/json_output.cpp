@@ -11,6 +11,7 @@
 
 #include "advice.hpp"
 #include "output.hpp"
+#include "router_output.hpp"
 
 namespace damson::cli {
 namespace {
@@ -69,6 +70,10 @@ std::string to_line(const json::object& object) {
 }
 
 json::string text_of(std::string_view text) { return json::string{text}; }
+
+json::value text_or_null(std::string_view text) {
+  return text.empty() ? json::value(nullptr) : json::value(text_of(text));
+}
 
 json::value endpoint_or_null(const endpoint& e, bool known) {
   return known ? json::value(text_of(to_string(e))) : json::value(nullptr);
@@ -222,6 +227,54 @@ std::string json_line(const map_failure& what) {
   }
   if (what.is_waiting) {
     out["waiting"] = true;
+  }
+  return to_line(out);
+}
+
+std::string json_line(const router_entry& entry, std::string_view event) {
+  json::object out;
+  out["event"] = text_of(event);
+  out["transport"] = text_of(to_string(entry.name.transport));
+  out["external_port"] = entry.name.external_port;
+  out["remote_host"] = text_or_null(entry.name.remote_host);
+  out["internal"] = endpoint_or_null(entry.internal, entry.internal.port != 0);
+  out["enabled"] = entry.enabled;
+  out["lease"] = entry.lease ? json::value(entry.lease->count()) : json::value(nullptr);
+  out["description"] = text_of(entry.description);
+  return to_line(out);
+}
+
+std::string json_line(const router_status& status) {
+  json::object out;
+  out["event"] = "status";
+  out["server"] = endpoint_or_null(status.server, !status.server.address.is_unspecified());
+  out["external_address"] = status.external.is_unspecified()
+                                ? json::value(nullptr)
+                                : json::value(text_of(to_string(status.external)));
+  out["external_class"] = text_of(to_string(classify(status.external)));
+  out["connection"] = text_or_null(status.connection);
+  out["last_error"] = text_or_null(status.last_error);
+  out["uptime"] = status.uptime ? json::value(status.uptime->count()) : json::value(nullptr);
+  out["link"] = text_or_null(status.link);
+  out["access"] = text_or_null(status.access);
+  const auto number = [](const std::optional<std::uint64_t>& value) {
+    return value ? json::value(*value) : json::value(nullptr);
+  };
+  out["upstream_bits_per_second"] = number(status.upstream_bits_per_second);
+  out["downstream_bits_per_second"] = number(status.downstream_bits_per_second);
+  out["bytes_sent"] = number(status.bytes_sent);
+  out["bytes_received"] = number(status.bytes_received);
+  out["packets_sent"] = number(status.packets_sent);
+  out["packets_received"] = number(status.packets_received);
+  return to_line(out);
+}
+
+std::string json_line(const question_failure& what) {
+  json::object out;
+  out["event"] = "failed";
+  add_reasons(out, what.interrupted ? failure{} : what.why);
+  if (what.interrupted) {
+    out["reason"] = "interrupted";
   }
   return to_line(out);
 }

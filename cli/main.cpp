@@ -11,6 +11,7 @@
 #include "exit_code.hpp"
 #include "gateway_command.hpp"
 #include "map_command.hpp"
+#include "router_command.hpp"
 #include "terminal.hpp"
 #include "text.hpp"
 
@@ -24,23 +25,24 @@ struct overloaded : Functions... {
 };
 
 int run(const command& what) {
-  return std::visit(overloaded{
-                        [](const map_arguments& arguments) { return run_map(arguments); },
-                        [](const demo_arguments& arguments) { return run_demo(arguments); },
-                        [](const gateway_arguments& arguments) { return run_gateway(arguments); },
-                        [](const text_to_print& help) {
-                          const std::string_view text = help.text;
-                          return write_line(stream::out,
-                                            text.substr(0, text.find_last_not_of('\n') + 1))
-                                     ? exit_done
-                                     : exit_failed;
-                        },
-                        [](const usage_error& error) {
-                          write_line(stream::err, error.line);
-                          return exit_usage;
-                        },
-                    },
-                    what);
+  return std::visit(
+      overloaded{
+          [](const map_arguments& arguments) { return run_map(arguments); },
+          [](const demo_arguments& arguments) { return run_demo(arguments); },
+          [](const gateway_arguments& arguments) { return run_gateway(arguments); },
+          [](const router_arguments& arguments) { return run_router_question(arguments); },
+          [](const text_to_print& help) {
+            const std::string_view text = help.text;
+            return write_line(stream::out, text.substr(0, text.find_last_not_of('\n') + 1))
+                       ? exit_done
+                       : exit_failed;
+          },
+          [](const usage_error& error) {
+            write_line(stream::err, error.line);
+            return exit_usage;
+          },
+      },
+      what);
 }
 
 }  // namespace

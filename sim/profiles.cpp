@@ -286,6 +286,22 @@ std::vector<named_profile> refusing_profiles() {
   return {
       {"no-queries", "Q-160", "entries cannot be asked for",
        igd([](upnp_profile& how) { how.missing_actions = {"GetSpecificPortMappingEntry"}; })},
+      {"list-from-one", "Q-164", "its list of mappings counts from 1",
+       igd([](upnp_profile& how) { how.list_counts_from_one = true; })},
+      {"endless-list", "Q-164", "its list of mappings repeats the last one for ever",
+       igd([](upnp_profile& how) { how.list_has_no_end = true; })},
+      {"list-with-holes", "Q-164", "its list of mappings has holes, and ends with 501",
+       igd([](upnp_profile& how) {
+         how.list_has_holes = true;
+         how.list_end_code = 501;
+       })},
+      {"odd-ranges", "Q-175 Q-184",
+       "a range begins at 1, is everybody's whatever is asked, and listed escaped twice",
+       igd2([](upnp_profile& how) {
+         how.refuses_port_0_in_ranges = true;
+         how.lists_are_escaped_twice = true;
+         how.ignores_manage = true;
+       })},
       {"no-any", "Q-160", "a version 2 without AddAnyPortMapping",
        igd2([](upnp_profile& how) { how.missing_actions = {"AddAnyPortMapping"}; })},
       {"catch-all", "Q-162", "501 for what is not there, and once for nothing at all",

@@ -155,6 +155,7 @@ void igd_client::choose(igd_device device, time_point now) {
   last_control_ = device.control;
   last_boot_id_ = device.boot_id;
   device_ = std::move(device);
+  for (job& each : jobs_) each.reader_is_behind = true;
   events_.emplace_back(igd_event::found{moved, is_another, before});
 }
 

@@ -201,7 +201,7 @@ class igd_client {
     bool searched_again = false;
     std::optional<router_question> question{};  ///< ask
     std::unique_ptr<igd_reader> reader{};       ///< ask: under way
-    bool reader_is_behind = false;              ///< the device was given up since
+    bool reader_is_behind = false;              ///< the device was found anew since
 
     /// The external ports of what may be on the router; 0: nothing.
     std::uint16_t may_hold() const noexcept { return ladder ? ladder->may_hold() : held_port; }

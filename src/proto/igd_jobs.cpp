@@ -136,7 +136,6 @@ void igd_client::job::begin_anew() {
   }
   wish.renewal = held_port != 0;
   if (wish.renewal) wish.external_port = held_port;
-  reader_is_behind = true;
   address_due = address_asked = false;
 }
 
