@@ -32,19 +32,19 @@ sim::profile upnp_only() {
 class router_question_test : public client_fixture {
  protected:
   template <class Result>
-  struct told {
+  struct outcome {
     error_code error;
     Result result;
   };
 
   /// Runs until what `begin` started is done.
   template <class Result, class Begin>
-  told<Result> ask(const Begin& begin) {
-    std::optional<told<Result>> out;
+  outcome<Result> ask(const Begin& begin) {
+    std::optional<outcome<Result>> out;
     begin([&](error_code error, Result result) { out.emplace(error, std::move(result)); });
     EXPECT_FALSE(out) << "never from within";
     EXPECT_TRUE(run_until([&] { return out.has_value(); }));
-    return out.value_or(told<Result>{nothing_came(), {}});
+    return out.value_or(outcome<Result>{nothing_came(), {}});
   }
 
   using entries = std::vector<router_entry>;
