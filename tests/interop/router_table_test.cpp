@@ -15,8 +15,7 @@ bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-/// Both versions of the service.
-class router_table_test : public interop, public testing::WithParamInterface<bool> {
+class router_table_test : public interop {
  protected:
   void SetUp() override {
     interop::SetUp();
@@ -53,10 +52,14 @@ class router_table_test : public interop, public testing::WithParamInterface<boo
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(both, router_table_test, testing::Values(true, false),
+/// Both versions of the service.
+class router_table_version_test : public router_table_test,
+                                  public testing::WithParamInterface<bool> {};
+
+INSTANTIATE_TEST_SUITE_P(both, router_table_version_test, testing::Values(true, false),
                          [](const auto& tested) { return tested.param ? "v1" : "v2"; });
 
-TEST_P(router_table_test, is_listed) {
+TEST_P(router_table_version_test, is_listed) {
   const lab::network net({.neighbours = 1});
   const lab::miniupnpd daemon(net, of_version(GetParam()));
   EXPECT_EQ(damson(net, {"list"}).out, "the router has no entries\n");
@@ -72,7 +75,7 @@ TEST_P(router_table_test, is_listed) {
   EXPECT_TRUE(contains(got.out, R"("description":"somebody's")")) << got.out;
 }
 
-TEST_P(router_table_test, comes_with_a_state) {
+TEST_P(router_table_version_test, comes_with_a_state) {
   const lab::network net;
   const lab::miniupnpd daemon(net, of_version(GetParam()));
   const outcome got = damson(net, {"status", "--json"});
@@ -85,7 +88,7 @@ TEST_P(router_table_test, comes_with_a_state) {
   EXPECT_FALSE(contains(got.out, R"("bytes_sent":null)")) << got.out;
 }
 
-TEST_P(router_table_test, loses_what_is_named) {
+TEST_P(router_table_version_test, loses_what_is_named) {
   const lab::network net({.neighbours = 1});
   const lab::miniupnpd daemon(net, of_version(GetParam()));
   const std::string empty = net.rules();
@@ -106,7 +109,7 @@ TEST_P(router_table_test, loses_what_is_named) {
   EXPECT_EQ(net.rules(), before);
 }
 
-TEST_P(router_table_test, loses_a_range_of_this_hosts_entries_only) {
+TEST_P(router_table_version_test, loses_a_range_of_this_hosts_entries_only) {
   const lab::network net({.neighbours = 1});
   const lab::miniupnpd daemon(net, of_version(GetParam()));
   ASSERT_TRUE(add(net.neighbour(), lab::network::neighbour_address(), daemon, "8003"));
@@ -124,6 +127,17 @@ TEST_P(router_table_test, loses_a_range_of_this_hosts_entries_only) {
   EXPECT_EQ(net.port_mappings(), 2U);
   EXPECT_TRUE(net.leads_to({lab::network::neighbour_address(), 8003}));
   EXPECT_TRUE(net.leads_to({net.lan_address(), 9000}));
+}
+
+// Why damson has no range with gaps deleted at once.
+TEST_F(router_table_test, the_daemon_takes_a_range_for_everybodys) {  // Q-175
+  const lab::network net({.neighbours = 1});
+  const lab::miniupnpd daemon(net, of_version(false));
+  ASSERT_TRUE(add(net.lan(), net.lan_address(), daemon, "8001"));
+  ASSERT_TRUE(add(net.neighbour(), lab::network::neighbour_address(), daemon, "8002"));
+  const lab::run_result result =
+      lab::upnpc(net.lan(), daemon.description_url(), {"-N", "8000", "8999", "tcp", "0"});
+  EXPECT_EQ(net.port_mappings(), 0U) << result.out << result.err;
 }
 
 }  // namespace
