@@ -376,5 +376,48 @@ TEST(usage, shows_no_control_characters_of_what_was_typed) {
   EXPECT_THAT(std::get<usage_error>(what).line, HasSubstr("not '80??[2J'"));
 }
 
+// ---- What is asked of the router
+
+router_arguments parse_question(const std::string& line) {
+  const command what = parse(line);
+  const router_arguments* const asked = std::get_if<router_arguments>(&what);
+  EXPECT_NE(asked, nullptr) << line;
+  return asked == nullptr ? router_arguments{} : *asked;
+}
+
+TEST(router_arguments, are_read) {
+  const router_arguments list = parse_question("list --json --gateway 192.168.1.1 -v");
+  EXPECT_TRUE(std::holds_alternative<router_questions::list_entries>(list.question));
+  EXPECT_TRUE(list.json);
+  EXPECT_EQ(list.gateway, v4(192, 168, 1, 1));
+  EXPECT_EQ(list.level, log_level::info);
+  EXPECT_TRUE(
+      std::holds_alternative<router_questions::read_status>(parse_question("status").question));
+
+  const router_arguments one = parse_question("delete 8080/udp --remote-host 203.0.113.5");
+  ASSERT_TRUE(std::holds_alternative<router_questions::delete_entry>(one.question));
+  EXPECT_EQ(std::get<router_questions::delete_entry>(one.question).name,
+            (router_entry_name{transport::udp, 8080, "203.0.113.5"}));
+
+  const router_arguments some = parse_question("delete-range 8000-8099");
+  ASSERT_TRUE(std::holds_alternative<router_questions::delete_range>(some.question));
+  const auto range = std::get<router_questions::delete_range>(some.question);
+  EXPECT_EQ(range.transport, transport::tcp);
+  EXPECT_EQ(range.first, 8000);
+  EXPECT_EQ(range.last, 8099);
+}
+
+TEST(router_arguments, that_make_no_sense_are_refused) {
+  for (const std::string line :
+       {"delete", "delete 0", "delete 65536", "delete 80/icmp", "delete-range", "delete-range 80",
+        "delete-range 81-80", "delete-range 0-80", "list 80", "list --gateway somewhere",
+        "status --gateway fe80::1", "delete 80 --remote-host"}) {
+    const command what = parse(line);
+    const usage_error* const error = std::get_if<usage_error>(&what);
+    ASSERT_NE(error, nullptr) << line;
+    EXPECT_THAT(error->line, EndsWith("--help"));
+  }
+}
+
 }  // namespace
 }  // namespace damson::cli
