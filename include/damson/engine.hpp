@@ -367,9 +367,9 @@ class hop_list {
 /// next to the host did, unless it says otherwise.
 struct mapping_info {
   mapping_id id{};
-  /// Which part of the mapping it is about, where the request is for several addresses
-  /// (`ip_families::both`, `map_request::every_uplink`): counted from 1, and never another one's.
-  /// 0: the mapping as a whole.
+  /// Which part of the mapping it is about, where the request is for several addresses or ports
+  /// (`ip_families::both`, `every_uplink`, `both_transports`, `port_count`): counted from 1, and
+  /// never another one's. 0: the mapping as a whole.
   std::uint32_t part = 0;
   damson::transport transport{};
   damson::protocol protocol{};

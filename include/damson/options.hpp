@@ -111,9 +111,9 @@ struct map_request {
 
   /// The port that the program listens on, 1..65535; of several the first.
   std::uint16_t internal_port = 0;
-  /// How many ports in a row, from `internal_port` on: 1..64, and with `both_transports` at most
-  /// 32. Each port is a part of the mapping (see `mapping_info::part`). A PCP server that knows
-  /// port sets (RFC 7753) is asked for them in one request.
+  /// How many ports in a row, from `internal_port` on: 1..64, for both transports half as many, and
+  /// over both families again. Each port is a part of the mapping (see `mapping_info::part`). A PCP
+  /// server that knows port sets (RFC 7753) is asked for them in one request.
   std::uint16_t port_count = 1;
 
   /// The port wanted outside; of several the first. A wish: the router decides, and

@@ -40,6 +40,8 @@ enum class timer : std::uint8_t {
   stun_try,  ///< the next try of that, or the end of waiting
   // of a part
   part_end,  ///< its way out was away for as long as a router may keep the mapping
+  // of a group of ports
+  group,  ///< the pause before all are asked for again; or their time-out while they are given back
   // of all requests that are spread
   look,  ///< the network is to be looked at, because a family has no way out
   // of a discovery

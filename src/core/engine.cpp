@@ -38,10 +38,11 @@ class engine::impl {
     core::context ctx{opts_, tuning_,        random_,         timers_,        outputs_, counters_,
                       log_,  channels_used_, exchanges_used_, gateways_used_, now_};
     std::visit([&](const auto& each) { on(ctx, each); }, what);
-    keepers_.drain_gateways(ctx);
-    requests_.pass_on(ctx);
-    while (const auto due = timers_.take_due(now_)) on_timer(ctx, *due);
-    spread_.pass_on(ctx);
+    do {
+      keepers_.drain_gateways(ctx);
+      requests_.pass_on(ctx);
+      while (const auto due = timers_.take_due(now_)) on_timer(ctx, *due);
+    } while (spread_.pass_on(ctx));
     keepers_.tidy_up();
     if (closing_ && requests_.size() == 0) {
       keepers_.stop_tidying(ctx);
@@ -64,7 +65,7 @@ class engine::impl {
 
   const engine_counters& counters() const noexcept { return counters_; }
   std::size_t mapping_count() const noexcept {
-    return requests_.size() - spread_.part_count() + spread_.size();
+    return requests_.size() - spread_.request_count() + spread_.size();
   }
   bool is_busy() const noexcept {
     return mapping_count() != 0 || keepers_.is_tidying() || !discoveries_.empty() ||

@@ -36,10 +36,35 @@ bool is_valid(const peer_range& peers) {
                                : peers.prefix_length >= 1 && peers.prefix_length <= 128;
 }
 
+/// A row of ports ends at 65535, inside and outside; a flow has one port.
+bool are_valid_ports(const map_request& wanted) {
+  const std::size_t each_family = ports_of(wanted);
+  const std::size_t all = wanted.families == ip_families::both ? each_family * 2 : each_family;
+  const std::uint32_t after_last =
+      std::max(wanted.internal_port, wanted.external_port) + std::uint32_t{wanted.port_count};
+  return wanted.internal_port != 0 && wanted.port_count != 0 && after_last <= 0x1'0000 &&
+         (each_family == 1 || (all <= engine_limits::parts && wanted.remote_peer == endpoint{}));
+}
+
+/// How much an end may have left.
+int weight(removal how) noexcept {
+  switch (how) {
+    case removal::left_to_expire:
+      return 3;
+    case removal::still_shared:
+      return 2;
+    case removal::deleted:
+      return 1;
+    case removal::already_gone:
+      break;
+  }
+  return 0;
+}
+
 }  // namespace
 
 bool is_valid(const map_request& wanted) {
-  return wanted.internal_port != 0 && wanted.lifetime.count() >= 1 &&
+  return are_valid_ports(wanted) && wanted.lifetime.count() >= 1 &&
          wanted.lifetime.count() <= 0xffff'ffff && wanted.timeout.count() > 0 &&
          wanted.timeout <= longest_timeout && !wanted.external_address.is_multicast() &&
          is_of(wanted.families, wanted.gateway) && is_of(wanted.families, wanted.local_address) &&
@@ -67,7 +92,10 @@ bool fits(const map_request& wanted, const mapping_info& made) {
          will_do(wanted, made.external);
 }
 
-/// Whether two accounts tell a person the same: how long to wait is no news.
+}  // namespace
+
+bool outweighs(removal one, removal other) noexcept { return weight(one) > weight(other); }
+
 bool says_the_same(const failure& a, const failure& b) {
   const auto is_same = [](const protocol_failure& x, const protocol_failure& y) {
     return x.protocol == y.protocol && x.reason == y.reason && x.result_code == y.result_code &&
@@ -76,8 +104,6 @@ bool says_the_same(const failure& a, const failure& b) {
   return a.reason == b.reason && a.external_class() == b.external_class() &&
          std::ranges::equal(a.protocols, b.protocols, is_same);
 }
-
-}  // namespace
 
 requests::port_key requests::key_of(context& ctx, const map_request& wanted) {
   return {&keepers_.of(ctx, choice_of(wanted, ctx.opts)), wanted.third_party, wanted.remote_peer,
@@ -332,7 +358,9 @@ bool requests::note_failure(context& ctx, mapping_id id, entry& request, failure
   std::erase_if(why.protocols, [&](const protocol_failure& each) {
     return !allows(request.wanted, each.protocol);
   });
-  if (request.told_mapped) return false;
+  // Where one of several ports cannot be had again the others cannot stay.
+  const bool matters_to_others = is_part(id) && request.wanted.all_or_nothing;
+  if (request.told_mapped && !matters_to_others) return false;
   if (request.told_failed && says_the_same(*request.told_failed, why)) return false;
   request.told_failed = why;
   ctx.log.log(log_level::info, request.wanted.transport, ' ', request.wanted.internal_port,

@@ -26,7 +26,22 @@ constexpr bool is_part(mapping_id id) noexcept {
   return static_cast<std::uint64_t>(id) >= first_part_id;
 }
 
+constexpr transport other(transport what) noexcept {
+  return what == transport::tcp ? transport::udp : transport::tcp;
+}
+
+/// How many ports it is for, those of each transport counted.
+constexpr std::size_t ports_of(const map_request& wanted) noexcept {
+  return std::size_t{wanted.port_count} * (wanted.both_transports ? 2 : 1);
+}
+
 bool is_valid(const map_request& wanted);
+
+/// Of several ends the one to tell is that which may have left most.
+bool outweighs(removal one, removal other) noexcept;
+
+/// Whether two accounts tell a person the same: how long to wait is no news.
+bool says_the_same(const failure& a, const failure& b);
 
 class requests {
  public:

@@ -31,21 +31,6 @@ bool follows_network(const map_request& wanted, ip_family family, const options&
          choice_of(for_family(wanted, family), opts).gateway.is_unspecified();
 }
 
-/// Of several ends the one to tell: first what may have left something.
-int weight(removal how) noexcept {
-  switch (how) {
-    case removal::left_to_expire:
-      return 3;
-    case removal::still_shared:
-      return 2;
-    case removal::deleted:
-      return 1;
-    case removal::already_gone:
-      break;
-  }
-  return 0;
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------
@@ -54,7 +39,7 @@ int weight(removal how) noexcept {
 void spread::create(context& ctx, mapping_id id, const map_request& wanted) {
   whole& made = wholes_.try_emplace(id).first->second;
   made.wanted = wanted;
-  if (requests_.size() + size() > engine_limits::mappings) {
+  if (groups_.request_count() + size() > engine_limits::mappings) {
     return fail(ctx, id, made, errc::limit_reached);
   }
   made.is_possible = true;
@@ -74,7 +59,9 @@ void spread::begin(context& ctx, mapping_id id, whole& of) {
     }
   }
   // All are there before anything is told of one.
-  for (part& each : of.parts) each.is_awaited = true;
+  for (part& each : of.parts) {
+    for (port& one : each.ports) one.is_awaited = true;
+  }
   for (part& each : of.parts) {
     if (each.standing == standing::missing) tell_failed(ctx, id, of, each);
   }
@@ -105,6 +92,7 @@ void spread::release_all(context& ctx) {
     if (of.parts.empty()) empty.push_back(id);
   }
   for (const mapping_id id : empty) end(ctx, id);
+  groups_.release_all(ctx);
   arm_look(ctx);
 }
 
@@ -128,7 +116,9 @@ void spread::on_network(context& ctx) {
 
 /// Has a part for each way out that there is.
 void spread::follow(context& ctx, mapping_id id, whole& of, ip_family family) {
-  const auto ways = uplinks(seen_.facts, choice_of(for_family(of.wanted, family), ctx.opts));
+  auto ways = uplinks(seen_.facts, choice_of(for_family(of.wanted, family), ctx.opts));
+  const std::size_t most_ways = engine_limits::parts / ports_of(of.wanted);
+  if (ways.size() > most_ways) ways.resize(most_ways);
   for (part& each : of.parts) {
     const bool is_there = std::ranges::any_of(
         ways, [&](const uplink& way) { return each.by == way.name() && each.local == way.local; });
@@ -175,47 +165,59 @@ void spread::come(context& ctx, mapping_id id, whole& of, ip_family family, cons
 void spread::leave(context& ctx, mapping_id id, whole& of, part& what) {
   const uplink_choice how{
       .family = what.family, .interface_name = what.by, .gateway = {}, .local = what.local};
-  const std::chrono::seconds lease = std::max(of.wanted.lifetime, what.told.lifetime);
-  mapping_event gone;
-  gone.kind = event_kind::lost;
-  gone.info = what.told;
-  gone.why = {errc::network_changed, {}};
-  gone.gone = true;
-  tell(ctx, id, of, what, std::move(gone));
+  std::chrono::seconds lease = of.wanted.lifetime;
+  for (std::size_t i = 0; i < what.ports.size(); ++i) {
+    lease = std::max(lease, what.ports[i].told.lifetime);
+    mapping_event gone;
+    gone.kind = event_kind::lost;
+    gone.info = what.ports[i].told;
+    gone.why = {errc::network_changed, {}};
+    gone.gone = true;
+    tell(ctx, id, of, what, {.member = i, .what = std::move(gone)});
+  }
   if (choose_uplink(seen_.facts, how)) return let_go(ctx, what, false);
   what.standing = standing::away;
   ctx.timers.set({timer::part_end, what.id},
                  ctx.now + std::min<std::chrono::seconds>(lease, longest_absence));
   const auto is_away = [](const part& each) { return each.standing == standing::away; };
-  if (std::ranges::count_if(of.parts, is_away) > std::ptrdiff_t{engine_limits::parts}) {
+  const auto away = static_cast<std::size_t>(std::ranges::count_if(of.parts, is_away));
+  if (away * what.ports.size() > engine_limits::parts) {
     let_go(ctx, *std::ranges::find_if(of.parts, is_away), false);
   }
 }
 
 spread::part& spread::add(whole& of, ip_family family) {
-  part made{.number = ++of.last_part, .family = family};
+  part made{.number = of.last_part + 1, .family = family, .ports = {}};
   made.local = unspecified(family);
-  made.told.transport = of.wanted.transport;
-  made.told.internal.port = of.wanted.internal_port;
-  return of.parts.emplace_back(made);
+  const auto add_row = [&](transport what) {
+    for (std::uint16_t offset = 0; offset < of.wanted.port_count; ++offset) {
+      mapping_info& told = made.ports.emplace_back().told;
+      told.transport = what;
+      told.internal.port = static_cast<std::uint16_t>(of.wanted.internal_port + offset);
+    }
+  };
+  add_row(of.wanted.transport);
+  if (of.wanted.both_transports) add_row(other(of.wanted.transport));
+  of.last_part += static_cast<std::uint32_t>(made.ports.size());
+  return of.parts.emplace_back(std::move(made));
 }
 
 void spread::ask_for_new(context& ctx, mapping_id id, whole& of) {
   for (part& each : of.parts) {
     if (each.id != mapping_id::none || each.standing == standing::missing) continue;
-    each.id = mapping_id{first_part_id + ++last_part_id_};
+    each.id = groups_.new_group();
     whole_of_.emplace(each.id, id);
     map_request wanted = for_family(of.wanted, each.family);
     if (!each.by.empty()) wanted.interface_name = each.by;
     if (!each.local.is_unspecified()) wanted.local_address = each.local;
-    requests_.create(ctx, each.id, wanted);
+    groups_.create(ctx, each.id, wanted);
   }
 }
 
 void spread::let_go(context& ctx, part& what, bool keep_lease) {
   if (std::exchange(what.standing, standing::ending) == standing::ending) return;
   ctx.timers.cancel({timer::part_end, what.id});
-  requests_.release(ctx, what.id, keep_lease);
+  groups_.release(ctx, what.id, keep_lease);
 }
 
 /// Where a family has no way out nobody else looks for one.
@@ -231,6 +233,7 @@ void spread::arm_look(context& ctx) {
 }
 
 bool spread::on_timer(context& ctx, const timer_key& due) {
+  if (groups_.on_timer(ctx, due)) return true;
   if (due.name == timer::look) {
     ctx.timers.set(timer::look, ctx.now + ctx.opts.recheck_period);
     seen_.look(ctx);
@@ -250,18 +253,20 @@ bool spread::on_timer(context& ctx, const timer_key& due) {
 // ---------------------------------------------------------------------------------------------
 // What it is told
 
-void spread::pass_on(context& ctx) {
-  for (mapping_event& each : requests_.take_part_events()) pass_on(ctx, std::move(each));
+bool spread::pass_on(context& ctx) {
+  const bool has_news = groups_.hear(ctx);
+  for (group_event& each : groups_.take_events()) pass_on(ctx, std::move(each));
+  return has_news;
 }
 
-void spread::pass_on(context& ctx, mapping_event what) {
-  const auto found = whole_of_.find(what.info.id);
+void spread::pass_on(context& ctx, group_event told) {
+  const auto found = whole_of_.find(told.what.info.id);
   if (found == whole_of_.end()) return;
   const mapping_id id = found->second;
   whole& of = wholes_.at(id);
-  if (what.kind == event_kind::removed) return on_removed(ctx, id, of, what);
-  part& about = *std::ranges::find(of.parts, what.info.id, &part::id);
-  if (about.standing == standing::present) tell(ctx, id, of, about, std::move(what));
+  if (told.what.kind == event_kind::removed) return on_removed(ctx, id, of, told.what);
+  part& about = *std::ranges::find(of.parts, told.what.info.id, &part::id);
+  if (about.standing == standing::present) tell(ctx, id, of, about, std::move(told));
 }
 
 void spread::on_removed(context& ctx, mapping_id id, whole& of, const mapping_event& what) {
@@ -278,31 +283,37 @@ void spread::on_removed(context& ctx, mapping_id id, whole& of, const mapping_ev
     of.left_until = std::max(of.left_until, until);
     return;
   }
-  if (of.removed.id == mapping_id::none || weight(what.how) > weight(of.how)) {
+  if (of.removed.id == mapping_id::none || outweighs(what.how, of.how)) {
     of.removed = what.info;
     of.how = what.how;
   }
   if (of.parts.empty()) end(ctx, id);
 }
 
-void spread::tell(context& ctx, mapping_id id, whole& of, part& about, mapping_event what) {
+void spread::tell(context& ctx, mapping_id id, whole& of, part& about, group_event told) {
+  mapping_event& what = told.what;
+  port& which = about.ports[told.member];
   what.info.id = id;
-  what.info.part = about.number;
+  what.info.part = about.number + static_cast<std::uint32_t>(told.member);
   if (what.info.interface_name.empty()) what.info.interface_name = about.by;
   if (what.info.internal.address.is_unspecified()) what.info.internal.address = about.local;
-  if (what.kind == event_kind::mapped || what.kind == event_kind::changed) about.told = what.info;
-  about.is_awaited = false;
-  what.awaited = static_cast<std::size_t>(std::ranges::count_if(of.parts, &part::is_awaited));
+  if (what.kind == event_kind::mapped || what.kind == event_kind::changed) which.told = what.info;
+  which.is_awaited = false;
+  for (const part& each : of.parts) {
+    what.awaited += static_cast<std::size_t>(std::ranges::count_if(each.ports, &port::is_awaited));
+  }
   ctx.outputs.emplace_back(std::move(what));
 }
 
 void spread::tell_failed(context& ctx, mapping_id id, whole& of, part& about) {
-  mapping_event what;
-  what.kind = event_kind::failed;
-  what.info.transport = of.wanted.transport;
-  what.info.internal = {about.local, of.wanted.internal_port};
-  what.why = {errc::no_gateway, {}};
-  tell(ctx, id, of, about, std::move(what));
+  for (std::size_t i = 0; i < about.ports.size(); ++i) {
+    mapping_event what;
+    what.kind = event_kind::failed;
+    what.info.transport = about.ports[i].told.transport;
+    what.info.internal = {about.local, about.ports[i].told.internal.port};
+    what.why = {errc::no_gateway, {}};
+    tell(ctx, id, of, about, {.member = i, .what = std::move(what)});
+  }
 }
 
 /// It has no parts yet.

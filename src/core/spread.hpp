@@ -1,7 +1,7 @@
 #pragma once
 
-/// Requests for several ways out. Each way is a part, which is a request of its own to what stands
-/// below; what is told of the parts is told as of one mapping.
+/// Requests for several ways out, or several ports. Each port of each way is a part; what is told
+/// of the parts is told as of one mapping.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +13,7 @@
 
 #include "core/context.hpp"
 #include "core/network_view.hpp"
+#include "core/port_groups.hpp"
 #include "core/requests.hpp"
 #include "core/uplink.hpp"
 
@@ -20,13 +21,13 @@ namespace damson::core {
 
 /// Whether the request can have more than one part.
 constexpr bool is_spread(const map_request& wanted) noexcept {
-  return wanted.every_uplink || wanted.families == ip_families::both;
+  return wanted.every_uplink || wanted.families == ip_families::both || ports_of(wanted) > 1;
 }
 
 class spread {
  public:
   /// Both have to outlive it.
-  spread(network_view& seen, requests& parts) noexcept : seen_(seen), requests_(parts) {}
+  spread(network_view& seen, requests& parts) noexcept : seen_(seen), groups_(parts) {}
 
   bool owns(mapping_id id) const { return wholes_.contains(id); }
   /// Preconditions: the id is not in use, the request is valid and to be spread.
@@ -40,11 +41,13 @@ class spread {
   void on_network(context& ctx);
   /// False where the timer is none of its own.
   bool on_timer(context& ctx, const timer_key& due);
-  /// Tells the program what its requests were told; after every input.
-  void pass_on(context& ctx);
+  /// Tells the program what its requests were told; after every input. Whether there was anything:
+  /// what follows from it may have led to more.
+  bool pass_on(context& ctx);
 
   std::size_t size() const noexcept { return wholes_.size(); }
-  std::size_t part_count() const noexcept { return whole_of_.size(); }
+  /// How many requests it has below.
+  std::size_t request_count() const noexcept { return groups_.member_count(); }
 
  private:
   enum class standing : std::uint8_t {
@@ -53,16 +56,20 @@ class spread {
     away,    ///< its way out is gone; its request waits for it, with the nonce of the mapping
     ending,  ///< the request is being released
   };
+  struct port {
+    mapping_info told{};      ///< as open last
+    bool is_awaited = false;  ///< it was there at the beginning, and nothing is told of it yet
+  };
+  /// One way out. To the program each of its ports is a part.
   struct part {
-    std::uint32_t number = 0;
+    std::uint32_t number = 0;  ///< of its first port
     ip_family family{};
     spread::standing standing = standing::present;
-    /// As a request; none: not asked for yet.
+    /// As a group of ports; none: not asked for yet.
     mapping_id id{};
     interface_name by{};
     ip_address local{};
-    mapping_info told{};      ///< as open last
-    bool is_awaited = false;  ///< it was there at the beginning, and nothing is told of it yet
+    std::vector<port> ports;
   };
   struct whole {
     map_request wanted;
@@ -87,20 +94,19 @@ class spread {
   void ask_for_new(context& ctx, mapping_id id, whole& of);
   void let_go(context& ctx, part& what, bool keep_lease);
   void arm_look(context& ctx);
-  void pass_on(context& ctx, mapping_event what);
+  void pass_on(context& ctx, group_event told);
   void on_removed(context& ctx, mapping_id id, whole& of, const mapping_event& what);
-  static void tell(context& ctx, mapping_id id, whole& of, part& about, mapping_event what);
+  static void tell(context& ctx, mapping_id id, whole& of, part& about, group_event told);
   static void tell_failed(context& ctx, mapping_id id, whole& of, part& about);
   static void fail(context& ctx, mapping_id id, const whole& of, errc why);
   void end(context& ctx, mapping_id id);
 
   network_view& seen_;
-  requests& requests_;
+  port_groups groups_;
   /// In the order of their ids, so that the same inputs lead to the same outputs.
   std::map<mapping_id, whole> wholes_;
-  /// By the requests' name for each part.
+  /// By the groups' name for each part.
   std::unordered_map<mapping_id, mapping_id> whole_of_;
-  std::uint64_t last_part_id_ = 0;
 };
 
 }  // namespace damson::core
