@@ -182,6 +182,32 @@ std::uint16_t nat_table::free_port(transport what, std::uint16_t from,
   return 0;
 }
 
+std::uint16_t nat_table::free_row(transport what, std::uint16_t from, std::uint16_t count) const {
+  std::uint32_t port = std::max(from, std::uint16_t{1});
+  for (std::size_t tried = 0; tried <= last_port; ++tried) {
+    std::uint16_t free = 0;
+    while (free < count && port + free <= last_port &&
+           is_free(what, static_cast<std::uint16_t>(port + free), std::nullopt)) {
+      ++free;
+    }
+    if (free == count) return static_cast<std::uint16_t>(port);
+    port = port >= last_port ? first_user_port : port + 1;
+  }
+  return 0;
+}
+
+std::vector<nat_rule> nat_table::set_of(const nat_rule& rule) const {
+  if (rule.set_begins == 0) return {rule};
+  std::vector<nat_rule> out;
+  for (const auto& [key, each] : by_external_) {
+    const bool is_its = each.owner == rule.owner && each.transport == rule.transport &&
+                        each.internal.address == rule.internal.address &&
+                        each.set_begins == rule.set_begins;
+    if (is_its) out.push_back(each);
+  }
+  return out;
+}
+
 std::size_t nat_table::count_of(const ip_address& host) const {
   const auto is_its = [&](const auto& one) { return one.internal.address == host; };
   return static_cast<std::size_t>(std::ranges::count_if(std::views::values(by_external_), is_its) +

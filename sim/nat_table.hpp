@@ -47,6 +47,8 @@ struct nat_rule {
   std::string description{};
   /// None: everybody may come.
   std::vector<peer_filter> filters{};
+  /// The internal port with which the set begins that it is one of (RFC 7753); 0: it is alone.
+  std::uint16_t set_begins = 0;
 
   bool lets_in(const endpoint& remote) const;
 
@@ -108,6 +110,11 @@ class nat_table {
   std::uint16_t free_port(transport what, std::uint16_t from,
                           const std::optional<ip_address>& host) const;
   bool is_free(transport what, std::uint16_t port, const std::optional<ip_address>& host) const;
+
+  /// The first of as many free ports in a row, looked for in the same way; 0 when there are none.
+  std::uint16_t free_row(transport what, std::uint16_t from, std::uint16_t count) const;
+  /// Those of the same set as a rule, itself included.
+  std::vector<nat_rule> set_of(const nat_rule& rule) const;
 
   /// Rules and flows.
   std::size_t count_of(const ip_address& host) const;

@@ -50,7 +50,7 @@ class mapping_service {
       if (body.u16() != 0) complain_of_reserved_bits();
       remote_.address = body.address();
     }
-    options_ = read_pcp_options(state.how, opcode, body);
+    options_ = read_pcp_options(state.how, opcode, internal_.port, body);
   }
 
   bytes answer() {
@@ -101,9 +101,15 @@ class mapping_service {
     if (rule != nullptr && (rule->owner != rule_owner::pcp || rule->nonce != nonce_)) {
       return refuse_stranger(rule->expires);
     }
+    if (rule != nullptr && rule->set_begins != 0 && options_.port_set == 1) {
+      state_.complain(now_,
+                      "a port set renewed or deleted without PORT_SET (RFC 7753 section 4.3)");
+    }
     if (lifetime_ == 0) {
-      const std::uint16_t port = rule == nullptr ? std::uint16_t{0} : rule->external_port;
-      return remove(rule != nullptr, [&] { state_.table.remove_external(what_, port); });
+      const auto all = rule == nullptr ? std::vector<nat_rule>{} : state_.table.set_of(*rule);
+      return remove(rule != nullptr, [&] {
+        for (const nat_rule& each : all) state_.table.remove_external(what_, each.external_port);
+      });
     }
     if (state_.how.refuses_maps_with) return refuse(*state_.how.refuses_maps_with);
     if (state_.is_shut()) return refuse(pcp_result::no_resources);
@@ -136,6 +142,7 @@ class mapping_service {
 
   bytes create() {
     if (const auto full = no_room()) return refuse(*full);
+    if (auto made = create_set()) return *made;
     // An endpoint that has flows keeps the port that they have (RFC 6887 section 11.3).
     const nat_flow* flow = state_.table.flow_of(what_, internal_);
     const bool flow_has_it =
@@ -157,11 +164,57 @@ class mapping_service {
     return keep({what_, port, rule_owner::pcp, internal_, nonce_, std::nullopt});
   }
 
+  /// How many ports in a row can be mapped as one. Those that are mapped already are not.
+  std::uint16_t room_for_set() const {
+    std::uint16_t size = std::min(options_.port_set, state_.how.largest_port_set);
+    const std::size_t used = state_.table.size() + state_.pinholes.size();
+    size = static_cast<std::uint16_t>(
+        std::min<std::size_t>(size, std::size_t{state_.how.max_rules} - used));
+    if (state_.how.rules_per_host) {
+      const std::size_t left =
+          *state_.how.rules_per_host - state_.table.count_of(internal_.address);
+      size = static_cast<std::uint16_t>(std::min<std::size_t>(size, left));
+    }
+    for (std::uint16_t after = 1; after < size; ++after) {
+      const std::uint32_t port = std::uint32_t{internal_.port} + after;
+      const endpoint next{internal_.address, static_cast<std::uint16_t>(port)};
+      if (port > 0xffff || state_.table.at_internal(what_, next) != nullptr) return after;
+    }
+    return size;
+  }
+
+  /// Empty where it is one port only, which is no set (RFC 7753 section 4.2).
+  std::optional<bytes> create_set() {
+    const std::uint16_t wanted = suggested_.port != 0 ? suggested_.port : internal_.port;
+    for (std::uint16_t size = room_for_set(); size > 1;
+         size = static_cast<std::uint16_t>(size / 2)) {
+      const std::uint16_t base = state_.table.free_row(what_, wanted, size);
+      if (base == 0) continue;
+      for (std::uint16_t after = 0; after < size; ++after) {
+        nat_rule rule{what_,           static_cast<std::uint16_t>(base + after),
+                      rule_owner::pcp, internal_,
+                      nonce_,          now_ + std::chrono::seconds{1}};
+        rule.internal.port = static_cast<std::uint16_t>(internal_.port + after);
+        rule.set_begins = internal_.port;
+        state_.table.put(rule);
+      }
+      return keep(*state_.table.at_external(what_, base));
+    }
+    return std::nullopt;
+  }
+
+  /// A set is kept as a whole (RFC 7753 section 4.3).
   bytes keep(nat_rule rule) {
     if (!take_filters(rule.filters)) return refuse(pcp_result::excessive_remote_peers);
     const std::uint32_t lifetime = state_.grant(lifetime_, rule_owner::pcp);
     rule.expires = now_ + std::chrono::seconds{lifetime};
-    state_.table.put(rule);
+    const auto all = state_.table.set_of(rule);
+    if (all.size() > 1) set_size_ = static_cast<std::uint16_t>(all.size());
+    for (nat_rule each : all) {
+      each.filters = rule.filters;
+      each.expires = rule.expires;
+      state_.table.put(each);
+    }
     return success(lifetime, state_.how.answers_external_port.value_or(rule.external_port),
                    *state_.wan);
   }
@@ -272,7 +325,11 @@ class mapping_service {
     out.raw(nonce_).u8(protocol_).zeros(3);
     out.u16(internal_.port).u16(port).address(address);
     if (opcode_ == pcp_opcode::peer) out.u16(remote_.port).u16(0).address(remote_.address);
-    return out.raw(options_.obeyed).take();
+    out.raw(options_.obeyed);
+    if (set_size_ > 1) {
+      out.u8(option_port_set).u8(0).u16(5).u16(set_size_).u16(internal_.port).zeros(4);
+    }
+    return out.take();
   }
 
   gateway_state& state_;
@@ -287,6 +344,7 @@ class mapping_service {
   endpoint suggested_;
   endpoint remote_;
   pcp_options options_;
+  std::uint16_t set_size_ = 1;
 };
 
 }  // namespace

@@ -19,6 +19,8 @@ bool is_served(const profile& how, pcp_opcode opcode, std::uint8_t code) {
     case option_prefer_failure:
     case option_filter:
       return opcode == pcp_opcode::map && how.serves_map_options;
+    case option_port_set:
+      return opcode == pcp_opcode::map && how.largest_port_set != 0;
     default:
       return false;
   }
@@ -56,13 +58,25 @@ pcp_result read_filter(reader data, std::size_t length, pcp_options& out) {
   return pcp_result::success;
 }
 
+/// The first internal port is that of the request (RFC 7753 section 4.1).
+pcp_result read_port_set(reader data, std::size_t length, std::uint16_t internal_port,
+                         pcp_options& out) {
+  if (length != 5 || out.port_set != 1) return pcp_result::malformed_option;
+  const std::uint16_t size = data.u16();
+  if (size == 0 || data.u16() != internal_port) return pcp_result::malformed_option;
+  out.port_set = size;
+  return pcp_result::success;
+}
+
 pcp_result read_one(std::uint8_t code, std::span<const std::byte> data, std::size_t length,
-                    pcp_options& out) {
+                    std::uint16_t internal_port, pcp_options& out) {
   switch (code) {
     case option_third_party:
       return read_third_party(reader(data), length, out);
     case option_prefer_failure:
       return read_prefer_failure(length, out);
+    case option_port_set:
+      return read_port_set(reader(data), length, internal_port, out);
     default:
       return read_filter(reader(data), length, out);
   }
@@ -70,7 +84,8 @@ pcp_result read_one(std::uint8_t code, std::span<const std::byte> data, std::siz
 
 }  // namespace
 
-pcp_options read_pcp_options(const profile& how, pcp_opcode opcode, reader in) {
+pcp_options read_pcp_options(const profile& how, pcp_opcode opcode, std::uint16_t internal_port,
+                             reader in) {
   pcp_options out;
   const auto judge = [&out](pcp_result result) {
     if (out.verdict == pcp_result::success) out.verdict = result;
@@ -85,7 +100,8 @@ pcp_options read_pcp_options(const profile& how, pcp_opcode opcode, reader in) {
       return out;
     }
     if (is_served(how, opcode, code)) {
-      judge(read_one(code, data, length, out));
+      judge(read_one(code, data, length, internal_port, out));
+      if (code == option_port_set) continue;
       const bytes head = writer{}.u8(code).u8(0).u16(length).take();
       out.obeyed.insert(out.obeyed.end(), head.begin(), head.end());
       out.obeyed.insert(out.obeyed.end(), data.begin(), data.end());
@@ -93,6 +109,8 @@ pcp_options read_pcp_options(const profile& how, pcp_opcode opcode, reader in) {
       judge(pcp_result::unsupported_option);
     }
   }
+  // RFC 7753 section 4.1: the two do not go together.
+  if (out.prefer_failure && out.port_set > 1) judge(pcp_result::malformed_option);
   return out;
 }
 

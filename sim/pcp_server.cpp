@@ -12,7 +12,7 @@ constexpr std::size_t largest = 1'100;
 
 std::optional<bytes> answer_announce(gateway_state& state, time_point now, const datagram& in,
                                      std::uint32_t lifetime, reader body) {
-  const pcp_options options = read_pcp_options(state.how, pcp_opcode::announce, body);
+  const pcp_options options = read_pcp_options(state.how, pcp_opcode::announce, 0, body);
   if (options.verdict != pcp_result::success) {
     return pcp_error(state, now, in.bytes, options.verdict);
   }

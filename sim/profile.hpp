@@ -83,6 +83,8 @@ struct profile {
   bool serves_map_options = true;               ///< else PREFER_FAILURE and FILTER are, too
   bool ignores_prefer_failure = false;          ///< another port all the same (Q-30)
   bool ignores_filters = false;                 ///< accepted, and everybody may come (Q-31)
+  /// How many ports one mapping can have (PORT_SET, RFC 7753); 0: the option is not known.
+  std::uint16_t largest_port_set = 0;
   std::uint32_t max_filters = 8;                ///< of one mapping; more: EXCESSIVE_REMOTE_PEERS
 
   // What it tells.

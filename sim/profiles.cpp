@@ -136,6 +136,8 @@ std::vector<named_profile> pcp_option_profiles() {
   return {
       {"no-peer", "Q-33", "PEER is not served",
        with([](profile& how) { how.serves_peer = false; })},
+      {"port-sets", "", "PCP maps up to eight ports in a row as one",
+       with([](profile& how) { how.largest_port_set = 8; })},
       {"third-party", "Q-32", "a host may map for another one",
        with([](profile& how) { how.allows_third_party = true; })},
       {"prefer-failure-ignored", "Q-30", "another port all the same, with success",

@@ -101,8 +101,12 @@ endpoint suggestion(const mapping& what) {
 void keeper::want(context& ctx, mapping& what) {
   cancel_attempt_timers(ctx, what.id);
   table_.move_to(what, phase::waiting);
-  if (!seen_.is_fresh(ctx)) return seen_.look(ctx);
-  begin(ctx, what);
+  if (seen_.is_fresh(ctx)) {
+    begin(ctx, what);
+  } else {
+    seen_.look(ctx);
+  }
+  want_members(ctx, what);
 }
 
 void keeper::begin_waiting(context& ctx) {
@@ -130,7 +134,7 @@ void keeper::begin(context& ctx, mapping& what) {
     return attempt_failed(ctx, what, {errc::no_gateway, {}});
   }
   if (!gateway_) open_gateway(ctx);
-  if (gateway_->is_ready()) begin_on_gateway(ctx, what);
+  if (gateway_->is_ready() && !is_left_to_a_set(ctx, what)) begin_on_gateway(ctx, what);
 }
 
 void keeper::begin_on_gateway(context& ctx, mapping& what) {
@@ -259,10 +263,14 @@ void keeper::ask(context& ctx, mapping& what, protocol which, map_purpose why) {
 void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
   ctx.log.log(log_level::debug, "pcp: ", to_string(why), ' ', what.request.transport, ' ',
               what.request.internal_port, " at ", gateway_->server(protocol::pcp).address);
+  const bool remove = why == map_purpose::remove;
+  if (!remove && (!what.pcp_open || what.pcp_options_refused)) {
+    what.set_size = set_size_to_ask(what);
+  }
   what.pcp.begun = what.pcp.under_way = true;
   what.pcp_open = true;
-  const bool remove = why == map_purpose::remove;
   const bool has_options = !remove && !what.pcp_options_refused;
+  const bool is_set = what.set_size > 1;
   gateway_->ask_pcp(ctx, what.id, why,
                     {.client = gateway_->local(),
                      .lifetime = remove ? std::chrono::seconds{0} : what.request.lifetime,
@@ -270,9 +278,10 @@ void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
                      .transport = what.request.transport,
                      .internal_port = what.request.internal_port,
                      .suggested_external = suggestion(what),
-                     .prefer_failure = has_options && what.request.prefer_failure,
+                     .prefer_failure = has_options && what.request.prefer_failure && !is_set,
                      .peers = has_options ? what.request.peers : peer_list{},
                      .third_party = third_party(what.request, *gateway_),
+                     .port_count = what.set_size,
                      .remote_peer = is_flow(what.request) ? std::optional{what.request.remote_peer}
                                                           : std::nullopt});
 }
@@ -371,6 +380,11 @@ void keeper::on_attempt_answer(context& ctx, mapping& what,
 
 void keeper::on_attempt_refused(context& ctx, mapping& what, protocol which,
                                 const map_outcome& outcome) {
+  if (what.set_size > 1 && is_about_options(which, outcome)) {
+    gateway_->note_no_port_sets();
+    what.set_size = 1;
+    return ask_pcp(ctx, what, map_purpose::create);
+  }
   if (has_options(what.request) && is_about_options(which, outcome) &&
       !std::exchange(what.pcp_options_refused, true)) {
     return ask_pcp(ctx, what, map_purpose::create);

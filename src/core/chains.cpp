@@ -29,6 +29,8 @@ mapping_hop hop_of(const mapping_info& granted) {
 /// As the second router is asked. What is wanted outside is wanted of both.
 map_request beyond(map_request wanted, std::uint16_t port, bool is_named, const endpoint& before) {
   wanted.internal_port = port;
+  // What the ports after it lead to at the first router is not known.
+  wanted.port_count = 1;
   wanted.third_party = {};
   if (!is_named) wanted.protocols = protocol_filter::pcp_only;
   if (before.port != 0 && !wanted.prefer_failure) {

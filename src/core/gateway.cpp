@@ -42,6 +42,7 @@ map_outcome outcome_of(const pcp_client::answer& answer) {
     if (answer.lifetime.count() == 0) return {.what = map_outcome::kind::deleted};
     return {.what = map_outcome::kind::granted,
             .external = answer.external,
+            .port_count = answer.port_count,
             .lifetime = answer.lifetime};
   }
   const auto floor = is_short_lifetime(answer.result) ? short_error_floor : long_error_floor;
@@ -132,6 +133,7 @@ std::vector<any_gateway_event> gateway::take_events() {
 }
 
 void gateway::forget_what_it_speaks() noexcept {
+  lacks_port_sets_ = false;
   pcp_availability_ = availability::unknown;
   nat_pmp_availability_ = availability::unknown;
 }
@@ -433,6 +435,7 @@ void gateway::on_restarted(context& ctx, gateway_event::restarted what) {
   const endpoint who = what.elsewhere ? server() : server(protocol::pcp);
   ctx.log.log(log_level::info, "router ", who.address, " has restarted");
   if (what.elsewhere) told_address_.reset();
+  if (what.in_pcp) lacks_port_sets_ = false;
   events_.emplace_back(what);
 }
 

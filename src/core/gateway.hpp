@@ -85,6 +85,10 @@ class gateway {
   void forget_what_it_speaks() noexcept;
   void allow(allowed_protocols more) noexcept;
 
+  /// Its PCP server maps one port where several in a row are asked for. Until it restarts.
+  bool lacks_port_sets() const noexcept { return lacks_port_sets_; }
+  void note_no_port_sets() noexcept { lacks_port_sets_ = true; }
+
   void ask_pcp(context& ctx, mapping_id mapping, map_purpose why, const pcp_map_request& request);
   /// They go one at a time: what is needed earlier goes earlier.
   void ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
@@ -190,6 +194,7 @@ class gateway {
   allowed_protocols allowed_;
   availability pcp_availability_ = availability::unknown;
   availability nat_pmp_availability_ = availability::unknown;
+  bool lacks_port_sets_ = false;
   pcp_servers servers_;
   pcp_client pcp_;
   natpmp_client nat_pmp_;

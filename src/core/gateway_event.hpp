@@ -24,6 +24,7 @@ struct map_outcome {
   enum class kind : std::uint8_t { granted, deleted, already_gone, refused, silent };
   kind what{};
   endpoint external{};                        ///< granted; NAT-PMP leaves the address unspecified
+  std::uint16_t port_count = 1;               ///< granted: how many ports in a row, as one
   std::chrono::seconds lifetime{};            ///< granted
   bool permanent = false;                     ///< granted without a lifetime
   bool verified = false;                      ///< granted, and read back

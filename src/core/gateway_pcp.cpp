@@ -6,6 +6,7 @@
 namespace damson::core {
 
 bool gateway::use_next_pcp_server(context& ctx) {
+  lacks_port_sets_ = false;
   if (!servers_.any()) return false;
   const endpoint before = servers_.current();
   const bool is_left = servers_.next(ctx);

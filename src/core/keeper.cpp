@@ -248,6 +248,7 @@ void keeper::drain_gateway(context& ctx) {
       std::visit([&](const auto& what) { on_event(ctx, what); }, each);
     }
   }
+  see_to_sets(ctx);
   const bool nobody_asks = table_.count(phase::asking) == 0;
   if (gateway_ && gateway_->is_ready() && nobody_asks) gateway_->igd().stop_search(ctx);
   if (is_tidying() && !gateway_->is_tidying()) close_gateway(ctx);
@@ -440,6 +441,7 @@ void keeper::note_answers(context& ctx, mapping& what) {
 void keeper::on_event(context& ctx, const gateway_event::map_answered& what) {
   mapping* of = table_.find(what.mapping);
   if (of == nullptr) return;
+  if (what.protocol == protocol::pcp) note_set(*of, what.outcome);
   switch (of->phase) {
     case phase::asking:
       return on_attempt_answer(ctx, *of, what);

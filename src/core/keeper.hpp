@@ -2,10 +2,10 @@
 
 /// Keeps mappings on the router: makes attempts, holds leases, makes them again, gives them back.
 ///
-/// One class in seven files, by the part of a mapping's life: `keeper.cpp` (what happens around
+/// One class in eight files, by the part of a mapping's life: `keeper.cpp` (what happens around
 /// it), `attempt.cpp` (asking), `lease.cpp` (granted, renewed, lost), `upkeep.cpp` (is it still
 /// there?), `outside.cpp` (as whom is it seen?), `servers.cpp` (whom to ask in PCP), `release.cpp`
-/// (given back).
+/// (given back), `port_set.cpp` (several that PCP has granted as one).
 
 #include <cstdint>
 #include <deque>
@@ -208,6 +208,23 @@ class keeper {
   static void cancel_attempt_timers(context& ctx, mapping_id id);
   static void cancel_timers(context& ctx, mapping_id id);
 
+  // port_set.cpp
+  std::uint16_t set_size_to_ask(const mapping& what);
+  mapping* set_over(const mapping& what);
+  bool is_left_to_a_set(context& ctx, mapping& what);
+  static mapping_info as_member(const mapping& what, const mapping& owner);
+  void join(context& ctx, mapping& what, const mapping& owner, const mapping_info& granted);
+  void note_set(mapping& what, const map_outcome& outcome);
+  template <class Action>
+  void for_members(const mapping& owner, Action&& action);
+  void refresh_members(context& ctx, const mapping& owner);
+  void lose_members(context& ctx, const mapping& owner, const failure& why);
+  void want_members(context& ctx, const mapping& owner);
+  void leave_set(context& ctx, mapping& what, failure why);
+  void end_set(context& ctx, const mapping& owner, removal how);
+  bool release_of_set(context& ctx, mapping& what);
+  void see_to_sets(context& ctx);
+
   timer_key key(timer which) const noexcept { return {which, mapping_id::none, name_}; }
 
   uplink_choice choice_;
@@ -222,6 +239,9 @@ class keeper {
   std::optional<ip_address> looked_for_;  ///< the external address that the last look was about
   std::optional<time_point> looked_at_;
   std::optional<ip_address> seen_address_;  ///< what the last look has shown
+  std::vector<mapping_id> sets_;            ///< those that PCP was asked for as several ports
+  std::vector<mapping_id> left_by_set_;     ///< whose set was given back; perhaps they are, too
+  bool set_is_awaited_ = false;             ///< some wait for what becomes of another's request
   std::vector<mapping_event> events_;
 };
 

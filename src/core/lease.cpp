@@ -176,6 +176,11 @@ void keeper::arm_lease(context& ctx, mapping& what) {
 void keeper::renew(context& ctx, mapping& what) {
   // After a suspend both may be due: an ended lease is made anew instead.
   if (!what.is_held()) return;
+  if (what.is_of_set()) {
+    mapping* owner = table_.find(what.set_owner);
+    if (owner != nullptr && !gateway_->pcp_open(owner->id)) renew(ctx, *owner);
+    return;
+  }
   if (!what.lease) return verify(ctx, what);
   if (ctx.now >= what.lease->lease_end()) return;
   if (const auto next = what.lease->next(ctx.now, ctx.random)) {
@@ -230,6 +235,7 @@ void keeper::on_renewed(context& ctx, mapping& what, const map_outcome& outcome)
   arm_lease(ctx, what);
   if (what.info.external != *external) on_moved(ctx, what, *external);
   if (what.is_held()) confirm(what);
+  refresh_members(ctx, what);
 }
 
 /// It leads out elsewhere now.
@@ -303,7 +309,8 @@ void keeper::lose(context& ctx, mapping& what, failure why) {
   what.told_lost = true;
   ctx.log.log(log_level::info, what.request.transport, ' ', what.request.internal_port,
               " is lost: ", to_string(why));
-  tell(what, event_kind::lost, {.why = std::move(why)});
+  tell(what, event_kind::lost, {.why = why});
+  lose_members(ctx, what, why);
 }
 
 /// Delete and make anew; there is a gap, so the program is told.

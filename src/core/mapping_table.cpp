@@ -73,6 +73,20 @@ mapping* mapping_table::find_other(const mapping& than) {
   return other == last ? nullptr : find(other->second);
 }
 
+mapping* mapping_table::find_after(const mapping& from, std::uint16_t ports) {
+  map_request at = from.request;
+  at.internal_port = static_cast<std::uint16_t>(at.internal_port + ports);
+  if (at.internal_port < ports) return nullptr;
+  mapping* found = nullptr;
+  const auto [first, last] = by_port_.equal_range(key_of(at));
+  for (auto each = first; each != last; ++each) {
+    mapping& one = by_id_.at(each->second);
+    if (one.request.third_party != at.third_party) continue;
+    if (found == nullptr || found->phase == phase::releasing) found = &one;
+  }
+  return found;
+}
+
 std::vector<mapping_id> mapping_table::ids() const {
   std::vector<mapping_id> all;
   all.reserve(by_id_.size());

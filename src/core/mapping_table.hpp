@@ -85,6 +85,14 @@ struct mapping {
   bool pcp_open_before = false;   ///< before the attempt under way
   bool nat_pmp_open_before = false;
 
+  /// As how many ports in a row PCP is asked for it (RFC 7753), or has granted it: what is renewed
+  /// and deleted is what was granted.
+  std::uint16_t set_size = 1;
+  /// The mapping whose set has this port; none: it has a rule of its own.
+  mapping_id set_owner{};
+  /// That one is gone, and this is how it ended.
+  std::optional<removal> set_ended{};
+
   /// The grant, also the last one while the mapping is lost: what to suggest again.
   mapping_info info;
   std::optional<renewal> lease;
@@ -118,6 +126,7 @@ struct mapping {
 
   bool is_held() const noexcept { return phase == phase::mapped; }
   bool is_held_by(protocol which) const noexcept { return is_held() && info.protocol == which; }
+  bool is_of_set() const noexcept { return set_owner != mapping_id::none; }
   bool is_open() const noexcept { return pcp_open || nat_pmp_open || upnp_open; }
   bool may_overtake() const noexcept { return overtakes_in_pcp || overtakes_in_nat_pmp; }
 
@@ -152,6 +161,10 @@ class mapping_table {
   /// The other mapping of the same host, transport and internal port, and flow if it is for one.
   /// There are two at most: one that is being released, and the next.
   mapping* find_other(const mapping& than);
+
+  /// Of those of the same host and transport as `from`, the one that many ports after it; of two
+  /// the one that is not being released. Null: there is none.
+  mapping* find_after(const mapping& from, std::uint16_t ports);
 
   /// Every change of phase goes through here, so that each phase's mappings are counted.
   void move_to(mapping& what, phase next) noexcept;

@@ -55,6 +55,7 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
   mapping* found = table_.find(id);
   if (found == nullptr || found->phase == phase::releasing) return;
   mapping& what = *found;
+  if (release_of_set(ctx, what)) return;
   if (!what.is_open()) return finish(ctx, what, removal::already_gone);
   // A flow is the program's traffic: it ends with that, and the mapping with it.
   keep_lease = keep_lease || is_flow(what.request);
@@ -173,6 +174,7 @@ void keeper::finish(context& ctx, mapping& what, removal how) {
   ctx.log.log(log_level::debug, what.request.transport, ' ', what.request.internal_port,
               " is removed: ", to_string(how));
   tell(what, event_kind::removed, {.how = how});
+  end_set(ctx, what, how);
   mapping* next = table_.find_other(what);
   table_.erase(id);
   if (table_.empty()) {
@@ -196,6 +198,7 @@ void keeper::release_all(context& ctx) {
 void keeper::drop(context& ctx, mapping_id id) {
   mapping* what = table_.find(id);
   if (what == nullptr) return;
+  if (release_of_set(ctx, *what)) return;
   if (!what->is_open()) return finish(ctx, *what, removal::already_gone);
   if (gateway_ && gateway_->is_ready()) {
     if (what->pcp_open && !is_flow(what->request)) ask_pcp(ctx, *what, map_purpose::remove);

@@ -188,6 +188,11 @@ void requests::ask_as(const map_request& wanted, shared& mapping, mapping_id id)
     mapping.asked_for.external_port = wanted.external_port;
     mapping.asked_for.external_address = wanted.external_address;
   }
+  mapping.asked_for.port_count = 1;
+  for (const mapping_id each : mapping.sharers) {
+    mapping.asked_for.port_count =
+        std::max(mapping.asked_for.port_count, by_id_.at(each).wanted.port_count);
+  }
   chains_.revise(id, mapping.asked_for);
 }
 

@@ -170,7 +170,8 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
                .late = what.at == stage::given_up,
                .result = response.result,
                .lifetime = response.lifetime,
-               .external = response.map->external};
+               .external = response.map->external,
+               .port_count = std::min(response.map->port_count, what.request.port_count)};
   if (overtaken || (deleted && what.why != map_purpose::remove)) {
     found.late = true;
   } else {

@@ -43,6 +43,8 @@ class pcp_client {
     pcp_result result{};
     std::chrono::seconds lifetime{};  ///< granted (0 in the answer to a delete), or of the error
     endpoint external;
+    /// How many ports are mapped, from that of the mapping on; as many as were asked for at most.
+    std::uint16_t port_count = 1;
   };
 
   /// Opens a request, in place of the mapping's earlier one.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "base/byte_reader.hpp"
 #include "base/byte_writer.hpp"
@@ -15,6 +16,10 @@ constexpr std::uint8_t response_bit = 0x80;
 constexpr std::size_t map_answer_bytes = pcp_map_bytes - pcp_header_bytes;
 constexpr std::size_t peer_answer_bytes = pcp_peer_bytes - pcp_header_bytes;
 constexpr std::size_t option_alignment = 4;
+
+constexpr std::size_t padded(std::size_t length) noexcept {
+  return (length + option_alignment - 1) / option_alignment * option_alignment;
+}
 
 /// The 24 bytes that every request begins with (RFC 6887 section 7.1).
 void write_request_header(byte_writer& out, pcp_opcode opcode, std::uint32_t lifetime,
@@ -35,6 +40,7 @@ void write_option_header(byte_writer& out, pcp_option code, std::uint16_t length
 
 constexpr std::uint16_t filter_bytes = 20;
 constexpr std::uint16_t third_party_bytes = 16;
+constexpr std::uint16_t port_set_bytes = 5;
 /// The bits of an IPv4 address come after these in the form that PCP gives it.
 constexpr std::uint8_t mapped_prefix = 96;
 
@@ -59,11 +65,21 @@ void write_filters(byte_writer& out, const peer_list& peers) {
   }
 }
 
+/// Without the wish to keep the parity of the ports: they are in a row anyway.
+void write_port_set(byte_writer& out, std::uint16_t size, std::uint16_t first) {
+  write_option_header(out, pcp_option::port_set, port_set_bytes);
+  out.u16(size);
+  out.u16(first);
+  out.zeros(1);  // reserved, and the parity bit
+  out.zeros(3);  // padding
+}
+
 std::size_t options_bytes(const pcp_map_request& request) noexcept {
   const std::size_t filters = request.peers.empty() ? 0 : request.peers.size() + 1;
   return filters * (pcp_option_bytes + filter_bytes) +
          (request.prefer_failure ? pcp_option_bytes : 0) +
-         (request.third_party ? pcp_option_bytes + third_party_bytes : 0);
+         (request.third_party ? pcp_option_bytes + third_party_bytes : 0) +
+         (request.port_count > 1 ? pcp_option_bytes + padded(port_set_bytes) : 0);
 }
 
 endpoint deleted_external(const endpoint& suggested) {
@@ -90,12 +106,33 @@ endpoint read_remote_peer(byte_reader& in) {
   return peer;
 }
 
-/// Passes over all options (RFC 6887 section 7.3); false when one reaches past the end.
-bool skip_options(byte_reader& in) {
+/// What is assigned is where the set begins, which need not be the port that was asked for.
+void take_port_set(pcp_map_answer& map, std::uint16_t size, std::uint16_t first) {
+  constexpr std::uint32_t after_last_port = 0x1'0000;
+  const std::uint32_t before = std::uint32_t{map.internal_port} - first;
+  const bool holds_port = first != 0 && first <= map.internal_port && before < size;
+  const bool is_whole = std::uint32_t{first} + size <= after_last_port && map.external.port != 0 &&
+                        std::uint32_t{map.external.port} + size <= after_last_port;
+  if (!holds_port || !is_whole) return;
+  map.external.port = static_cast<std::uint16_t>(map.external.port + before);
+  map.port_count = static_cast<std::uint16_t>(size - before);
+}
+
+/// Passes over all options but one (RFC 6887 section 7.3), of which the first counts; false when
+/// one reaches past the end.
+bool read_options(byte_reader& in, pcp_map_answer* map) {
   while (in.remaining() > 0) {
-    in.skip(2);  // code and reserved
+    const auto code = static_cast<pcp_option>(in.u8());
+    in.skip(1);  // reserved
     const std::size_t length = in.u16();
-    in.skip((length + option_alignment - 1) / option_alignment * option_alignment);
+    if (map != nullptr && code == pcp_option::port_set && length == port_set_bytes) {
+      const std::uint16_t size = in.u16();
+      const std::uint16_t first = in.u16();
+      in.skip(padded(length) - 4);
+      if (in.ok()) take_port_set(*std::exchange(map, nullptr), size, first);
+    } else {
+      in.skip(padded(length));
+    }
   }
   return in.ok();
 }
@@ -172,6 +209,7 @@ std::vector<std::byte> encode(const pcp_map_request& request) {
   DAMSON_ASSERT(request.third_party != request.client);
   const auto& peer = request.remote_peer;
   DAMSON_ASSERT(!peer || (lifetime != 0 && !request.prefer_failure && request.peers.empty()));
+  DAMSON_ASSERT(request.port_count == 1 || !request.prefer_failure);
 
   std::vector<std::byte> message((peer ? pcp_peer_bytes : pcp_map_bytes) + options_bytes(request));
   byte_writer out{message};
@@ -193,6 +231,7 @@ std::vector<std::byte> encode(const pcp_map_request& request) {
   }
   if (request.prefer_failure) write_option_header(out, pcp_option::prefer_failure, 0);
   write_filters(out, request.peers);
+  if (request.port_count > 1) write_port_set(out, request.port_count, request.internal_port);
   DAMSON_ASSERT(out.ok() && out.remaining() == 0);
   return message;
 }
@@ -234,7 +273,8 @@ std::expected<pcp_response, decode_error> decode_pcp_response(std::span<const st
   } else if (response.opcode != pcp_opcode::announce) {
     return response;
   }
-  if (success && !skip_options(in)) return std::unexpected(decode_error::bad_option);
+  pcp_map_answer* const map = response.map && !is_peer ? &*response.map : nullptr;
+  if (success && !read_options(in, map)) return std::unexpected(decode_error::bad_option);
   return response;
 }
 

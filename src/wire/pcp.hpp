@@ -36,9 +36,14 @@ inline constexpr std::size_t pcp_message_bytes = 1100;  ///< the longest message
 /// RFC 6887 section 19.2; other numbers are kept as they came.
 enum class pcp_opcode : std::uint8_t { announce = 0, map = 1, peer = 2 };
 
-/// RFC 6887 section 19.4: those that we send. Servers refuse what they do not know of them, for
-/// numbers below 128 are mandatory to process (section 7.3).
-enum class pcp_option : std::uint8_t { third_party = 1, prefer_failure = 2, filter = 3 };
+/// RFC 6887 section 19.4 and RFC 7753: those that we send. Servers refuse what they do not know of
+/// them below 128, which are mandatory to process (section 7.3), and pass over the others.
+enum class pcp_option : std::uint8_t {
+  third_party = 1,
+  prefer_failure = 2,
+  filter = 3,
+  port_set = 130,
+};
 
 /// RFC 6887 section 7.4; other numbers are kept as they came.
 enum class pcp_result : std::uint8_t {
@@ -103,21 +108,26 @@ struct pcp_map_request {
   /// The host that the mapping is for, where that is not the client (RFC 6887 section 13.1). Never
   /// the client itself.
   std::optional<ip_address> third_party{};
+  /// How many ports in a row, from `internal_port` on, are wanted as one mapping (RFC 7753). 1: no
+  /// set, and then the option is not sent. Not together with `prefer_failure`.
+  std::uint16_t port_count = 1;
 
   /// Where the flow of the internal port goes that is asked about (RFC 6887 section 12); empty: a
   /// port is opened. Neither PREFER_FAILURE nor FILTER go with it, and it is never deleted.
   std::optional<endpoint> remote_peer{};
 
-  bool has_options() const noexcept { return prefer_failure || !peers.empty() || third_party; }
+  bool has_options() const noexcept {
+    return prefer_failure || !peers.empty() || third_party || port_count > 1;
+  }
 
   friend bool operator==(const pcp_map_request&, const pcp_map_request&) = default;
 };
 
-/// Sixty bytes, or eighty of PEER, and the options, of which a delete needs THIRD_PARTY only. In a
-/// delete the port is sent as 0 and the address as the unspecified one of its family, whatever was
-/// suggested: RFC 6887 section 15.1 as corrected by erratum 3621, because the family tells which of
-/// two mappings of one internal port is meant. So the assigned endpoint is what a delete should
-/// carry here.
+/// Sixty bytes, or eighty of PEER, and the options, of which a delete needs THIRD_PARTY and
+/// PORT_SET only. In a delete the port is sent as 0 and the address as the unspecified one of its
+/// family, whatever was suggested: RFC 6887 section 15.1 as corrected by erratum 3621, because the
+/// family tells which of two mappings of one internal port is meant. So the assigned endpoint is
+/// what a delete should carry here.
 std::vector<std::byte> encode(const pcp_map_request&);
 
 /// Asks for nothing but an answer: whether a server is there, and its epoch (RFC 6887
@@ -136,10 +146,12 @@ struct pcp_map_answer {
   pcp_nonce nonce{};
   std::uint8_t protocol_number = 0;  ///< 6 or 17 where it answers us
   std::uint16_t internal_port = 0;
-  /// Assigned; in an error, what was suggested.
+  /// Assigned, to the internal port; in an error, what was suggested.
   endpoint external{};
   /// Of PEER only.
   std::optional<endpoint> remote_peer{};
+  /// How many ports in a row are mapped, from the internal port on, to as many from `external` on.
+  std::uint16_t port_count = 1;
 
   friend bool operator==(const pcp_map_answer&, const pcp_map_answer&) = default;
 };
@@ -161,11 +173,13 @@ struct pcp_response {
 
 /// Reads a version 2 response of 24..1100 bytes, a multiple of four (RFC 6887 sections 7 and 8.3).
 ///
-/// Successful answers to ANNOUNCE, MAP and PEER may carry options after their fixed part. None is
-/// of use to us and all are passed over, those marked mandatory too (section 7.3), but one that
-/// reaches past the end condemns the message. In an error everything after the header is a copy of
-/// what the server could not digest, so it is not judged: `map` is there if it is whole, and
-/// options are not looked at. Answers to other opcodes end at the header.
+/// Successful answers to ANNOUNCE, MAP and PEER may carry options after their fixed part. One that
+/// reaches past the end condemns the message. Of use to us is PORT_SET of MAP (RFC 7753): the set
+/// is counted from the internal port of the answer on, wherever it begins, and one that does not
+/// hold that port, or reaches past 65535, is none. All others are passed over, those marked
+/// mandatory too (section 7.3). In an error everything after the header is a copy of what the
+/// server could not digest, so it is not judged: `map` is there if it is whole, and options are not
+/// looked at. Answers to other opcodes end at the header.
 std::expected<pcp_response, decode_error> decode_pcp_response(std::span<const std::byte> datagram);
 
 }  // namespace damson

@@ -1,5 +1,6 @@
 #include "proto/pcp_client.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <gtest/gtest.h>
@@ -135,6 +136,19 @@ TEST_F(pcp_client_test, matches_the_answer_about_a_flow_by_its_other_end) {
   answer = answer_to(request(2));
   answer.map->remote_peer = peer;
   EXPECT_FALSE(client_.match(answer)) << "to a PEER";
+}
+
+TEST_F(pcp_client_test, takes_no_more_ports_than_were_asked_for) {  // RFC 7753 section 4.2
+  for (const std::uint16_t asked : {std::uint16_t{1}, std::uint16_t{4}, std::uint16_t{16}}) {
+    pcp_map_request several = request(1);
+    several.port_count = asked;
+    ask(first, map_purpose::create, several);
+    pcp_response granted = answer_to(several);
+    granted.map->port_count = 8;
+    const auto found = client_.match(granted);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->port_count, std::min<std::uint16_t>(asked, 8));
+  }
 }
 
 TEST_F(pcp_client_test, knows_an_answer_after_its_request_was_given_up) {

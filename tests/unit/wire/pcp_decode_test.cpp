@@ -196,6 +196,55 @@ TEST(pcp_decode, options_are_passed_over_even_mandatory_ones) {
   EXPECT_TRUE(decode_pcp_response(header(announce_response, success) + options));
 }
 
+/// PORT_SET (RFC 7753 section 4).
+std::vector<std::byte> port_set(std::uint16_t size, std::uint16_t first, std::uint8_t length = 5) {
+  const auto high = [](std::uint16_t value) { return static_cast<std::uint8_t>(value >> 8); };
+  const auto low = [](std::uint16_t value) { return static_cast<std::uint8_t>(value & 0xff); };
+  return bytes({
+      0x82,                     // option PORT_SET
+      0xee,                     // reserved: to be ignored
+      0x00, length,             // option length
+      high(size), low(size),    // port set size
+      high(first), low(first),  // first internal port
+      0xff,                     // reserved, and the parity bit: to be ignored
+      0xee, 0xee, 0xee,         // padding: to be ignored
+  });
+}
+
+TEST(pcp_decode, a_set_of_ports_is_counted_from_the_port_that_was_asked_for) {
+  struct row {
+    std::uint16_t size;
+    std::uint16_t first;
+    std::uint16_t count;
+    std::uint16_t external;
+  };
+  for (const row& each :
+       {row{8, 8'080, 8, 40'000}, row{2, 8'080, 2, 40'000}, row{8, 8'078, 6, 40'002},
+        row{8, 8'073, 1, 40'007}, row{25'536, 8'080, 25'536, 40'000}}) {
+    const auto got = decode_pcp_response(header(map_response, success) + map_payload() +
+                                         port_set(each.size, each.first));
+    ASSERT_TRUE(got) << each.first;
+    EXPECT_EQ(got->map->port_count, each.count) << each.first;
+    EXPECT_EQ(got->map->external.port, each.external) << each.first;
+  }
+}
+
+TEST(pcp_decode, a_set_that_cannot_be_is_none) {
+  const auto granted = header(map_response, success) + map_payload();
+  for (const auto& option : {port_set(0, 8'080), port_set(8, 0), port_set(8, 8'081),
+                             port_set(8, 8'072), port_set(25'537, 8'080), port_set(0xffff, 8'080),
+                             port_set(8, 8'080, 8), port_set(1, 8'080)}) {
+    const auto got = decode_pcp_response(granted + option);
+    ASSERT_TRUE(got) << hex(option);
+    EXPECT_EQ(got->map, map_answer()) << hex(option);
+  }
+  // Of two the first counts; the answer to ANNOUNCE has none.
+  const auto twice = decode_pcp_response(granted + port_set(8, 8'080) + port_set(4, 8'080));
+  EXPECT_EQ(twice->map->port_count, 8);
+  EXPECT_TRUE(decode_pcp_response(header(announce_response, success) + port_set(8, 8'080)));
+  expect_error(granted + bytes({0x82, 0, 0, 0x05, 0, 8, 0x1f, 0x90}), decode_error::bad_option);
+}
+
 TEST(pcp_decode, an_option_that_reaches_past_the_end_condemns_the_message) {
   const auto granted = header(map_response, success) + map_payload();
   // 5 bytes announced, 4 there; 1 announced, none there; the most announced.

@@ -280,6 +280,26 @@ TEST(pcp_encode, peer) {
   EXPECT_EQ(hex(encode(request)), hex(expected));
 }
 
+TEST(pcp_encode, map_for_several_ports) {  // RFC 7753 section 4
+  pcp_map_request request = new_mapping();
+  request.port_count = 8;
+  const auto expected = bytes({
+      0x82,              // option PORT_SET
+      0x00,              // reserved
+      0x00, 0x05,        // option length 5
+      0x00, 0x08,        // port set size 8
+      0x1f, 0x90,        // first internal port 8080
+      0x00,              // reserved, and no wish for parity
+      0x00, 0x00, 0x00,  // padding
+  });
+  for (const std::chrono::seconds lifetime : {std::chrono::seconds{7200}, {}}) {  // and its delete
+    request.lifetime = lifetime;
+    const auto message = encode(request);
+    ASSERT_EQ(message.size(), 72U);
+    EXPECT_EQ(hex(std::span{message}.subspan(60)), hex(expected));
+  }
+}
+
 TEST(pcp_encode, as_many_peers_as_a_request_may_have_are_not_too_long_a_message) {
   pcp_map_request request = new_mapping();
   request.prefer_failure = true;
