@@ -42,6 +42,7 @@ struct map_words {
   bool ipv6 = false;
   bool every_uplink = false;
   bool prefer_failure = false;
+  bool all_or_nothing = false;
 };
 
 /// The same for `damson gateway`.
@@ -57,6 +58,7 @@ struct gateway_words {
 };
 
 constexpr std::int64_t largest_port = 65'535;
+constexpr std::int64_t most_ports = engine_limits::parts;
 constexpr std::int64_t largest_lifetime = 4'294'967'295;
 constexpr std::chrono::hours longest_timeout{24};
 
@@ -96,14 +98,57 @@ transport read_transport(std::string_view text) {
 
 namespace {
 
-/// PORT, PORT/tcp or PORT/udp.
+/// PORT, or PORT-LAST for all from the one to the other.
+void read_ports(std::string_view text, map_request& request) {
+  const std::size_t dash = text.find('-', 1);
+  request.internal_port = read_port("PORT", text.substr(0, dash));
+  if (dash == std::string_view::npos) {
+    return;
+  }
+  const std::int64_t first = request.internal_port;
+  const std::int64_t last = read_integer("LAST", text.substr(dash + 1), largest_port, first);
+  if (last - first >= most_ports) {
+    throw bad_value("PORT-LAST may be " + std::to_string(most_ports) + " ports at most, not " +
+                    std::to_string(last - first + 1));
+  }
+  request.port_count = static_cast<std::uint16_t>(last - first + 1);
+}
+
+/// The ports, and behind them /tcp, /udp or /tcp+udp.
 void read_service(std::string_view text, map_request& request) {
   const std::size_t slash = text.find('/');
-  request.internal_port = read_port("PORT", text.substr(0, slash));
+  read_ports(text.substr(0, slash), request);
   if (slash == std::string_view::npos) {
     return;
   }
-  request.transport = read_transport(text.substr(slash + 1));
+  const std::string_view name = text.substr(slash + 1);
+  if (name == "tcp+udp") {
+    request.both_transports = true;
+    return;
+  }
+  if (name != "tcp" && name != "udp") {
+    throw bad_value("the transport must be tcp, udp or tcp+udp, not '" + printable(name) + "'");
+  }
+  request.transport = read_transport(name);
+}
+
+/// Each port of each transport and family is a part, and there is a limit to those.
+void check_ports(const map_request& request) {
+  const bool in_both = request.families == ip_families::both;
+  const std::int64_t most = most_ports / (request.both_transports ? 2 : 1) / (in_both ? 2 : 1);
+  if (request.port_count > most) {
+    throw bad_value("PORT-LAST may be " + std::to_string(most) +
+                    " ports at most over both transports or families, not " +
+                    std::to_string(request.port_count));
+  }
+  if (request.external_port + std::int64_t{request.port_count} - 1 > largest_port) {
+    throw bad_value("--external leaves no room for " + std::to_string(request.port_count) +
+                    " ports below 65536");
+  }
+  if (request.all_or_nothing && request.port_count == 1 && !request.both_transports) {
+    throw bad_value(
+        "--all-or-nothing is about several ports, so PORT must be PORT-LAST or /tcp+udp");
+  }
 }
 
 protocol_filter read_protocol(std::string_view text) {
@@ -292,6 +337,8 @@ map_request read_request(const map_words& words) {
   if (request.prefer_failure && request.external_port == 0) {
     request.external_port = request.internal_port;
   }
+  request.all_or_nothing = words.all_or_nothing;
+  check_ports(request);
   request.peers = read_peers(words.peers);
   if (!words.remote_peer.empty()) read_remote_peer(words.remote_peer, request);
   if (!words.third_party.empty()) {
@@ -358,11 +405,16 @@ CLI::Option* add_value(CLI::App& app, const std::string& name, std::string& valu
 namespace {
 
 void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, bool& no_permanent) {
-  add_value(map, "PORT", words.port, "[/tcp|/udp]",
-            "The port that the program here listens on (transport: default tcp)")
+  add_value(map, "PORT", words.port, "[-LAST][/tcp|/udp|/tcp+udp]",
+            "The port that the program here listens on, or all from PORT to LAST\n"
+            "(transport: default tcp)")
       ->required();
   add_value(map, "--external", words.external, "PORT",
-            "The port wanted outside (a wish; default: the same)");
+            "The port wanted outside, of several the first (a wish; default: the same)");
+  map.add_flag("--all-or-nothing", words.all_or_nothing,
+               "Of several ports, fail rather than have only some, or others outside than in a\n"
+               "row and the same for both transports")
+      ->disable_flag_override();
   map.add_flag("--prefer-failure", words.prefer_failure,
                "Fail rather than take another port outside than that")
       ->disable_flag_override();
@@ -425,6 +477,8 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
       "  damson map 51820/udp --external 40000 --json\n"
       "  damson map 8080 --wait --protocol upnp\n"
       "  damson map 443 --ipv6\n"
+      "  damson map 6881/tcp+udp --all-or-nothing\n"
+      "  damson map 50000-50007/udp\n"
       "  damson map 443 --ipv4 --ipv6 --every-uplink\n"
       "  damson map 22 --gateway 192.168.1.1 --protocol pcp --once --lifetime 3600");
 }

@@ -112,6 +112,24 @@ TEST(map_arguments, name_the_addresses) {
   EXPECT_FALSE(parse_map("map 80").request.every_uplink);
 }
 
+TEST(map_arguments, name_several_ports) {
+  const map_arguments both = parse_map("map 6881/tcp+udp --all-or-nothing");
+  EXPECT_EQ(both.request.internal_port, 6881);
+  EXPECT_TRUE(both.request.both_transports);
+  EXPECT_TRUE(both.request.all_or_nothing);
+  EXPECT_EQ(both.request.port_count, 1);
+  const map_arguments row = parse_map("map 50000-50007/udp --external 60000");
+  EXPECT_EQ(row.request.internal_port, 50'000);
+  EXPECT_EQ(row.request.port_count, 8);
+  EXPECT_EQ(row.request.transport, damson::transport::udp);
+  EXPECT_EQ(row.request.external_port, 60'000);
+  EXPECT_FALSE(row.request.both_transports);
+  EXPECT_FALSE(row.request.all_or_nothing);
+  EXPECT_EQ(parse_map("map 80-80").request.port_count, 1);
+  EXPECT_EQ(parse_map("map 80-143").request.port_count, 64);
+  EXPECT_EQ(parse_map("map 80-95/tcp+udp --ipv4 --ipv6").request.port_count, 16);
+}
+
 TEST(map_arguments, name_the_router_beyond_the_first_one) {
   const map_arguments map = parse_map("map 80 --upstream 192.168.0.1");
   EXPECT_EQ(map.upstream, v4(192, 168, 0, 1));
@@ -277,8 +295,18 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80.", "not '80.'"}, wrong_usage{"map http", "not 'http'"},
         wrong_usage{"map 99999999999999999999", "not '99999999999999999999'"},
         wrong_usage{"map /tcp", "not ''"},
-        wrong_usage{"map 80/sctp", "the transport must be tcp or udp, not 'sctp'"},
-        wrong_usage{"map 80/", "the transport must be tcp or udp, not ''"},
+        wrong_usage{"map 80/sctp", "the transport must be tcp, udp or tcp+udp, not 'sctp'"},
+        wrong_usage{"map 80/", "the transport must be tcp, udp or tcp+udp, not ''"},
+        wrong_usage{"map 80-79", "LAST must be a whole number from 80 to 65535, not '79'"},
+        wrong_usage{"map 80-", "LAST must be a whole number from 80 to 65535, not ''"},
+        wrong_usage{"map 80-144", "PORT-LAST may be 64 ports at most, not 65"},
+        wrong_usage{"map 80-112/tcp+udp",
+                    "PORT-LAST may be 32 ports at most over both transports or families, not 33"},
+        wrong_usage{"map 80-81 --external 65535",
+                    "--external leaves no room for 2 ports below 65536"},
+        wrong_usage{
+            "map 80 --all-or-nothing",
+            "--all-or-nothing is about several ports, so PORT must be PORT-LAST or /tcp+udp"},
         wrong_usage{"map 80/tcp/udp", "not 'tcp/udp'"},
         wrong_usage{"map 80 81", "unknown argument '81'"},
         wrong_usage{"map 80 demo", "unknown argument 'demo'"},

@@ -173,6 +173,20 @@ TEST_F(program_with_router, maps_and_gives_back_on_each_signal) {
   }
 }
 
+TEST_F(program_with_router, maps_several_ports_as_one) {
+  child_process child{
+      tool({"map", "8080-8081/tcp+udp", "--all-or-nothing", "--gateway", router_.address()})};
+  for (const std::string name :
+       {"tcp 127.0.0.1:8080", "tcp 127.0.0.1:8081", "udp 127.0.0.1:8080", "udp 127.0.0.1:8081"}) {
+    EXPECT_THAT(child.wait_for_line(name), StartsWith(name + " by lo is open as 1.2.3.4:808"));
+  }
+  EXPECT_THAT(router_.rules(), SizeIs(4));
+  child.signal(SIGINT);
+  EXPECT_THAT(child.wait_for_line("closed"), StartsWith("tcp 8080 is closed: deleted"));
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_THAT(router_.rules(), IsEmpty());
+}
+
 TEST_F(program_with_router, prints_json_lines) {
   child_process child{map({"--json", "--lifetime", "600", "--external", "9090"})};
   EXPECT_THAT(
