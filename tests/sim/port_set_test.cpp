@@ -174,6 +174,7 @@ TEST_F(port_set, that_ends_leaves_a_port_to_who_wants_it_yet) {
   w.run_for(1s);
   const mapping_id alone = w.create(request(8082));
   w.run_for(1s);
+  ASSERT_NE(w.last_event(alone), nullptr);
   EXPECT_EQ(w.last_event(alone)->event.kind, event_kind::mapped);
   EXPECT_EQ(sets_sent(w).size(), 1U) << "the set has it";
   w.release(row);
