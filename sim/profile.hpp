@@ -85,7 +85,7 @@ struct profile {
   bool ignores_filters = false;                 ///< accepted, and everybody may come (Q-31)
   /// How many ports one mapping can have (PORT_SET, RFC 7753); 0: the option is not known.
   std::uint16_t largest_port_set = 0;
-  std::uint32_t max_filters = 8;                ///< of one mapping; more: EXCESSIVE_REMOTE_PEERS
+  std::uint32_t max_filters = 8;  ///< of one mapping; more: EXCESSIVE_REMOTE_PEERS
 
   // What it tells.
   port_policy external_port = port_policy::as_suggested;
