@@ -133,7 +133,7 @@ struct datagram_received {
 /// Names an HTTP exchange that the engine asked for; never used again.
 enum class http_id : std::uint64_t {};
 
-/// Names a request that came in on an `listen_for_events` channel; chosen by the driver, never used
+/// Names a request that came in on a channel of `listen_for_events`; chosen by the driver, never used
 /// before.
 enum class event_id : std::uint64_t {};
 
@@ -220,8 +220,9 @@ struct cancel_router_question {
   router_question_id id{};
 };
 
-/// Somebody has connected to a channel of `listen_for_events` and sent a whole HTTP request. Answer
-/// with `answer_event`.
+/// The peer has connected to a channel of `listen_for_events` and sent a whole HTTP request. Fields
+/// that it does not have are empty. `answer_event` comes out before the drain is over, whatever the
+/// request is worth.
 struct event_received {
   channel_id channel{};
   event_id id{};
@@ -235,9 +236,9 @@ struct event_received {
   std::string_view body;
 };
 
-/// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
-/// more. What is created meanwhile fails with `errc::closed` and is removed at once. Discoveries
-/// and questions after the router end without an answer.
+/// Releases everything, within the release bound (2 s; half a second more at most where a router's
+/// events are to be ended); then `engine_closed` comes out, and nothing more. What is created meanwhile fails with `errc::closed` and is removed at once. Discoveries
+/// end without an answer.
 ///
 /// `at_once`: nothing will come in any more. One delete goes out for each PCP and NAT-PMP mapping,
 /// and everything has ended when the outputs are taken.
@@ -521,10 +522,13 @@ struct engine_counters {
   std::uint64_t datagrams_malformed = 0;  ///< too short, too long, not a response, unknown shape
   std::uint64_t datagrams_unmatched = 0;  ///< well formed, but no request of ours asked for it
   std::uint64_t datagrams_stranger = 0;   ///< not from the gateway
-  std::uint64_t announcements = 0;        ///< hints accepted for a check
+  std::uint64_t announcements = 0;        ///< hints accepted for a check, those of UPnP as well
   std::uint64_t datagrams_sent = 0;
   std::uint64_t reboots_seen = 0;    ///< confirmed epoch losses
   std::uint64_t inputs_ignored = 0;  ///< for a channel or mapping that is not known
+  std::uint64_t events_received = 0;
+  std::uint64_t events_refused = 0;        ///< of no subscription of ours, or not to be understood
+  std::uint64_t subscriptions_failed = 0;  ///< requests for events, refused or not answered
 
   friend bool operator==(const engine_counters&, const engine_counters&) = default;
 };

@@ -1,13 +1,8 @@
 #include "wire/http_request.hpp"
 
-#include <string_view>
-
 namespace damson {
-namespace {
 
-/// Without a User-Agent: it would tell everybody on the network which program this is, and there
-/// are routers that show other descriptions to some.
-std::string begin_request(std::string_view method, const http_target& target) {
+std::string begin_http_request(std::string_view method, const http_target& target) {
   std::string out{method};
   out += ' ';
   out += target.path;
@@ -17,14 +12,12 @@ std::string begin_request(std::string_view method, const http_target& target) {
   return out;
 }
 
-}  // namespace
-
 std::string make_http_get(const http_target& target) {
-  return begin_request("GET", target) + "\r\n";
+  return begin_http_request("GET", target) + "\r\n";
 }
 
 std::string make_http_post(const http_target& control, const soap_request& request) {
-  std::string out = begin_request("POST", control);
+  std::string out = begin_http_request("POST", control);
   out += "Content-Type: ";
   out += soap_content_type;
   out += "\r\nContent-Length: ";

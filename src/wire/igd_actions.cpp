@@ -74,16 +74,6 @@ std::expected<ip_address, decode_error> read_address_v4(std::optional<std::strin
   return *address;
 }
 
-std::expected<ip_address, decode_error> read_external_address(
-    std::optional<std::string_view> text) {
-  if (text && text->empty()) return ip_address{};
-  const auto address = read_address_v4(text);
-  if (address && (address->is_loopback() || address->is_multicast() || *address == broadcast_v4)) {
-    return std::unexpected(decode_error::bad_value);
-  }
-  return address;
-}
-
 std::expected<std::optional<std::chrono::seconds>, decode_error> read_lease(
     std::optional<std::string_view> text) {
   if (!text || text->empty()) return std::nullopt;
@@ -199,6 +189,16 @@ soap_request make_get_specific_port_mapping_entry(std::string_view service_type,
 
 soap_request make_get_status_info(std::string_view service_type) {
   return make_request(service_type, upnp_action::get_status_info, {});
+}
+
+std::expected<ip_address, decode_error> read_external_address(
+    std::optional<std::string_view> text) {
+  if (text && text->empty()) return ip_address{};
+  const auto address = read_address_v4(text);
+  if (address && (address->is_loopback() || address->is_multicast() || *address == broadcast_v4)) {
+    return std::unexpected(decode_error::bad_value);
+  }
+  return address;
 }
 
 std::expected<ip_address, soap_error> decode_external_ip_address(const http_answer& answer) {

@@ -101,6 +101,9 @@ soap_request make_get_status_info(std::string_view service_type);
 /// argument.
 std::expected<ip_address, soap_error> decode_external_ip_address(const http_answer&);
 
+/// The same rule for its text, where it comes by another way.
+std::expected<ip_address, decode_error> read_external_address(std::optional<std::string_view> text);
+
 /// Also the answer to DeletePortMapping: nothing but success.
 std::expected<void, soap_error> decode_acknowledgement(const http_answer&);
 
