@@ -23,4 +23,10 @@ endpoint from_asio(const ip::udp::endpoint& where) {
   return {from_asio(where.address()), where.port()};
 }
 
+ip::tcp::endpoint to_tcp(const endpoint& where) { return {to_asio(where.address), where.port}; }
+
+endpoint from_tcp(const ip::tcp::endpoint& where) {
+  return {from_asio(where.address()), where.port()};
+}
+
 }  // namespace damson::driver

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 
 #include <damson/types.hpp>
@@ -12,5 +13,8 @@ boost::asio::ip::udp::endpoint to_asio(const endpoint& where);
 
 ip_address from_asio(const boost::asio::ip::address& address);
 endpoint from_asio(const boost::asio::ip::udp::endpoint& where);
+
+boost::asio::ip::tcp::endpoint to_tcp(const endpoint& where);
+endpoint from_tcp(const boost::asio::ip::tcp::endpoint& where);
 
 }  // namespace damson::driver

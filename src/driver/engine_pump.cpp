@@ -46,6 +46,7 @@ engine_pump::engine_pump(asio::any_io_executor strand, const options& opts,
 engine_pump::~engine_pump() {
   if (watch_) watch_->close();
   for (const auto& [id, channel] : channels_) channel->close();
+  for (const auto& [id, listener] : event_listeners_) listener->close();
   for (const auto& [id, exchange] : exchanges_) exchange->cancel();
 }
 
@@ -61,7 +62,8 @@ void engine_pump::put(input what) {
   if (closed_) return;
   if (draining_) {
     DAMSON_ASSERT(!std::holds_alternative<datagram_received>(what) &&
-                  !std::holds_alternative<http_response>(what));
+                  !std::holds_alternative<http_response>(what) &&
+                  !std::holds_alternative<event_received>(what));
     waiting_.push_back(std::move(what));
     return;
   }
@@ -107,11 +109,14 @@ void engine_pump::rest_or_work() {
   if (works && !work_) {
     work_.emplace(strand_);
     for (const auto& [id, channel] : channels_) channel->start(as_listener<channel_listener>());
+    for (const auto& [id, listener] : event_listeners_)
+      listener->start(as_listener<event_observer>());
     // Where the engine did not want to look, nothing was heard since the pump came to rest.
     if (watch_network()) on_network_notice();
   } else if (!works && work_) {
     work_.reset();
     for (const auto& [id, channel] : channels_) channel->pause();
+    for (const auto& [id, listener] : event_listeners_) listener->pause();
   }
   if (!works) stop_watching();
   arm_timer();
@@ -159,6 +164,20 @@ void engine_pump::on_http_response(const http_response& answer) {
 void engine_pump::on_http_failed(const http_failed& failure) {
   exchanges_.erase(failure.id);
   put(failure);
+}
+
+/// 503 where the engine has no word for it: it has closed.
+std::uint16_t engine_pump::on_event(event_received what) {
+  constexpr std::uint16_t service_unavailable = 503;
+  what.id = event_id{++events_};
+  event_answer_.reset();
+  put(what);
+  return std::exchange(event_answer_, std::nullopt).value_or(service_unavailable);
+}
+
+void engine_pump::on_listener_failed(channel_id channel) {
+  event_listeners_.erase(channel);
+  put(channel_failed{channel, channel_error::cannot_open});
 }
 
 void engine_pump::act(look_at_network /*order*/) { look(); }
@@ -221,7 +240,28 @@ void engine_pump::act(const open_channel& order) {
   put(channel_opened{order.channel, (*channel)->local()});
 }
 
+void engine_pump::act(const listen_for_events& order) {
+  const auto listener = event_listener::open(strand_, order);
+  if (!listener) {
+    log_.log(log_level::info, "cannot listen for events at ", damson::to_string(order.local), ": ",
+             listener.error().message());
+    put(channel_failed{order.channel, channel_error::cannot_open});
+    return;
+  }
+  event_listeners_.insert_or_assign(order.channel, *listener);
+  if (work_) (*listener)->start(as_listener<event_observer>());
+  put(channel_opened{order.channel, (*listener)->local()});
+}
+
+void engine_pump::act(const answer_event& order) { event_answer_ = order.status; }
+
 void engine_pump::act(const close_channel& order) {
+  if (const auto listener = event_listeners_.find(order.channel);
+      listener != event_listeners_.end()) {
+    listener->second->close();
+    event_listeners_.erase(listener);
+    return;
+  }
   const auto found = channels_.find(order.channel);
   if (found == channels_.end()) return;
   found->second->close();
@@ -254,9 +294,6 @@ void engine_pump::act(send_http order) {
                      http_exchange::start(strand_, std::move(order), as_listener<http_listener>()));
 }
 
-void engine_pump::act(const listen_for_events&) {}
-void engine_pump::act(const answer_event&) {}
-
 void engine_pump::act(const cancel_http& order) {
   std::erase_if(waiting_, [&](const input& what) {
     const auto* failed = std::get_if<http_failed>(&what);
@@ -284,6 +321,8 @@ void engine_pump::act(engine_closed /*order*/) {
   closed_ = true;
   for (const auto& [id, channel] : channels_) channel->close();
   channels_.clear();
+  for (const auto& [id, listener] : event_listeners_) listener->close();
+  event_listeners_.clear();
   break_off_exchanges();
   waiting_.clear();
   if (const auto observer = observer_.lock()) observer->on_engine_closed();

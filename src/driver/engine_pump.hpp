@@ -16,6 +16,7 @@
 
 #include "base/log.hpp"
 #include "driver/boot_timer.hpp"
+#include "driver/event_listener.hpp"
 #include "driver/http_exchange.hpp"
 #include "driver/network_watch.hpp"
 #include "driver/udp_channel.hpp"
@@ -39,12 +40,13 @@ class engine_observer {
 /// acts on what it says.
 ///
 /// Everything happens on one strand. While the engine is busy, the pump holds work on the executor,
-/// receives, keeps a timer and watches the network; else it rests, so that an idle client does not
-/// keep an io_context running. What reaches a resting channel waits in its socket. HTTP exchanges
-/// cannot wait: resting ends them, and the engine is told so (`http_error::broken`) before its next
-/// input.
+/// receives, listens, keeps a timer and watches the network; else it rests, so that an idle client
+/// does not keep an io_context running. What reaches a resting channel waits in its socket. HTTP
+/// exchanges cannot wait: resting ends them, and the engine is told so (`http_error::broken`)
+/// before its next input.
 class engine_pump final : private channel_listener,
                           private http_listener,
+                          private event_observer,
                           private network_listener {
  public:
   /// `strand` serialises all handlers and all calls. Throws std::system_error when the system has
@@ -79,6 +81,8 @@ class engine_pump final : private channel_listener,
   void on_channel_error(channel_id channel, channel_error error) override;
   void on_http_response(const http_response& answer) override;
   void on_http_failed(const http_failed& failure) override;
+  std::uint16_t on_event(event_received what) override;
+  void on_listener_failed(channel_id channel) override;
   void on_network_notice() override;
 
   void act(look_at_network);
@@ -109,6 +113,9 @@ class engine_pump final : private channel_listener,
   engine engine_;
   std::weak_ptr<engine_observer> observer_;
   std::unordered_map<channel_id, std::shared_ptr<udp_channel>> channels_;
+  std::unordered_map<channel_id, std::shared_ptr<event_listener>> event_listeners_;
+  std::uint64_t events_ = 0;                   ///< that came in
+  std::optional<std::uint16_t> event_answer_;  ///< to the one that the engine is told of
   std::unordered_map<http_id, std::shared_ptr<http_exchange>> exchanges_;
   network_facts facts_;  ///< as last read
   std::shared_ptr<network_watch> watch_;

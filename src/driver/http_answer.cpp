@@ -135,6 +135,8 @@ std::expected<void, http_error> http_answer::take_head(std::size_t length) {
   // A trailer must not change what the head said.
   location_ = view(next->get()[http::field::location]);
   content_type_ = view(next->get()[http::field::content_type]);
+  subscription_ = view(next->get()["SID"]);
+  timeout_ = view(next->get()["TIMEOUT"]);
   parser_ = std::move(next);
   return {};
 }
@@ -168,6 +170,8 @@ http_response http_answer::response() const {
   out.location = location_;
   out.content_type = content_type_;
   out.body = message.body();
+  out.subscription = subscription_;
+  out.timeout = timeout_;
   return out;
 }
 

@@ -49,6 +49,8 @@ class http_answer {
   std::string unparsed_;
   std::string location_;
   std::string content_type_;
+  std::string subscription_;  ///< SID
+  std::string timeout_;
 };
 
 }  // namespace damson::driver

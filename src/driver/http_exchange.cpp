@@ -36,10 +36,6 @@ namespace {
 
 constexpr std::chrono::milliseconds longest_deadline = std::chrono::hours{24};
 
-tcp::endpoint to_tcp(const endpoint& where) { return {to_asio(where.address), where.port}; }
-
-endpoint from_tcp(const tcp::endpoint& where) { return {from_asio(where.address()), where.port()}; }
-
 http_error meaning_of(const error_code& error) {
   switch (error.value()) {
     case ECONNREFUSED:
