@@ -38,6 +38,8 @@ void contract_watch::on_input(time_point now, const input& what) {
     exchanges_.erase(static_cast<std::uint64_t>(answer->id));
   } else if (const auto* no_answer = std::get_if<http_failed>(&what)) {
     exchanges_.erase(static_cast<std::uint64_t>(no_answer->id));
+  } else if (const auto* event = std::get_if<event_received>(&what)) {
+    if (!closed_) events_.insert(static_cast<std::uint64_t>(event->id));
   } else if (const auto* question = std::get_if<discover>(&what)) {
     const auto id = static_cast<std::uint64_t>(question->id);
     if (id <= last_discovery_) fail("discovery ids do not go up (the test's fault)");
@@ -63,10 +65,15 @@ void contract_watch::on_output(const output& what) {
   if (closed_) fail("an output after engine_closed");
   if (++outputs_in_drain_ > most_outputs) fail("poll() does not become empty");
   if (const auto* open = std::get_if<open_channel>(&what)) {
-    const auto id = static_cast<std::uint32_t>(open->channel);
-    if (id <= last_channel_) fail("a channel id used twice, or out of order");
-    last_channel_ = id;
-    channels_.emplace(id, channel_state::asked);
+    on_open(open->channel);
+  } else if (const auto* listen = std::get_if<listen_for_events>(&what)) {
+    on_open(listen->channel);
+    if (listen->local.is_unspecified()) fail("listen_for_events on every address");
+    if (listen->peer.is_unspecified()) fail("listen_for_events to anybody");
+  } else if (const auto* answered = std::get_if<answer_event>(&what)) {
+    if (events_.erase(static_cast<std::uint64_t>(answered->id)) == 0) {
+      fail("answer_event for what nobody waits for");
+    }
   } else if (const auto* shut = std::get_if<close_channel>(&what)) {
     if (channels_.erase(static_cast<std::uint32_t>(shut->channel)) == 0) {
       fail("close_channel for a channel that is not there");
@@ -92,6 +99,13 @@ void contract_watch::on_output(const output& what) {
     if (!mappings_.empty()) fail("engine_closed before every mapping was removed");
     closed_ = true;
   }
+}
+
+void contract_watch::on_open(channel_id channel) {
+  const auto id = static_cast<std::uint32_t>(channel);
+  if (id <= last_channel_) fail("a channel id used twice, or out of order");
+  last_channel_ = id;
+  channels_.emplace(id, channel_state::asked);
 }
 
 void contract_watch::on_send(const send_datagram& send) {
@@ -179,6 +193,7 @@ void contract_watch::on_drained(time_point now, const engine& watched) {
     fail("the deadline after a drain is " + std::to_string((now - *deadline).count()) +
          " ns before now");
   }
+  if (!events_.empty()) fail("an event without an answer_event");
   if (closed_ && deadline) fail("a deadline after engine_closed");
   if (mapping_count != alive()) {
     fail("mapping_count() is " + std::to_string(mapping_count) + ", created and not removed are " +

@@ -46,6 +46,7 @@ class contract_watch {
   /// By their numbers; 0 is the mapping as a whole.
   using parts = std::map<std::uint32_t, mapping>;
 
+  void on_open(channel_id channel);
   void on_send(const send_datagram& send);
   void on_request(const send_http& request);
   void on_event(const mapping_event& event);
@@ -55,6 +56,7 @@ class contract_watch {
   time_point now_{};
   std::unordered_map<std::uint32_t, channel_state> channels_;
   std::unordered_set<std::uint64_t> exchanges_;
+  std::unordered_set<std::uint64_t> events_;  ///< that have no answer yet
   std::unordered_map<std::uint64_t, parts> mappings_;
   std::unordered_set<std::uint64_t> discoveries_;
   std::unordered_set<std::uint64_t> questions_;

@@ -147,6 +147,7 @@ std::optional<time_point> world::next_time() const {
 }
 
 bool world::step_until(time_point until) {
+  carry_events();
   const auto at = next_time();
   if (!at || *at > until) {
     now_ = std::max(now_, until);
@@ -202,6 +203,8 @@ void world::happen(const happening& what) {
     feed(network_changed{facts_});
   } else if (const auto* opened = std::get_if<channel_opened>(&what)) {
     feed(*opened);
+  } else if (const auto* told = std::get_if<to_listener>(&what)) {
+    arrive_at_listener(*told);
   } else if (const auto* step = std::get_if<http_step>(&what)) {
     --http_steps_;
     happen(*step);
@@ -235,6 +238,10 @@ void world::act(const output& what) {
     act(*request);
   } else if (const auto* unwanted = std::get_if<cancel_http>(&what)) {
     act(*unwanted);
+  } else if (const auto* listener = std::get_if<listen_for_events>(&what)) {
+    act(*listener);
+  } else if (const auto* answered = std::get_if<answer_event>(&what)) {
+    event_answer_ = answered->status;
   } else if (const auto* event = std::get_if<mapping_event>(&what)) {
     note(event_record{now(), *event});
   } else if (const auto* found = std::get_if<discovered>(&what)) {
@@ -269,8 +276,8 @@ void world::act(const open_channel& what) {
 
 void world::act(const send_datagram& what) {
   const channel& through = channels_.at(what.channel);
-  if (through.kind == channel_kind::multicast) {
-    throw contract_broken("send_datagram on a multicast channel");
+  if (through.kind == channel_kind::multicast || through.kind == channel_kind::events) {
+    throw contract_broken("send_datagram on a channel that only listens");
   }
   if ((through.kind == channel_kind::search) != what.to.has_value()) {
     throw contract_broken("send_datagram::to belongs to search channels, and to all of them");
@@ -477,6 +484,7 @@ void world::refuse(const endpoint& sender) {
 bool world::arrive_at_host(const datagram& packet, bool filtered) {
   std::vector<channel_id> takers;
   for (const auto& [id, through] : channels_) {
+    if (through.kind == channel_kind::events) continue;
     const bool from_peer = through.kind == channel_kind::search || through.remote == packet.from;
     const bool is_for_it = through.kind == channel_kind::multicast
                                ? through.local == packet.to

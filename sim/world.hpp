@@ -80,6 +80,15 @@ struct http_record {
   bool cancelled = false;
 };
 
+/// An event that a router sent to a subscriber (GENA).
+struct notify_record {
+  std::chrono::nanoseconds at{};  ///< when it was sent
+  ip_address from;
+  event_message what;
+  /// As the host answered; empty: it never arrived, or nobody listened, or not to the sender.
+  std::optional<std::uint16_t> status{};
+};
+
 /// How the network and the server treat one HTTP exchange.
 struct http_treatment {
   enum class outcome : std::uint8_t {
@@ -278,6 +287,14 @@ class world {
   std::optional<std::uint16_t> client_port() const;
   /// The address and port of the newest open search channel.
   std::optional<endpoint> search_endpoint() const;
+  /// Where the host listens for events.
+  std::optional<endpoint> event_endpoint() const;
+  /// A forged event, a whole HTTP request, that comes to where the host listens after no time at
+  /// all. The status that it is answered with; empty: nobody listens there, or not to the sender.
+  std::optional<std::uint16_t> post_event(const ip_address& from, const endpoint& to,
+                                          std::string_view request);
+  /// Whether events arrive.
+  bool events_work = true;
 
   // ---- What was seen
 
@@ -296,6 +313,7 @@ class world {
   const std::vector<answer_record>& answers() const noexcept { return answers_; }
   const std::vector<packet_record>& packets() const noexcept { return packets_; }
   const std::vector<http_record>& requests() const noexcept { return requests_; }
+  const std::vector<notify_record>& notifies() const noexcept { return notifies_; }
   std::size_t event_count() const noexcept { return event_count_; }
   std::size_t count_events(event_kind kind) const;
   /// The last event of a mapping; null when it has had none.
@@ -324,7 +342,7 @@ class world {
     bool is_upstream = false;  ///< beyond the first router
     std::optional<ip_address> nat_between{};
   };
-  enum class channel_kind : std::uint8_t { connected, multicast, search };
+  enum class channel_kind : std::uint8_t { connected, multicast, search, events };
   struct channel {
     channel_kind kind = channel_kind::connected;
     endpoint local;
@@ -355,8 +373,13 @@ class world {
     datagram packet;
   };
   struct look {};
-  using happening =
-      std::variant<to_router, to_host, to_stun, look, channel_opened, channel_failed, http_step>;
+  struct to_listener {
+    ip_address from;
+    event_message what;
+    std::size_t record = 0;  ///< index, where records are kept
+  };
+  using happening = std::variant<to_router, to_host, to_stun, look, channel_opened, channel_failed,
+                                 http_step, to_listener>;
   /// Where a happening stands in the queue: by time, then in the order in which it was scheduled.
   struct appointment {
     time_point at;
@@ -376,6 +399,7 @@ class world {
   void act(const send_datagram& what);
   void act(const send_http& what);
   void act(const cancel_http& what);
+  void act(const listen_for_events& what);
   bool step_until(time_point until);
   happening take_next();
   std::optional<time_point> next_time() const;
@@ -423,6 +447,10 @@ class world {
   std::optional<endpoint> seen_from_outside(const endpoint& host) const;
   void carry_to_stun(packet_record record, std::chrono::nanoseconds travel);
   void happen(const to_stun& arrived);
+  // Events, in world_events.cpp
+  void carry_events();
+  void arrive_at_listener(const to_listener& arrived);
+  void note(const notify_record& record);
 
   // HTTP, in world_http.cpp
   void happen(const http_step& what);
@@ -463,6 +491,9 @@ class world {
   std::vector<packet_record> packets_;
   std::vector<http_record> requests_;
   std::vector<http_exchange> exchanges_;  ///< one for each request
+  std::vector<notify_record> notifies_;
+  std::uint64_t next_event_ = 1;
+  std::optional<std::uint16_t> event_answer_;  ///< to the event that the engine is told of
   bool keeps_records_;
   witness* witness_ = nullptr;
   class trace trace_;

@@ -157,8 +157,11 @@ void world::deliver(std::size_t index) {
   end(index);
   const std::string location = field_of(content, "Location");
   const std::string type = field_of(content, "Content-Type");
+  const std::string subscription = field_of(content, "SID");
+  const std::string timeout = field_of(content, "TIMEOUT");
   feed(http_response{requests_[index].id, content.status, requests_[index].local,
-                     requests_[index].remote, location, type, content.message.body});
+                     requests_[index].remote, location, type, content.message.body, subscription,
+                     timeout});
 }
 
 void world::fail(std::size_t index, http_error why) {

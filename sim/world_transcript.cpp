@@ -100,6 +100,14 @@ void world::note(event_record record) {
   if (keeps_records_) events_.push_back(std::move(record));
 }
 
+void world::note(const notify_record& record) {
+  ++noted_;
+  trace_.add(record.at.count(), 'n', record.what.sequence);
+  trace_.add(record.what.to);
+  trace_.add(std::as_bytes(std::span{record.what.request}));
+  if (keeps_records_) notifies_.push_back(record);
+}
+
 void world::note_begin(const http_record& record) {
   ++noted_;
   trace_.add(record.at.count(), 'h', record.id);
@@ -157,6 +165,11 @@ std::string world::transcript() const {
                                    describe_request(one.request) +
                                    (one.cancelled ? " CANCELLED" : ""));
     if (one.ended_at) lines.emplace_back(*one.ended_at, "< " + name + http_end_text(one));
+  }
+  for (const auto& told : notifies_) {
+    lines.emplace_back(told.at, "< event " + std::to_string(told.what.sequence) + " " +
+                                    to_string(told.what.to) + " " +
+                                    (told.status ? std::to_string(*told.status) : "UNHEARD"));
   }
   for (const auto& event : events_) lines.emplace_back(event.at, "* " + event_text(event.event));
   std::ranges::stable_sort(lines, {}, [](const auto& line) { return line.first; });

@@ -44,7 +44,7 @@ class engine::impl {
       while (const auto due = timers_.take_due(now_)) on_timer(ctx, *due);
     } while (spread_.pass_on(ctx));
     keepers_.tidy_up();
-    if (closing_ && requests_.size() == 0) {
+    if (closing_ && requests_.size() == 0 && (at_once_ || !keepers_.is_unsubscribing())) {
       keepers_.stop_tidying(ctx);
       closed_ = true;
       outputs_.emplace_back(engine_closed{});
@@ -141,9 +141,10 @@ class engine::impl {
   void on(core::context& ctx, const cancel_router_question& what) {
     inquiries_.cancel(ctx, what.id);
   }
-  void on(core::context& ctx, const event_received&) { ignore(ctx); }
+  void on(core::context& ctx, const event_received& what) { keepers_.on_event_received(ctx, what); }
   void on(core::context& ctx, const close_engine& how) {
     closing_ = true;
+    at_once_ = how.at_once;
     discoveries_.cancel_all(ctx);
     inquiries_.cancel_all(ctx);
     spread_.release_all(ctx);
@@ -168,6 +169,7 @@ class engine::impl {
   core::inquiries inquiries_;
   time_point now_{};
   bool closing_ = false;
+  bool at_once_ = false;
   bool closed_ = false;
 };
 

@@ -321,7 +321,7 @@ void gateway::on_timer(context& ctx, const timer_key& due) {
     case timer::check_try:
       return pump_check(ctx);
     case timer::hint:
-      return check(ctx);
+      return follow_hints(ctx);
     case timer::address_retry:
       return ask_address(ctx);
     case timer::igd:
@@ -335,7 +335,7 @@ void gateway::on_timer(context& ctx, const timer_key& due) {
 // Hearing
 
 void gateway::on_opened(context& ctx, const channel_opened& what) {
-  if (igd_ && igd_->owns(what.channel)) return igd_->on_opened(ctx);
+  if (igd_ && igd_->owns(what.channel)) return igd_->on_opened(ctx, what);
   if (servers_.owns(what.channel)) return on_pcp_server_opened(ctx);
   if (what.channel != requests_ || ready_) return;
   ready_ = true;
@@ -389,7 +389,10 @@ bool gateway::on_failed(context& ctx, const http_failed& what) {
 }
 
 void gateway::on_datagram(context& ctx, const datagram_received& what) {
-  if (igd_ && igd_->owns(what.channel)) return igd_->on_datagram(ctx, what);
+  if (igd_ && igd_->owns(what.channel)) {
+    igd_->on_datagram(ctx, what);
+    return take_hint_of_device(ctx);
+  }
   ++ctx.counters.datagrams_received;
   if (!is_expected(what)) {
     ++ctx.counters.datagrams_stranger;
@@ -586,10 +589,37 @@ void gateway::on_announcement(context& ctx, const datagram_received& what) {
     ++ctx.counters.datagrams_malformed;
     return;
   }
-  ++ctx.counters.announcements;
   ctx.log.log(log_level::debug, "router ", what.from.address, " announces itself");
-  if (!last_check_ || ctx.now - *last_check_ >= check_gap) return check(ctx);
+  is_server_hinted_ = true;
+  on_hint(ctx);
+}
+
+void gateway::on_event(context& ctx, const event_received& what) {
+  igd_->on_event(ctx, what);
+  take_hint_of_device(ctx);
+}
+
+void gateway::take_hint_of_device(context& ctx) {
+  const auto hint = igd_->take_hint();
+  if (!hint) return;
+  device_hint_ = igd_hint{hint->entries || (device_hint_ && device_hint_->entries)};
+  on_hint(ctx);
+}
+
+void gateway::on_hint(context& ctx) {
+  ++ctx.counters.announcements;
+  if (!last_check_ || ctx.now - *last_check_ >= check_gap) return follow_hints(ctx);
   ctx.timers.set(key(timer::hint), *last_check_ + check_gap);
+}
+
+/// One check for all of them, whatever they came by.
+void gateway::follow_hints(context& ctx) {
+  const auto of_device = std::exchange(device_hint_, std::nullopt);
+  if (std::exchange(is_server_hinted_, false)) check(ctx);
+  if (!of_device) return;
+  last_check_ = ctx.now;
+  igd_->check(ctx);
+  events_.emplace_back(gateway_event::igd_hinted{of_device->entries});
 }
 
 }  // namespace damson::core

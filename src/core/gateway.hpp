@@ -137,10 +137,15 @@ class gateway {
   void on_opened(context& ctx, const channel_opened& what);
   void on_failed(context& ctx, const channel_failed& what);
   void on_datagram(context& ctx, const datagram_received& what);
+  /// On a channel of its own.
+  void on_event(context& ctx, const event_received& what);
   void on_timer(context& ctx, const timer_key& due);
 
-  /// Whether something that was called off is being cleaned up after.
-  bool is_tidying() const noexcept { return igd_ && igd_->is_tidying(); }
+  /// No mapping is left. Whether something is to be waited for before it can close: what was called
+  /// off and is cleaned up after, or the end of a subscription to events.
+  bool leave(context& ctx) { return igd_ && igd_->leave(ctx); }
+  /// Whether that is the end of a subscription, and nothing else.
+  bool is_unsubscribing() const noexcept { return igd_ && igd_->is_unsubscribing(); }
 
   /// The UPnP half. Precondition: ready.
   igd_link& igd() { return *igd_; }
@@ -163,6 +168,9 @@ class gateway {
   void on_pcp_refused_by_version(context& ctx, std::span<const std::byte> bytes);
   bool on_answer_of_a_pcp_server(context& ctx, std::span<const std::byte> bytes);
   void on_announcement(context& ctx, const datagram_received& what);
+  void take_hint_of_device(context& ctx);
+  void on_hint(context& ctx);
+  void follow_hints(context& ctx);
   void on_address_answer(context& ctx, const natpmp_response& response);
   void end_questions();
   void heard_in_pcp(context& ctx, std::uint32_t epoch);
@@ -202,6 +210,8 @@ class gateway {
   std::chrono::seconds address_pause_{1};
   std::optional<time_point> last_answer_;
   std::optional<time_point> last_check_;
+  bool is_server_hinted_ = false;        ///< PCP's, or NAT-PMP's
+  std::optional<igd_hint> device_hint_;  ///< UPnP's
   std::optional<igd_link> igd_;
   std::vector<any_gateway_event> events_;
 };

@@ -85,6 +85,11 @@ struct igd_verified {
 };
 /// The UPnP device has answered what it was asked for its own sake, or will not.
 struct igd_read {};
+/// The UPnP device is being asked whether it is there, because it said something; its entries may
+/// be gone.
+struct igd_hinted {
+  bool entries = false;  ///< some are, as it said
+};
 }  // namespace gateway_event
 
 using any_gateway_event =
@@ -92,6 +97,7 @@ using any_gateway_event =
                  gateway_event::map_answered, gateway_event::address_asked,
                  gateway_event::restarted, gateway_event::pcp_server_broken, gateway_event::checked,
                  gateway_event::igd_address, gateway_event::igd_doubtful,
-                 gateway_event::igd_checked, gateway_event::igd_verified, gateway_event::igd_read>;
+                 gateway_event::igd_checked, gateway_event::igd_verified, gateway_event::igd_read,
+                 gateway_event::igd_hinted>;
 
 }  // namespace damson::core

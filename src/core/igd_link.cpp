@@ -36,9 +36,11 @@ igd_link::igd_link(context& ctx, uplink where, const search_place& place, const 
     : where_(std::move(where)),
       timer_(timer::igd, mapping_id::none, of),
       client_(place, local, ctx.exchanges_used,
-              std::min<std::chrono::milliseconds>(longest_patience, ctx.opts.mapping_timeout)) {}
+              std::min<std::chrono::milliseconds>(longest_patience, ctx.opts.mapping_timeout)),
+      events_(where_, local) {}
 
 void igd_link::close(context& ctx) {
+  events_.close(ctx);
   client_.abort();
   for (const auto& each : client_.take_exchanges()) {
     if (const auto* unwanted = std::get_if<cancel_http>(&each)) ctx.outputs.emplace_back(*unwanted);
@@ -135,17 +137,27 @@ void igd_link::pump(context& ctx) {
         send_datagram{.channel = *channel_, .bytes = std::move(each.bytes), .to = each.to});
   }
   for (auto& each : client_.take_exchanges()) {
+    if (std::holds_alternative<send_http>(each)) events_.step_aside(ctx);
     std::visit([&](auto& what) { ctx.outputs.emplace_back(std::move(what)); }, each);
   }
   for (const auto& each : client_.take_events()) {
     std::visit([&](const auto& what) { report(ctx, what); }, each);
   }
-  if (const auto next = client_.next_due()) {
+  pump_events(ctx);
+}
+
+void igd_link::pump_events(context& ctx) {
+  events_.pump(ctx, is_free());
+  auto next = client_.next_due();
+  if (const auto due = events_.next_due(); due && (!next || *due < *next)) next = due;
+  if (next) {
     ctx.timers.set(timer_, *next);
   } else {
     ctx.timers.cancel(timer_);
   }
 }
+
+bool igd_link::leave(context& ctx) { return is_tidying() || events_.leave(ctx, is_free()); }
 
 /// The channel is there for as long as a search is.
 void igd_link::search_channel_follows(context& ctx) {
@@ -169,7 +181,11 @@ void igd_link::search_channel_follows(context& ctx) {
 // ---------------------------------------------------------------------------------------------
 // Hearing
 
-void igd_link::on_opened(context& ctx) {
+void igd_link::on_opened(context& ctx, const channel_opened& what) {
+  if (events_.owns(what.channel)) {
+    events_.on_opened(ctx, what);
+    return pump_events(ctx);
+  }
   if (std::exchange(channel_open_, true)) return;
   sent_ = undelivered_ = 0;
   client_.begin_search(ctx.now);
@@ -180,6 +196,10 @@ void igd_link::on_opened(context& ctx) {
 /// firewall of the host may stop the multicast and leave the rest. Only when nothing gets
 /// out at all there is nobody to wait for.
 void igd_link::on_failed(context& ctx, const channel_failed& what) {
+  if (events_.owns(what.channel)) {
+    events_.on_failed(ctx, what);
+    return pump_events(ctx);
+  }
   if (what.error == channel_error::refused) return;
   if (what.error == channel_error::cannot_open) {
     channel_.reset();
@@ -192,6 +212,7 @@ void igd_link::on_failed(context& ctx, const channel_failed& what) {
 }
 
 void igd_link::on_datagram(context& ctx, const datagram_received& what) {
+  if (events_.owns(what.channel)) return events_.on_datagram(ctx, what);
   ++ctx.counters.datagrams_received;
   switch (client_.on_datagram(what.from, what.bytes)) {
     case ssdp_search::heard::candidate:
@@ -214,13 +235,25 @@ void igd_link::on_datagram(context& ctx, const datagram_received& what) {
   pump(ctx);
 }
 
+void igd_link::on_event(context& ctx, const event_received& what) {
+  events_.on_event(ctx, what, client_.external_address());
+}
+
 bool igd_link::on_response(context& ctx, const http_response& what) {
+  if (events_.on_response(ctx, what)) {
+    pump_events(ctx);
+    return true;
+  }
   if (!client_.on_response(what, ctx.now, ctx.random)) return false;
   pump(ctx);
   return true;
 }
 
 bool igd_link::on_failed(context& ctx, const http_failed& what) {
+  if (events_.on_failed(ctx, what)) {
+    pump_events(ctx);
+    return true;
+  }
   if (!client_.on_failed(what, ctx.now)) return false;
   pump(ctx);
   return true;
@@ -230,11 +263,11 @@ bool igd_link::on_failed(context& ctx, const http_failed& what) {
 // Telling
 
 void igd_link::answered(mapping_id mapping, map_purpose asked, const map_outcome& outcome) {
-  events_.emplace_back(gateway_event::map_answered{.mapping = mapping,
-                                                   .protocol = protocol::upnp,
-                                                   .asked = asked,
-                                                   .late = false,
-                                                   .outcome = outcome});
+  reports_.emplace_back(gateway_event::map_answered{.mapping = mapping,
+                                                    .protocol = protocol::upnp,
+                                                    .asked = asked,
+                                                    .late = false,
+                                                    .outcome = outcome});
 }
 
 void igd_link::report(context& ctx, const igd_event::found& what) {
@@ -245,23 +278,25 @@ void igd_link::report(context& ctx, const igd_event::found& what) {
                 " at ", device.control.server, " is used instead");
   }
   standing_ = availability::present;
-  events_.emplace_back(gateway_event::learnt{});
+  events_.on_found(ctx, device, what.moved);
+  reports_.emplace_back(gateway_event::learnt{});
   // Of one that may have lost everything the address is told with the entries that it still has.
   if (what.moved) {
-    events_.emplace_back(
+    reports_.emplace_back(
         gateway_event::igd_doubtful{.is_another = what.is_another, .before = what.before});
   } else {
-    events_.emplace_back(gateway_event::igd_address{});
+    reports_.emplace_back(gateway_event::igd_address{});
   }
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::not_found& what) {
   standing_ = availability::absent;
   absent_reason_ = what.reason;
-  events_.emplace_back(gateway_event::learnt{});
+  reports_.emplace_back(gateway_event::learnt{});
 }
 
-void igd_link::report(context& /*ctx*/, const igd_event::granted& what) {
+void igd_link::report(context& ctx, const igd_event::granted& what) {
+  if (ctx.opts.listens_to_events && client_.device()) events_.begin(ctx, *client_.device());
   answered(what.mapping, what.asked,
            {.what = map_outcome::kind::granted,
             .external = {what.external, what.grant.external_port},
@@ -296,6 +331,7 @@ void igd_link::report(context& /*ctx*/, const igd_event::unanswered& what) {
 
 void igd_link::report(context& /*ctx*/, const igd_event::removed& what) {
   const bool deleted = what.how == igd_removal::deleted;
+  if (deleted) events_.on_deleted();
   answered(what.mapping, map_purpose::remove,
            {.what = deleted ? map_outcome::kind::deleted : map_outcome::kind::already_gone});
 }
@@ -305,20 +341,20 @@ void igd_link::report(context& /*ctx*/, const igd_event::verified& what) {
   if (what.verdict != igd_verdict::unknown) {
     is_there = what.verdict == igd_verdict::there;
   }
-  events_.emplace_back(gateway_event::igd_verified{what.mapping, is_there});
+  reports_.emplace_back(gateway_event::igd_verified{what.mapping, is_there});
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::checked& what) {
   if (what.restarted) {
-    events_.emplace_back(gateway_event::igd_doubtful{});
+    reports_.emplace_back(gateway_event::igd_doubtful{});
   } else {
-    events_.emplace_back(gateway_event::igd_address{});
+    reports_.emplace_back(gateway_event::igd_address{});
   }
-  events_.emplace_back(gateway_event::igd_checked{.answered = true});
+  reports_.emplace_back(gateway_event::igd_checked{.answered = true});
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::check_failed& /*what*/) {
-  events_.emplace_back(gateway_event::igd_checked{.answered = false});
+  reports_.emplace_back(gateway_event::igd_checked{.answered = false});
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::read& /*what*/) {

@@ -11,6 +11,7 @@
 
 #include "core/context.hpp"
 #include "core/gateway_event.hpp"
+#include "core/igd_events.hpp"
 #include "core/uplink.hpp"
 #include "proto/igd_client.hpp"
 
@@ -71,20 +72,32 @@ class igd_link {
   /// Whether requests of nobody's are open.
   bool is_tidying() const noexcept { return client_.has_jobs(); }
 
-  bool owns(channel_id channel) const noexcept { return channel_ && *channel_ == channel; }
-  void on_opened(context& ctx);
+  /// No mapping is left on the device. Whether something is to be waited for before it can close.
+  bool leave(context& ctx);
+  /// Whether that is the end of a subscription to its events, and nothing else.
+  bool is_unsubscribing() const noexcept { return !is_tidying() && events_.is_leaving(); }
+
+  bool owns(channel_id channel) const noexcept {
+    return (channel_ && *channel_ == channel) || events_.owns(channel);
+  }
+  void on_opened(context& ctx, const channel_opened& what);
   void on_failed(context& ctx, const channel_failed& what);
   void on_datagram(context& ctx, const datagram_received& what);
   /// False when the exchange is none of its own.
   bool on_response(context& ctx, const http_response& what);
   bool on_failed(context& ctx, const http_failed& what);
   void on_timer(context& ctx) { pump(ctx); }
+  /// On a channel of its own.
+  void on_event(context& ctx, const event_received& what);
+  std::optional<igd_hint> take_hint() noexcept { return events_.take_hint(); }
 
-  std::vector<any_gateway_event> take_events() { return std::exchange(events_, {}); }
+  std::vector<any_gateway_event> take_events() { return std::exchange(reports_, {}); }
 
  private:
   void pump(context& ctx);
   void search_channel_follows(context& ctx);
+  void pump_events(context& ctx);
+  bool is_free() const noexcept { return !client_.has_jobs() && !client_.is_searching(); }
   void report(context& ctx, const igd_event::found& what);
   void report(context& ctx, const igd_event::not_found& what);
   void report(context& ctx, const igd_event::granted& what);
@@ -106,7 +119,8 @@ class igd_link {
   std::size_t undelivered_ = 0;  ///< those that could not even be sent
   availability standing_ = availability::unknown;
   errc absent_reason_ = errc::no_answer;
-  std::vector<any_gateway_event> events_;
+  igd_events events_;
+  std::vector<any_gateway_event> reports_;
 };
 
 }  // namespace damson::core

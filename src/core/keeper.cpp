@@ -179,6 +179,11 @@ bool keeper::on_exchange_failed(context& ctx, const http_failed& what) {
   return true;
 }
 
+void keeper::on_event_received(context& ctx, const event_received& what) {
+  gateway_->on_event(ctx, what);
+  drain_gateway(ctx);
+}
+
 bool keeper::owns(const timer_key& due) const {
   if (due.gateway == gateway_id::none) return table_.find(due.mapping) != nullptr;
   return due.gateway == name_ || (gateway_ && gateway_->id() == due.gateway);
@@ -251,7 +256,7 @@ void keeper::drain_gateway(context& ctx) {
   see_to_sets(ctx);
   const bool nobody_asks = table_.count(phase::asking) == 0;
   if (gateway_ && gateway_->is_ready() && nobody_asks) gateway_->igd().stop_search(ctx);
-  if (is_tidying() && !gateway_->is_tidying()) close_gateway(ctx);
+  if (is_tidying() && !gateway_->leave(ctx)) close_gateway(ctx);
 }
 
 void keeper::on_event(context& ctx, const gateway_event::channel_ready&) { begin_waiting(ctx); }

@@ -69,6 +69,7 @@ class keeper {
   /// False when the exchange is none of its own.
   bool on_response(context& ctx, const http_response& what);
   bool on_exchange_failed(context& ctx, const http_failed& what);
+  void on_event_received(context& ctx, const event_received& what);
   void on_timer(context& ctx, const timer_key& due);
   /// Does what follows from what the gateway was asked and told; after every input.
   void drain_gateway(context& ctx);
@@ -78,6 +79,8 @@ class keeper {
   bool is_tidying() const noexcept { return gateway_ && table_.empty(); }
   /// Whether it has nothing and does nothing.
   bool is_idle() const noexcept { return !gateway_ && table_.empty() && events_.empty(); }
+  /// Whether that is only the end of a subscription to events.
+  bool is_unsubscribing() const noexcept { return is_tidying() && gateway_->is_unsubscribing(); }
   /// Stops the tidying.
   void stop_tidying(context& ctx);
 
@@ -178,6 +181,7 @@ class keeper {
   void on_event(context& ctx, const gateway_event::igd_verified& what);
   /// Nobody asks that of this gateway.
   static void on_event(context& /*ctx*/, const gateway_event::igd_read& /*what*/) {}
+  void on_event(context& ctx, const gateway_event::igd_hinted& what);
   void on_out_of_reach(protocol which);
   void on_within_reach(context& ctx, protocol which);
   void confirm(mapping& what);

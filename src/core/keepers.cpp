@@ -62,6 +62,15 @@ void keepers::on_exchange_failed(context& ctx, const http_failed& what) {
   ignore(ctx);
 }
 
+/// Whoever has sent it waits for an answer.
+void keepers::on_event_received(context& ctx, const event_received& what) {
+  keeper* owner = owner_of(what.channel);
+  if (owner != nullptr) return owner->on_event_received(ctx, what);
+  ignore(ctx);
+  constexpr std::uint16_t not_found = 404;
+  ctx.outputs.emplace_back(answer_event{what.id, not_found});
+}
+
 void keepers::on_timer(context& ctx, const timer_key& due) {
   const auto owner =
       std::ranges::find_if(keepers_, [&](const auto& each) { return each.second.owns(due); });
@@ -81,6 +90,11 @@ void keepers::tidy_up() {
 
 bool keepers::is_tidying() const noexcept {
   return std::ranges::any_of(keepers_, [](const auto& each) { return each.second.is_tidying(); });
+}
+
+bool keepers::is_unsubscribing() const noexcept {
+  return std::ranges::any_of(keepers_,
+                             [](const auto& each) { return each.second.is_unsubscribing(); });
 }
 
 void keepers::stop_tidying(context& ctx) {

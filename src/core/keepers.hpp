@@ -30,6 +30,7 @@ class keepers {
   void on_datagram(context& ctx, const datagram_received& what);
   void on_response(context& ctx, const http_response& what);
   void on_exchange_failed(context& ctx, const http_failed& what);
+  void on_event_received(context& ctx, const event_received& what);
   void on_timer(context& ctx, const timer_key& due);
   /// After every input.
   void drain_gateways(context& ctx);
@@ -37,6 +38,7 @@ class keepers {
   void tidy_up();
 
   bool is_tidying() const noexcept;
+  bool is_unsubscribing() const noexcept;
   void stop_tidying(context& ctx);
 
   std::vector<mapping_event> take_events();

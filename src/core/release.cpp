@@ -179,7 +179,7 @@ void keeper::finish(context& ctx, mapping& what, removal how) {
   table_.erase(id);
   if (table_.empty()) {
     stop_looking(ctx);
-    if (is_tidying() && !gateway_->is_tidying()) close_gateway(ctx);
+    if (is_tidying() && !gateway_->leave(ctx)) close_gateway(ctx);
     ctx.timers.cancel(key(timer::recheck));
     return;
   }

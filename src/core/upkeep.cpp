@@ -140,6 +140,18 @@ void keeper::on_event(context& ctx, const gateway_event::igd_verified& what) {
   if (!std::exchange(all_verified_early_, true)) verify_all(ctx);
 }
 
+/// The one that was seen longest ago tells whether all are gone; where the router itself says that
+/// some are, they are looked for one by one.
+void keeper::on_event(context& ctx, const gateway_event::igd_hinted& what) {
+  const std::vector<mapping_id> held = held_by_upnp();
+  if (held.empty()) return;
+  all_verified_early_ = false;
+  verify(ctx, *table_.find(held.front()));
+  if (!what.entries || held.size() == 1 || ctx.timers.is_set(key(timer::verify))) return;
+  to_verify_.assign(held.begin() + 1, held.end());
+  ctx.timers.set(key(timer::verify), ctx.now + verify_gap);
+}
+
 void keeper::verify_all(context& ctx) {
   to_verify_.clear();
   ctx.timers.cancel(key(timer::verify));

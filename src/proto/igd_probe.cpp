@@ -111,6 +111,10 @@ void igd_probe::on_description(const http_answer& answer, const http_target& ask
       why_ = errc::unusable_answer;
       continue;
     }
+    std::optional<http_target> events;
+    if (!each.event_url.empty()) {
+      if (auto target = resolve_url(each.event_url, base, rule)) events = std::move(*target);
+    }
     services_.push_back({.answered_from = candidate_.answered_from,
                          .is_gateway = candidate_.is_gateway,
                          .control = std::move(*control),
@@ -121,7 +125,10 @@ void igd_probe::on_description(const http_answer& answer, const http_target& ask
                          .external = {},
                          .boot_id = candidate_.boot_id,
                          .name = name_of(*description),
-                         .way_out = place_of(way_out, base)});
+                         .way_out = place_of(way_out, base),
+                         .events = std::move(events),
+                         .location = candidate_.description.url,
+                         .unique_name = description->unique_name});
   }
   ask_next_service();
 }

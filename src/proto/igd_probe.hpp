@@ -49,6 +49,11 @@ struct igd_device {
   std::string name;  ///< for people: bytes as they came
   /// What tells of the same way out as such (WANCommonInterfaceConfig), where there is one.
   std::optional<igd_place> way_out;
+  /// Where to ask for the service's events; empty where it has none, or not where they may be asked
+  /// for.
+  std::optional<http_target> events{};
+  std::string location{};     ///< the URL of the description, as it came
+  std::string unique_name{};  ///< UDN of the root device; may be empty
 
   /// Whether it may be taken for a live one: connected, or not saying, and with an address; of
   /// pinholes, which have no address of their own, that it answered.
