@@ -456,6 +456,10 @@ void describe_map(CLI::App& map, map_words& words, map_arguments& arguments, boo
   map.add_flag("--every-uplink", words.every_uplink,
                "By every default route there is, and to each stable IPv6 address")
       ->disable_flag_override();
+  map.add_flag("--events", arguments.events,
+               "Ask a UPnP router to tell of changes, to hear of them at once; some routers stop\n"
+               "answering when they are asked")
+      ->disable_flag_override();
   add_value(map, "--timeout", words.timeout, "SECONDS",
             "Give up after this, decimals allowed (default: 30)");
   map.add_flag("--wait", arguments.wait,

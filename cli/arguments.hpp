@@ -23,6 +23,7 @@ struct map_arguments {
   std::optional<ip_address> upstream;
   std::optional<endpoint> stun_server;
   std::vector<ip_address> pcp_servers;
+  bool events = false;
   bool once = false;
   bool wait = false;
   bool json = false;

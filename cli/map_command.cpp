@@ -100,6 +100,7 @@ class map_session {
         client_options(arguments_.gateway, arguments_.upstream, arguments_.level, status_);
     opts.stun_server = arguments_.stun_server;
     opts.pcp_servers = arguments_.pcp_servers;
+    opts.listens_to_events = arguments_.events;
     client_.emplace(co_await asio::this_coro::executor, opts);
     // Not one expression: GCC 12 destroys what a conditional operand of co_await holds twice.
     bool is_open = false;

@@ -130,6 +130,8 @@ class life {
     what.client.recheck_period = plan_.is_long ? seconds(1'800, 86'400) : seconds(60, 600);
     if (plan_.is_long) what.router.upnp.notify_interval = 24h;
     what.link = link_of();
+    // By the seed and not by chance, so that lives without it go as they went.
+    what.client.listens_to_events = how_.seed % 4 == 2;
     return what;
   }
 

@@ -236,8 +236,8 @@ struct event_received {
   std::string_view body;
 };
 
-/// Releases everything, within the release bound (2 s; half a second more at most where a router's
-/// events are to be ended); then `engine_closed` comes out, and nothing more. What is created meanwhile fails with `errc::closed` and is removed at once. Discoveries
+/// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
+/// more. What is created meanwhile fails with `errc::closed` and is removed at once. Discoveries
 /// end without an answer.
 ///
 /// `at_once`: nothing will come in any more. One delete goes out for each PCP and NAT-PMP mapping,

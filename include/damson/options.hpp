@@ -242,9 +242,9 @@ struct options {
   /// first and when the router's address changes: `mapping_info::seen_address`.
   std::optional<endpoint> stun_server{};
 
-  /// Whether UPnP routers are asked to tell of changes (GENA), which some stop answering for
-  /// and their multicast announcements are listened to. What they tell is a hint only,
-  /// upon which the router is asked.
+  /// Whether UPnP routers are asked to tell of changes (GENA; in IPv4, at a TCP port for the router
+  /// alone), which some stop answering for, and their multicast announcements are listened
+  /// to. What they tell is a hint only, upon which the router is asked.
   bool listens_to_events = false;
 
   /// How long a router that answers something, but not what was asked, is waited for; an upper

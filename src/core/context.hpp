@@ -44,6 +44,8 @@ enum class timer : std::uint8_t {
   group,  ///< the pause before all are asked for again; or their time-out while they are given back
   // of all requests that are spread
   look,  ///< the network is to be looked at, because a family has no way out
+  // of the engine
+  close_end,  ///< nothing more is waited for before it closes
   // of a discovery
   discovery_end,  ///< its upper bound
   // of a question after a router

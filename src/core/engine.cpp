@@ -15,6 +15,9 @@
 namespace damson {
 namespace {
 
+/// What is released has ended by then, so that all that could be waited for are routers' events.
+constexpr std::chrono::seconds close_bound{2};
+
 options within_bounds(options opts) {
   using namespace std::chrono_literals;
   opts.recheck_period = std::clamp<std::chrono::milliseconds>(opts.recheck_period, 1s, 24h);
@@ -44,8 +47,9 @@ class engine::impl {
       while (const auto due = timers_.take_due(now_)) on_timer(ctx, *due);
     } while (spread_.pass_on(ctx));
     keepers_.tidy_up();
-    if (closing_ && requests_.size() == 0 && (at_once_ || !keepers_.is_unsubscribing())) {
+    if (closing_ && requests_.size() == 0 && !(ends_events_ && keepers_.is_unsubscribing())) {
       keepers_.stop_tidying(ctx);
+      timers_.cancel(core::timer::close_end);
       closed_ = true;
       outputs_.emplace_back(engine_closed{});
     }
@@ -79,6 +83,8 @@ class engine::impl {
     if (discoveries_.on_timer(ctx, due) || inquiries_.on_timer(ctx, due)) return;
     if (due.name == core::timer::timeout) {
       requests_.on_timeout(ctx, due.mapping);
+    } else if (due.name == core::timer::close_end) {
+      ends_events_ = false;
     } else if (due.name == core::timer::orphaned) {
       chains_.on_orphaned(ctx, due.mapping);
     } else {
@@ -144,7 +150,8 @@ class engine::impl {
   void on(core::context& ctx, const event_received& what) { keepers_.on_event_received(ctx, what); }
   void on(core::context& ctx, const close_engine& how) {
     closing_ = true;
-    at_once_ = how.at_once;
+    ends_events_ = opts_.listens_to_events && !how.at_once;
+    if (ends_events_) timers_.set(core::timer::close_end, now_ + close_bound);
     discoveries_.cancel_all(ctx);
     inquiries_.cancel_all(ctx);
     spread_.release_all(ctx);
@@ -169,7 +176,7 @@ class engine::impl {
   core::inquiries inquiries_;
   time_point now_{};
   bool closing_ = false;
-  bool at_once_ = false;
+  bool ends_events_ = false;  ///< there is time to end subscriptions
   bool closed_ = false;
 };
 

@@ -38,7 +38,7 @@ std::string secret_path(random_source& random) {
 
 void igd_events::begin(context& ctx, const igd_device& device) {
   if (where_.is_upstream()) return;
-  if (std::exchange(leaving_, false)) return come_back(ctx);
+  if (std::exchange(leaving_, false)) return subscribe_anew(ctx);
   if (std::exchange(begun_, true)) return;
   announcements_ = ctx.new_channel();
   const bool is_v4 = local_.is_v4();
@@ -50,8 +50,9 @@ void igd_events::begin(context& ctx, const igd_device& device) {
   on_found(ctx, device, true);
 }
 
-/// What was ended, or about to be, is asked for anew.
-void igd_events::come_back(context& ctx) {
+/// The old one has ended, or is about to.
+void igd_events::subscribe_anew(context& ctx) {
+  if (leaving_) return;
   break_off(ctx);
   if (!subscription_ || silences_ >= most_silences) return;
   const endpoint callback = subscription_->callback();
@@ -184,8 +185,19 @@ bool igd_events::on_failed(context& ctx, const http_failed& what) {
 // ---------------------------------------------------------------------------------------------
 // Hearing
 
-void igd_events::on_event(context& ctx, const event_received& what,
-                          const std::optional<ip_address>& external) {
+/// Than before, and than what the program itself has deleted since explains; the event may come
+/// before the answer to that.
+bool igd_events::are_fewer(std::uint32_t entries, bool is_deleting) noexcept {
+  const auto before = std::exchange(entries_, entries);
+  const std::int64_t deleted = std::exchange(own_deletes_, 0);
+  if (!before) return false;
+  const std::int64_t missing = std::int64_t{*before} - std::int64_t{entries} - deleted;
+  if (missing <= 0 || !is_deleting) return missing > 0;
+  own_deletes_ = -1;
+  return missing > 1;
+}
+
+void igd_events::on_event(context& ctx, const event_received& what, const known& before) {
   ++ctx.counters.events_received;
   const bool is_peer = subscription_ && what.from.address == device_.address;
   const auto heard = is_peer ? subscription_->on_event(what) : std::unexpected{std::uint16_t{412}};
@@ -195,15 +207,9 @@ void igd_events::on_event(context& ctx, const event_received& what,
     return;
   }
   const auto& [values, is_gap] = **heard;
-  if (values.entries) {
-    const bool are_fewer =
-        entries_ && *values.entries < *entries_ && *entries_ - *values.entries > own_deletes_;
-    entries_ = values.entries;
-    own_deletes_ = 0;
-    if (are_fewer) suspect(true);
-  }
+  if (values.entries && are_fewer(*values.entries, before.is_deleting)) suspect(true);
   if (is_gap) suspect(true);
-  if (values.external && values.external != external) suspect(false);
+  if (values.external && values.external != before.external) suspect(false);
   if (hint_) ctx.log.log(log_level::debug, "upnp: the device tells of a change");
 }
 

@@ -34,6 +34,8 @@ class igd_events {
   void begin(context& ctx, const igd_device& device);
   /// The device was found again; `moved` as in `igd_event::found`.
   void on_found(context& ctx, const igd_device& device, bool moved);
+  /// The device has lost its state, subscriptions included.
+  void on_restarted(context& ctx) { subscribe_anew(ctx); }
   /// The device confirmed that it has deleted an entry of ours.
   void on_deleted() noexcept { ++own_deletes_; }
   void close(context& ctx);
@@ -56,9 +58,13 @@ class igd_events {
   void on_opened(context& ctx, const channel_opened& what);
   void on_failed(context& ctx, const channel_failed& what);
   void on_datagram(context& ctx, const datagram_received& what);
-  /// Answers it. `external`: the device's address as it is known.
-  void on_event(context& ctx, const event_received& what,
-                const std::optional<ip_address>& external);
+  /// What events are compared with.
+  struct known {
+    const std::optional<ip_address>& external;  ///< as in `igd_client`
+    bool is_deleting = false;                   ///< an entry, and the answer is under way
+  };
+  /// Answers it.
+  void on_event(context& ctx, const event_received& what, const known& before);
   /// False when the exchange is none of its own.
   bool on_response(context& ctx, const http_response& what);
   bool on_failed(context& ctx, const http_failed& what);
@@ -75,10 +81,11 @@ class igd_events {
     bool said_bye = false;
   };
 
-  void come_back(context& ctx);
+  void subscribe_anew(context& ctx);
   void listen(context& ctx, const igd_device& device);
   void stop_listening(context& ctx);
   void break_off(context& ctx);
+  bool are_fewer(std::uint32_t entries, bool is_deleting) noexcept;
   void send(context& ctx, std::string request);
   bool is_of_device(const ssdp_message& message) const noexcept;
   bool is_news(const ssdp_message& message);
@@ -98,7 +105,8 @@ class igd_events {
   time_point calm_from_{};                ///< when the device was last busy with something else
   unsigned silences_ = 0;                 ///< requests that were the first and not answered
   std::optional<std::uint32_t> entries_;  ///< as the device said last
-  std::uint32_t own_deletes_ = 0;         ///< since then
+  /// Since then; -1 where one was counted before its answer came.
+  std::int64_t own_deletes_ = 0;
   std::optional<igd_hint> hint_;
 };
 

@@ -236,7 +236,8 @@ void igd_link::on_datagram(context& ctx, const datagram_received& what) {
 }
 
 void igd_link::on_event(context& ctx, const event_received& what) {
-  events_.on_event(ctx, what, client_.external_address());
+  events_.on_event(ctx, what,
+                   {.external = client_.external_address(), .is_deleting = client_.is_deleting()});
 }
 
 bool igd_link::on_response(context& ctx, const http_response& what) {
@@ -344,8 +345,9 @@ void igd_link::report(context& /*ctx*/, const igd_event::verified& what) {
   reports_.emplace_back(gateway_event::igd_verified{what.mapping, is_there});
 }
 
-void igd_link::report(context& /*ctx*/, const igd_event::checked& what) {
+void igd_link::report(context& ctx, const igd_event::checked& what) {
   if (what.restarted) {
+    events_.on_restarted(ctx);
     reports_.emplace_back(gateway_event::igd_doubtful{});
   } else {
     reports_.emplace_back(gateway_event::igd_address{});

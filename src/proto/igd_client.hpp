@@ -148,6 +148,10 @@ class igd_client {
   bool is_mapping(mapping_id mapping) const noexcept;
   /// Whether a delete of the mapping is open that will be told of.
   bool is_removing(mapping_id mapping) const noexcept;
+  /// Whether the device is being asked to delete something just now.
+  bool is_deleting() const noexcept {
+    return open_ && !open_->for_probe && jobs_.front().kind == job_kind::remove;
+  }
   /// Takes a request to map back. False: nothing of it had been sent, and nothing will come of it.
   /// True: once the answer under way is there, what was made is deleted, unless its external port
   /// is `keep_port`; then `removed` follows.

@@ -157,6 +157,11 @@ TEST(map_arguments, name_a_stun_server) {
   EXPECT_EQ(parse_map("map 80").stun_server, std::nullopt);
 }
 
+TEST(map_arguments, ask_for_events) {
+  EXPECT_TRUE(parse_map("map 80 --events").events);
+  EXPECT_FALSE(parse_map("map 80").events);
+}
+
 TEST(map_arguments, may_come_in_any_order_and_with_an_equals_sign) {
   const map_arguments map = parse_map("map --external=1 --json 65535/tcp");
   EXPECT_EQ(map.request.internal_port, 65535);

@@ -78,6 +78,20 @@ TEST_F(gateway_program, serves_a_client_and_tells_what_is_opened_and_closed) {
   EXPECT_THAT(router.errors(), IsEmpty());
 }
 
+// The recheck would tell it in five minutes.
+TEST_F(gateway_program, tells_a_client_that_wants_events_of_another_address) {
+  child_process router{
+      gateway({"--json", "--profile", "upnp-only", "--http-port", "0", "--control", control_})};
+  const std::string address = text(serving(router), "address");
+  child_process client{{DAMSON_TOOL, "map", "8080", "--events", "--json", "--gateway", address}};
+  EXPECT_THAT(client.wait_for_line("mapped"), HasSubstr(R"("external":"1.2.3.4:8080")"));
+  EXPECT_THAT(unix_client{control_}.ask("address 203.0.113.9"), StartsWith(R"({"ok":true)"));
+  EXPECT_THAT(client.wait_for_line("changed"), HasSubstr(R"("external":"203.0.113.9:8080")"));
+  client.signal(SIGINT);
+  EXPECT_EQ(client.wait(), 0) << client.errors();
+  EXPECT_THAT(client.output(), HasSubstr(R"("how":"deleted")"));
+}
+
 TEST_F(gateway_program, speaks_to_people) {
   child_process router{gateway({"--profile", "nat-pmp-only", "--wan", "203.0.113.1", "--lease",
                                 "1000", "--control", control_})};

@@ -27,13 +27,16 @@ struct outcome {
   std::string location{};
   std::string content_type{};
   std::string body{};
+  std::string subscription{};
+  std::string timeout{};
 
   bool operator==(const outcome&) const = default;
   friend std::ostream& operator<<(std::ostream& out, const outcome& o) {
     out << (o.whole ? "whole" : "not whole");
     if (o.error) out << ", error " << static_cast<int>(*o.error);
     return out << ", " << o.status << ", location '" << o.location << "', type '" << o.content_type
-               << "', body '" << o.body << "'";
+               << "', body '" << o.body << "', subscription '" << o.subscription << "', timeout '"
+               << o.timeout << "'";
   }
 };
 
@@ -64,7 +67,9 @@ outcome read_in_pieces(std::string_view bytes, connection after, std::size_t pie
           .status = response.status,
           .location = std::string{response.location},
           .content_type = std::string{response.content_type},
-          .body = std::string{response.body}};
+          .body = std::string{response.body},
+          .subscription = std::string{response.subscription},
+          .timeout = std::string{response.timeout}};
 }
 
 /// The same in pieces of every kind.
@@ -118,6 +123,16 @@ TEST(http_answer, says_in_its_head_where_to_go) {
                  "Content-Length: 0\r\n"
                  "\r\n"),
             (outcome{.whole = true, .status = 302, .location = "http://192.0.2.1/x"}));
+}
+
+TEST(http_answer, names_a_subscription_in_its_head) {
+  EXPECT_EQ(
+      read("HTTP/1.1 200 OK\r\n"
+           "Sid: uuid:1\r\n"
+           "Timeout: Second-600\r\n"
+           "Content-Length: 0\r\n"
+           "\r\n"),
+      (outcome{.whole = true, .status = 200, .subscription = "uuid:1", .timeout = "Second-600"}));
 }
 
 TEST(http_answer, does_not_believe_its_trailer) {

@@ -198,6 +198,22 @@ TEST_F(event_hints, are_none_where_the_program_itself_gives_back) {
   EXPECT_EQ(w.counters().announcements, 0U);
 }
 
+TEST_F(event_hints, are_none_where_they_come_before_the_answer_to_a_delete) {
+  world& w = begin_subscribed();
+  const mapping_id second = w.create(request(8081));
+  w.run_for(15s);
+  w.router().behaviour().upnp.processing = 200ms;
+  const std::size_t before = checks(w);
+  w.release(second);
+  w.run_for(15s);
+  EXPECT_EQ(last(w, second).event.how, removal::deleted);
+  EXPECT_EQ(checks(w), before);
+  w.router().behaviour().upnp.processing = 0ms;
+  w.router().forget_all();
+  w.run_for(15s);
+  EXPECT_EQ(w.count_events(event_kind::lost), 1U) << "what comes later is counted in full";
+}
+
 TEST_F(event_hints, that_change_nothing_are_no_news) {
   world& w = begin_subscribed();
   const std::size_t before = checks(w);
@@ -567,6 +583,22 @@ TEST_F(event_hints, keep_nobody_waiting_at_the_end) {
   EXPECT_FALSE(w.closed());
   w.run_for(500ms);
   EXPECT_TRUE(w.closed());
+}
+
+TEST_F(event_hints, are_not_waited_for_when_giving_back_took_long) {
+  world& w = begin_subscribed();
+  w.http_courier = [](const http_record& record) {
+    http_treatment out;
+    if (record.request.starts_with("UNSUBSCRIBE")) out.end = http_treatment::outcome::unanswered;
+    if (record.request.contains("DeletePortMapping")) out.processing = 1'800ms;
+    return out;
+  };
+  w.close();
+  w.run_for(1'900ms);
+  EXPECT_EQ(last(w, id_).event.how, removal::deleted);
+  EXPECT_FALSE(w.closed());
+  w.run_for(100ms);
+  EXPECT_TRUE(w.closed()) << "2 s are the bound";
 }
 
 TEST_F(event_hints, come_back_with_the_next_mapping) {
