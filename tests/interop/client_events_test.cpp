@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "interop.hpp"
 #include "lan_client.hpp"
@@ -54,6 +55,16 @@ class client_events_test : public interop {
     lab::run(net.router(), {"ip", "-batch", "-"}, commands);
   }
 
+  /// Waits until the host has connected to another one.
+  static bool connects(const lab::contacts& host) {
+    const auto end = steady_clock::now() + 30s;
+    while (host.connections().empty()) {
+      if (steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(10ms);
+    }
+    return true;
+  }
+
   static lab::endpoint inside(const lab::network& net) { return {net.lan_address(), service_port}; }
 };
 
@@ -61,11 +72,15 @@ TEST_F(client_events_test, another_outside_address_is_told_by_the_daemon) {
   const lab::network net;
   const lab::miniupnpd daemon(net, {.natpmp = false});
   const lab::listener server(net.lan(), lab::transport::tcp, service_port);
+  const lab::contacts told(net.router());
   client_with_port client(net);
   EXPECT_EQ(to_string(client->info().external.address), net.external_address());
+  ASSERT_TRUE(connects(told)) << "the first event tells what is true then";
 
   const auto since = steady_clock::now();
-  // Added first: without any address the daemon has none to tell.
+  // Added first, and not deleted with the first one: without any address the daemon has none to
+  // tell.
+  net.router().set("net/ipv4/conf/wan0/promote_secondaries", "1");
   ip(net, "address add " + std::string(other_address) + "/24 dev wan0\naddress del " +
               std::string(net.external_address()) + "/24 dev wan0\n");
   const auto event = client.expect(event_kind::changed, since, "the router's address changed");
