@@ -133,8 +133,8 @@ struct datagram_received {
 /// Names an HTTP exchange that the engine asked for; never used again.
 enum class http_id : std::uint64_t {};
 
-/// Names a request that came in on a channel of `listen_for_events`; chosen by the driver, never used
-/// before.
+/// Names a request that came in on a channel of `listen_for_events`; chosen by the driver, never
+/// used before.
 enum class event_id : std::uint64_t {};
 
 /// A whole answer. `local` and `peer` are the endpoints really used; `location` is the field of

@@ -224,8 +224,8 @@ bool igd_events::is_of_device(const ssdp_message& message) const noexcept {
 
 /// Each goes out in many copies, and the same again and again: what was heard before is no news.
 bool igd_events::is_news(const ssdp_message& message) {
-  if (message.kind == ssdp_kind::byebye) return !std::exchange(device_.said_bye, true);
-  bool is_other = std::exchange(device_.said_bye, false);
+  if (message.kind == ssdp_kind::byebye) return !std::exchange(device_.is_gone, true);
+  bool is_other = std::exchange(device_.is_gone, false);
   if (std::exchange(device_.location, message.location) != message.location) is_other = true;
   if (message.boot_id) {
     // Where the answer to the search did not tell it, this is the first one that is known.

@@ -36,6 +36,8 @@ class igd_events {
   void on_found(context& ctx, const igd_device& device, bool moved);
   /// The device has lost its state, subscriptions included.
   void on_restarted(context& ctx) { subscribe_anew(ctx); }
+  /// It could not be asked, so the next that is heard of it is news.
+  void on_out_of_reach() noexcept { device_.is_gone = true; }
   /// The device confirmed that it has deleted an entry of ours.
   void on_deleted() noexcept { ++own_deletes_; }
   void close(context& ctx);
@@ -78,7 +80,7 @@ class igd_events {
     std::string unique_name;
     std::string location;
     std::optional<std::uint32_t> boot_id;
-    bool said_bye = false;
+    bool is_gone = false;  ///< as it said, or as it was found
   };
 
   void subscribe_anew(context& ctx);

@@ -356,6 +356,7 @@ void igd_link::report(context& ctx, const igd_event::checked& what) {
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::check_failed& /*what*/) {
+  events_.on_out_of_reach();
   reports_.emplace_back(gateway_event::igd_checked{.answered = false});
 }
 

@@ -276,6 +276,21 @@ TEST_F(event_hints, tell_of_a_restart_by_another_boot_number) {  // Q-196
   EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::lost, event_kind::mapped}));
 }
 
+TEST_F(event_hints, tell_of_a_router_that_takes_its_time) {
+  upnp_profile how;
+  how.serves_events = false;
+  world& w = begin_listening(upnp_only(how));
+  w.set_http_serving(false);
+  w.reboot_router();
+  w.run_for(30s);
+  EXPECT_EQ(kinds(w), std::vector{event_kind::mapped}) << "its web server is not there yet";
+  w.set_http_serving(true);
+  w.router().announce_upnp(w.clock());
+  w.run_for(1s);
+  EXPECT_EQ(kinds(w), (std::vector{event_kind::mapped, event_kind::lost, event_kind::mapped}))
+      << "though it says what it said before";
+}
+
 TEST_F(event_hints, that_repeat_what_is_known_are_no_news) {
   upnp_profile how;
   how.notify_interval = 30s;
