@@ -238,7 +238,7 @@ struct event_received {
 
 /// Releases everything, within the release bound (2 s); then `engine_closed` comes out, and nothing
 /// more. What is created meanwhile fails with `errc::closed` and is removed at once. Discoveries
-/// end without an answer.
+/// and questions after the router end without an answer.
 ///
 /// `at_once`: nothing will come in any more. One delete goes out for each PCP and NAT-PMP mapping,
 /// and everything has ended when the outputs are taken.

@@ -361,7 +361,7 @@ void igd_link::report(context& /*ctx*/, const igd_event::check_failed& /*what*/)
 }
 
 void igd_link::report(context& /*ctx*/, const igd_event::read& /*what*/) {
-  events_.emplace_back(gateway_event::igd_read{});
+  reports_.emplace_back(gateway_event::igd_read{});
 }
 
 }  // namespace damson::core
