@@ -167,7 +167,7 @@ void keeper::begin_on_gateway(context& ctx, mapping& what) {
   ctx.timers.set({timer::attempt_end, what.id}, ctx.now + ctx.opts.discovery_timeout);
   // What PCP made is PCP's to make again: the others come in only when PCP has failed.
   if (!belongs_to(what, protocol::pcp, ctx.now)) {
-    ctx.timers.set({timer::head_start, what.id}, ctx.now + head_start);
+    ctx.timers.set({timer::head_start, what.id}, ctx.now + head_start(gateway_->round_trip()));
   }
   if (allows(wanted, protocol::pcp)) begin_in_pcp(ctx, what);
   if (allows(wanted, protocol::nat_pmp)) begin_in_nat_pmp(ctx, what);
@@ -225,6 +225,16 @@ void keeper::begin_in_nat_pmp(context& ctx, mapping& what) {
   }
 }
 
+/// The router is known to be near.
+void keeper::shorten_head_start(context& ctx, mapping& what) {
+  const auto ends = ctx.timers.at({timer::head_start, what.id});
+  const time_point sooner = what.attempt_began + head_start(gateway_->round_trip());
+  if (!ends || *ends <= sooner) return;
+  if (sooner > ctx.now) return ctx.timers.set({timer::head_start, what.id}, sooner);
+  ctx.timers.cancel({timer::head_start, what.id});
+  what.head_start_over = true;
+}
+
 void keeper::begin_in_upnp(context& ctx, mapping& what) {
   if (is_refused_still(ctx, what, protocol::upnp)) return;
   what.upnp.begun = true;
@@ -260,6 +270,23 @@ void keeper::ask(context& ctx, mapping& what, protocol which, map_purpose why) {
   }
 }
 
+pcp_map_request keeper::pcp_request(const mapping& what, map_purpose why) const {
+  const bool remove = why == map_purpose::remove;
+  const bool has_options = !remove && !what.pcp_options_refused;
+  return {.client = gateway_->local(),
+          .lifetime = remove ? std::chrono::seconds{0} : what.request.lifetime,
+          .nonce = what.nonce,
+          .transport = what.request.transport,
+          .internal_port = what.request.internal_port,
+          .suggested_external = suggestion(what),
+          .prefer_failure = has_options && what.request.prefer_failure && what.set_size == 1,
+          .peers = has_options ? what.request.peers : peer_list{},
+          .third_party = third_party(what.request, *gateway_),
+          .port_count = what.set_size,
+          .remote_peer =
+              is_flow(what.request) ? std::optional{what.request.remote_peer} : std::nullopt};
+}
+
 void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
   ctx.log.log(log_level::debug, "pcp: ", to_string(why), ' ', what.request.transport, ' ',
               what.request.internal_port, " at ", gateway_->server(protocol::pcp).address);
@@ -269,21 +296,7 @@ void keeper::ask_pcp(context& ctx, mapping& what, map_purpose why) {
   }
   what.pcp.begun = what.pcp.under_way = true;
   what.pcp_open = true;
-  const bool has_options = !remove && !what.pcp_options_refused;
-  const bool is_set = what.set_size > 1;
-  gateway_->ask_pcp(ctx, what.id, why,
-                    {.client = gateway_->local(),
-                     .lifetime = remove ? std::chrono::seconds{0} : what.request.lifetime,
-                     .nonce = what.nonce,
-                     .transport = what.request.transport,
-                     .internal_port = what.request.internal_port,
-                     .suggested_external = suggestion(what),
-                     .prefer_failure = has_options && what.request.prefer_failure && !is_set,
-                     .peers = has_options ? what.request.peers : peer_list{},
-                     .third_party = third_party(what.request, *gateway_),
-                     .port_count = what.set_size,
-                     .remote_peer = is_flow(what.request) ? std::optional{what.request.remote_peer}
-                                                          : std::nullopt});
+  gateway_->ask_pcp(ctx, what.id, why, pcp_request(what, why));
 }
 
 void keeper::ask_nat_pmp(context& ctx, mapping& what, map_purpose why) {
@@ -367,6 +380,10 @@ void keeper::on_attempt_answer(context& ctx, mapping& what,
       if (answer.protocol == protocol::upnp) {
         what.upnp_port = answer.outcome.external.port;
         what.upnp_open = what.upnp_port != 0;
+      }
+      // Those that still waited for their turn when the router was given up have made nothing.
+      if (answer.protocol == protocol::pcp && gateway_->pcp_tries(what.id) == 0) {
+        what.pcp_open = what.pcp_open_before;
       }
       set_failed(ctx, what, answer.protocol, reason_of_silence(what, answer.outcome));
       return reconsider(ctx, what);

@@ -26,6 +26,7 @@ enum class timer : std::uint8_t {
   release_end,  ///< the release bound
   orphaned,     ///< it was lost: how long what leads to it from a second router is kept
   // of a gateway
+  pcp_turn,       ///< PCP requests that wait may be sent
   nat_pmp_try,    ///< the next try of the NAT-PMP request in flight
   check_try,      ///< the next try of the PCP ANNOUNCE question
   hint,           ///< a hint that came too soon after the last check is due

@@ -87,7 +87,7 @@ void gateway::close(context& ctx) {
   servers_.close(ctx);
   if (igd_) igd_->close(ctx);
   for (const timer each :
-       {timer::nat_pmp_try, timer::check_try, timer::hint, timer::address_retry}) {
+       {timer::pcp_turn, timer::nat_pmp_try, timer::check_try, timer::hint, timer::address_retry}) {
     ctx.timers.cancel(key(each));
   }
 }
@@ -134,6 +134,7 @@ std::vector<any_gateway_event> gateway::take_events() {
 
 void gateway::forget_what_it_speaks() noexcept {
   lacks_port_sets_ = false;
+  round_trip_.reset();
   pcp_availability_ = availability::unknown;
   nat_pmp_availability_ = availability::unknown;
 }
@@ -148,8 +149,22 @@ void gateway::allow(allowed_protocols more) noexcept {
 
 void gateway::ask_pcp(context& ctx, mapping_id mapping, map_purpose why,
                       const pcp_map_request& request) {
-  pcp_.ask(mapping, why, request, pcp_schedule(why), ctx.now);
+  const bool may_go_at_once = why == map_purpose::remove || !pcp_.any_waiting();
+  pcp_.ask(mapping, why, request, pcp_schedule(why));
+  const auto next = may_go_at_once ? pcp_.admit(ctx.now) : std::nullopt;
+  pump_pcp(ctx, next.value_or(mapping));
+  if (next && next != mapping) pump_pcp(ctx, mapping);
+}
+
+bool gateway::withdraw_pcp(context& ctx, mapping_id mapping) {
+  if (!pcp_.is_waiting(mapping)) return false;
+  pcp_.forget(mapping);
   pump_pcp(ctx, mapping);
+  return true;
+}
+
+void gateway::drop_in_pcp(context& ctx, const pcp_map_request& request) {
+  if (may_send_in_pcp()) send_in_pcp(ctx, encode(request));
 }
 
 void gateway::ask_nat_pmp(context& ctx, mapping_id mapping, map_purpose why,
@@ -191,6 +206,7 @@ void gateway::ask_whether_it_speaks_pcp(context& ctx) {
 void gateway::give_up_pcp(context& ctx, mapping_id mapping) {
   pcp_.give_up(mapping);
   pump_pcp(ctx, mapping);
+  next_turn_in_pcp(ctx);
 }
 
 void gateway::extend_pcp(context& ctx, mapping_id mapping, time_point until) {
@@ -221,8 +237,15 @@ void gateway::stop_repeating(context& ctx, mapping_id mapping) {
 void gateway::forget(context& ctx, mapping_id mapping, std::uint16_t keep_port) {
   pcp_.forget(mapping);
   pump_pcp(ctx, mapping);
+  next_turn_in_pcp(ctx);
   forget_nat_pmp(ctx, mapping);
   if (igd_) igd_->forget(ctx, mapping, keep_port);
+}
+
+std::optional<std::chrono::nanoseconds> gateway::round_trip() const noexcept {
+  const auto in_upnp = igd_ ? igd_->round_trip() : std::nullopt;
+  if (!round_trip_ || !in_upnp) return round_trip_ ? round_trip_ : in_upnp;
+  return std::min(*round_trip_, *in_upnp);
 }
 
 std::optional<ip_address> gateway::external_address() const noexcept {
@@ -257,19 +280,36 @@ void gateway::pump_pcp(context& ctx, mapping_id mapping) {
   auto todo = pcp_.due(mapping, ctx.now, ctx.random);
   if (!todo.send.empty()) send_in_pcp(ctx, std::move(todo.send));
   if (todo.silent) {
-    events_.emplace_back(
-        gateway_event::map_answered{.mapping = mapping,
-                                    .protocol = protocol::pcp,
-                                    .asked = pcp_.asked_for(mapping),
-                                    .late = false,
-                                    .outcome = {.what = map_outcome::kind::silent}});
+    tell_silent(mapping);
+    // Where nobody has answered the first, nobody is there for the others.
+    if (pcp_availability_ == availability::unknown) {
+      for (const mapping_id each : pcp_.give_up_waiting()) tell_silent(each);
+    }
   }
+  if (todo.silent || !todo.send.empty()) next_turn_in_pcp(ctx);
   const timer_key next_try{timer::pcp_try, mapping, id_};
   if (const auto next = pcp_.next_due(mapping)) {
     ctx.timers.set(next_try, *next);
   } else {
     ctx.timers.cancel(next_try);
   }
+}
+
+void gateway::tell_silent(mapping_id mapping) {
+  events_.emplace_back(gateway_event::map_answered{.mapping = mapping,
+                                                   .protocol = protocol::pcp,
+                                                   .asked = pcp_.asked_for(mapping),
+                                                   .late = false,
+                                                   .outcome = {.what = map_outcome::kind::silent}});
+}
+
+void gateway::admit_pcp(context& ctx) {
+  while (const auto next = pcp_.admit(ctx.now)) pump_pcp(ctx, *next);
+}
+
+/// The next ones are sent when all that happens now has happened: many may be forgotten at once.
+void gateway::next_turn_in_pcp(context& ctx) {
+  if (pcp_.any_waiting() && pcp_.has_room()) ctx.timers.set(key(timer::pcp_turn), ctx.now);
 }
 
 void gateway::pump_check(context& ctx) {
@@ -291,8 +331,10 @@ void gateway::pump_check(context& ctx) {
 void gateway::pump_nat_pmp(context& ctx) {
   auto next = nat_pmp_.next_due();
   while (next && *next <= ctx.now) {
+    const bool was_asked = nat_pmp_.tries(mapping_id::none) > 0;
     auto todo = nat_pmp_.due(ctx.now, ctx.random);
     if (!todo.send.empty()) send(ctx, std::move(todo.send));
+    if (!was_asked && nat_pmp_.tries(mapping_id::none) > 0) address_sent_at_ = ctx.now;
     if (todo.silent && todo.silent->is_address_question()) {
       events_.emplace_back(gateway_event::address_asked{.answered = false});
     } else if (todo.silent) {
@@ -316,6 +358,8 @@ void gateway::on_timer(context& ctx, const timer_key& due) {
   switch (due.name) {
     case timer::pcp_try:
       return pump_pcp(ctx, due.mapping);
+    case timer::pcp_turn:
+      return admit_pcp(ctx);
     case timer::nat_pmp_try:
       return pump_nat_pmp(ctx);
     case timer::check_try:
@@ -499,6 +543,7 @@ void gateway::on_pcp(context& ctx, std::span<const std::byte> bytes) {
                                                    .late = answer->late,
                                                    .outcome = outcome_of(*answer)});
   pump_pcp(ctx, answer->mapping);
+  next_turn_in_pcp(ctx);
 }
 
 /// "Unsupported version" answers whatever PCP request is open; a server that has
@@ -535,6 +580,7 @@ void gateway::on_natpmp(context& ctx, std::span<const std::byte> bytes) {
   heard_in_nat_pmp(ctx, response->epoch);
   const bool speaks_it = response->result != natpmp_result::unsupported_version;
   if (answer->asked.is_address_question()) {
+    note_round_trip(ctx);
     if (speaks_it) on_address_answer(ctx, *response);
     events_.emplace_back(gateway_event::address_asked{.answered = speaks_it});
   } else {
@@ -546,6 +592,13 @@ void gateway::on_natpmp(context& ctx, std::span<const std::byte> bytes) {
   }
   learn(nat_pmp_availability_, speaks_it ? availability::present : availability::absent);
   pump_nat_pmp(ctx);
+}
+
+/// Of a question that was repeated it counts from the first time, so it is never too short.
+void gateway::note_round_trip(context& ctx) {
+  if (!address_sent_at_) return;
+  const auto took = ctx.now - *std::exchange(address_sent_at_, std::nullopt);
+  round_trip_ = std::min(round_trip_.value_or(took), took);
 }
 
 void gateway::on_address_answer(context& ctx, const natpmp_response& response) {

@@ -68,6 +68,8 @@ class gateway {
   availability pcp() const noexcept { return pcp_availability_; }
   availability nat_pmp() const noexcept { return nat_pmp_availability_; }
   availability upnp() const noexcept { return igd_ ? igd_->standing() : availability::unknown; }
+  /// What a question and its answer have taken at best; empty while it has answered none.
+  std::optional<std::chrono::nanoseconds> round_trip() const noexcept;
   /// When it last answered anything at all.
   std::optional<time_point> last_answer() const noexcept { return last_answer_; }
   /// As the last NAT-PMP answer said; empty while it is not known.
@@ -103,6 +105,12 @@ class gateway {
   /// The same in PCP for a first contact, with more patience.
   void ask_whether_it_speaks_pcp(context& ctx);
 
+  /// Takes the mapping's PCP request back if it waits for its turn; false if it was sent, or there
+  /// is none.
+  bool withdraw_pcp(context& ctx, mapping_id mapping);
+  bool is_waiting_in_pcp(mapping_id mapping) const { return pcp_.is_waiting(mapping); }
+  /// Sends the request without waiting for its turn, nor for an answer.
+  void drop_in_pcp(context& ctx, const pcp_map_request& request);
   /// Stops repeating the mapping's PCP request; a grant will still be recognised.
   void give_up_pcp(context& ctx, mapping_id mapping);
   /// Waits for the mapping's answer until then.
@@ -118,6 +126,7 @@ class gateway {
   void forget_nat_pmp(context& ctx, mapping_id mapping);
   /// Before it closes: the timer of a PCP request goes by the mapping's name.
   void stop_repeating(context& ctx, mapping_id mapping);
+  /// Whether the mapping's PCP request waits for its turn, or for its answer.
   bool pcp_open(mapping_id mapping) const { return pcp_.is_open(mapping); }
   /// How often the mapping's last PCP request was sent.
   std::size_t pcp_tries(mapping_id mapping) const { return pcp_.tries(mapping); }
@@ -172,6 +181,7 @@ class gateway {
   void on_hint(context& ctx);
   void follow_hints(context& ctx);
   void on_address_answer(context& ctx, const natpmp_response& response);
+  void note_round_trip(context& ctx);
   void end_questions();
   void heard_in_pcp(context& ctx, std::uint32_t epoch);
   void heard_in_nat_pmp(context& ctx, std::uint32_t epoch);
@@ -182,6 +192,9 @@ class gateway {
   void send_in_pcp(context& ctx, std::vector<std::byte> bytes);
   bool may_send_in_pcp() const noexcept { return !servers_.any() || servers_.is_open(); }
   void pump_pcp(context& ctx, mapping_id mapping);
+  void admit_pcp(context& ctx);
+  void next_turn_in_pcp(context& ctx);
+  void tell_silent(mapping_id mapping);
   void pump_check(context& ctx);
   void pump_nat_pmp(context& ctx);
 
@@ -208,6 +221,8 @@ class gateway {
   natpmp_client nat_pmp_;
   std::optional<ip_address> told_address_;  ///< in NAT-PMP; unspecified: it has none
   std::chrono::seconds address_pause_{1};
+  std::optional<time_point> address_sent_at_;           ///< the question for it, the first time
+  std::optional<std::chrono::nanoseconds> round_trip_;  ///< of that question
   std::optional<time_point> last_answer_;
   std::optional<time_point> last_check_;
   bool is_server_hinted_ = false;        ///< PCP's, or NAT-PMP's

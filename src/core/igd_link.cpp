@@ -11,6 +11,7 @@ constexpr std::chrono::seconds policy_pause =
     std::chrono::minutes{30};                  ///< the owner may change it (Q-35)
 constexpr std::chrono::minutes full_pause{5};  ///< Q-173
 constexpr std::chrono::seconds short_pause{30};
+constexpr int round_trips_of_an_exchange = 2;  ///< to connect, and to ask
 
 /// UPnP routers do not say when to ask again, so nothing waits longer than the recheck period but
 /// for the reason that they are full.
@@ -137,7 +138,10 @@ void igd_link::pump(context& ctx) {
         send_datagram{.channel = *channel_, .bytes = std::move(each.bytes), .to = each.to});
   }
   for (auto& each : client_.take_exchanges()) {
-    if (std::holds_alternative<send_http>(each)) events_.step_aside(ctx);
+    if (std::holds_alternative<send_http>(each)) {
+      asked_at_ = ctx.now;
+      events_.step_aside(ctx);
+    }
     std::visit([&](auto& what) { ctx.outputs.emplace_back(std::move(what)); }, each);
   }
   for (const auto& each : client_.take_events()) {
@@ -245,7 +249,12 @@ bool igd_link::on_response(context& ctx, const http_response& what) {
     pump_events(ctx);
     return true;
   }
+  const auto took = (ctx.now - asked_at_) / round_trips_of_an_exchange;
   if (!client_.on_response(what, ctx.now, ctx.random)) return false;
+  // Another device's says nothing of the router.
+  if (what.peer.address == client_.where().gateway) {
+    round_trip_ = std::min(round_trip_.value_or(took), took);
+  }
   pump(ctx);
   return true;
 }

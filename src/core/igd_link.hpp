@@ -3,6 +3,7 @@
 /// The UPnP half of a gateway: the channel of its search, its exchanges and its timer, and its
 /// client's reports in the gateway's words.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -35,6 +36,9 @@ class igd_link {
   const std::optional<ip_address>& external_address() const noexcept {
     return client_.external_address();
   }
+
+  /// What a connection, or a question over it, has taken at best; empty while there was none.
+  const std::optional<std::chrono::nanoseconds>& round_trip() const noexcept { return round_trip_; }
 
   /// See `igd_client::find`.
   void find(context& ctx, bool brief);
@@ -117,6 +121,8 @@ class igd_link {
   bool channel_open_ = false;
   std::size_t sent_ = 0;         ///< datagrams of the search under way
   std::size_t undelivered_ = 0;  ///< those that could not even be sent
+  time_point asked_at_;          ///< the exchange that is open
+  std::optional<std::chrono::nanoseconds> round_trip_;
   availability standing_ = availability::unknown;
   errc absent_reason_ = errc::no_answer;
   igd_events events_;

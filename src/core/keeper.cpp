@@ -211,12 +211,17 @@ void keeper::on_timer(context& ctx, const timer_key& due) {
 void keeper::on_timer(context& ctx, mapping& what, timer due) {
   switch (due) {
     case timer::head_start:
+      // It begins when the request is sent, where somebody is there to answer it.
+      if (gateway_->is_waiting_in_pcp(what.id) && gateway_->pcp() == availability::present) {
+        ctx.timers.set({due, what.id}, ctx.now + head_start(gateway_->round_trip()));
+        break;
+      }
       what.head_start_over = true;
       reconsider(ctx, what);
       break;
     case timer::attempt_end:
-      if (gateway_->nat_pmp_open(what.id) || gateway_->igd().is_mapping(what.id) ||
-          what.address_missing || what.giving_back) {
+      if (gateway_->is_waiting_in_pcp(what.id) || gateway_->nat_pmp_open(what.id) ||
+          gateway_->igd().is_mapping(what.id) || what.address_missing || what.giving_back) {
         // Its turn may not have come yet; its own schedule and the request's time-out bound this.
         ctx.timers.set({due, what.id}, ctx.now + ctx.opts.mapping_timeout);
       } else {
@@ -418,6 +423,7 @@ void keeper::on_event(context& ctx, const gateway_event::learnt&) {
                set_failed(ctx, each, protocol::upnp, gateway_->igd().absent_reason());
              }
              note_answers(ctx, each);
+             shorten_head_start(ctx, each);
              if (gateway_->pcp() == availability::present && each.pcp.under_way) {
                const time_point until = ctx.now + ctx.opts.mapping_timeout;
                const timer_key end{timer::attempt_end, each.id};

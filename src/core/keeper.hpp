@@ -135,7 +135,9 @@ class keeper {
   void begin_in_pcp(context& ctx, mapping& what);
   void begin_in_nat_pmp(context& ctx, mapping& what);
   void begin_in_upnp(context& ctx, mapping& what);
+  void shorten_head_start(context& ctx, mapping& what);
   void reconsider(context& ctx, mapping& what);
+  pcp_map_request pcp_request(const mapping& what, map_purpose why) const;
   void ask_pcp(context& ctx, mapping& what, map_purpose why);
   void ask_nat_pmp(context& ctx, mapping& what, map_purpose why);
   void ask_upnp(context& ctx, mapping& what, map_purpose why);
@@ -202,6 +204,7 @@ class keeper {
   void stop_looking(context& ctx);
 
   // release.cpp
+  void take_back_unsent(context& ctx, mapping& what);
   void begin_release(context& ctx, mapping& what);
   void release_in_upnp(context& ctx, mapping& what);
   bool deletes_again(context& ctx, mapping& what, const gateway_event::map_answered& answer);

@@ -120,7 +120,11 @@ void keeper::hold(context& ctx, mapping& what) {
 void keeper::withdraw_others(context& ctx, mapping& what) {
   const protocol owner = what.info.protocol;
   if (owner == protocol::direct) return;
-  if (owner != protocol::pcp) gateway_->give_up_pcp(ctx, what.id);
+  if (owner != protocol::pcp) {
+    // A new request that waits for its turn was not sent, so nothing of it is on its way.
+    if (gateway_->withdraw_pcp(ctx, what.id)) what.pcp_open = what.pcp_open_before;
+    gateway_->give_up_pcp(ctx, what.id);
+  }
   if (owner != protocol::nat_pmp && gateway_->withdraw_nat_pmp(ctx, what.id)) {
     what.nat_pmp_open = false;
   }

@@ -56,6 +56,7 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
   if (found == nullptr || found->phase == phase::releasing) return;
   mapping& what = *found;
   if (release_of_set(ctx, what)) return;
+  take_back_unsent(ctx, what);
   if (!what.is_open()) return finish(ctx, what, removal::already_gone);
   // A flow is the program's traffic: it ends with that, and the mapping with it.
   keep_lease = keep_lease || is_flow(what.request);
@@ -65,10 +66,16 @@ void keeper::release(context& ctx, mapping_id id, bool keep_lease) {
   }
   if (nobody_answered(what)) {
     // One delete is sent in case only the answers were lost, but it is not waited for.
-    ask_pcp(ctx, what, map_purpose::remove);
+    gateway_->drop_in_pcp(ctx, pcp_request(what, map_purpose::remove));
     return finish(ctx, what, removal::left_to_expire);
   }
   begin_release(ctx, what);
+}
+
+/// What was not sent has made nothing.
+void keeper::take_back_unsent(context& ctx, mapping& what) {
+  if (what.phase != phase::asking || !gateway_) return;
+  if (gateway_->withdraw_pcp(ctx, what.id)) what.pcp_open = what.pcp_open_before;
 }
 
 void keeper::begin_release(context& ctx, mapping& what) {
@@ -199,9 +206,12 @@ void keeper::drop(context& ctx, mapping_id id) {
   mapping* what = table_.find(id);
   if (what == nullptr) return;
   if (release_of_set(ctx, *what)) return;
+  take_back_unsent(ctx, *what);
   if (!what->is_open()) return finish(ctx, *what, removal::already_gone);
   if (gateway_ && gateway_->is_ready()) {
-    if (what->pcp_open && !is_flow(what->request)) ask_pcp(ctx, *what, map_purpose::remove);
+    if (what->pcp_open && !is_flow(what->request)) {
+      gateway_->drop_in_pcp(ctx, pcp_request(*what, map_purpose::remove));
+    }
     if (what->nat_pmp_open) gateway_->drop_in_nat_pmp(ctx, deletion_of(*what));
   }
   finish(ctx, *what, removal::left_to_expire);

@@ -36,12 +36,19 @@ bool refuses_other_options(const pcp_response& response, const pcp_map_request& 
 
 }  // namespace
 
+void pcp_client::leave_window(exchange& what, void (send_window::*how)() noexcept) noexcept {
+  if (std::exchange(what.is_in_window, false)) (window_.*how)();
+}
+
 void pcp_client::close(exchange& what, stage as) noexcept {
-  if (std::exchange(what.at, as) == stage::open) --open_;
+  const stage was = std::exchange(what.at, as);
+  if (was == stage::open) --open_;
+  if (was == stage::waiting) --waiting_;
+  leave_window(what, as == stage::answered ? &send_window::answered : &send_window::withdrawn);
 }
 
 void pcp_client::ask(mapping_id mapping, map_purpose why, const pcp_map_request& request,
-                     const retransmit_schedule& schedule, time_point now) {
+                     const retransmit_schedule& schedule) {
   std::optional<endpoint> suggested_before;
   bool had_options_before = false;
   unanswered_copies grants_due;
@@ -53,26 +60,66 @@ void pcp_client::ask(mapping_id mapping, map_purpose why, const pcp_map_request&
   forget(mapping);
   exchanges_.emplace(mapping, exchange{.why = why,
                                        .request = request,
-                                       .tries = retransmit{schedule, now},
-                                       .at = stage::open,
+                                       .schedule = &schedule,
+                                       .tries = retransmit{schedule, {}},
                                        .suggested_before = suggested_before,
                                        .had_options_before = had_options_before,
                                        .grants_due = grants_due});
   by_nonce_.emplace(request.nonce, mapping);
+  (why == map_purpose::remove ? deletes_ : line_).push_back(mapping);
+  ++waiting_;
+}
+
+std::optional<mapping_id> pcp_client::take_from(std::deque<mapping_id>& line) {
+  while (!line.empty()) {
+    const mapping_id next = line.front();
+    line.pop_front();
+    if (is_waiting(next)) return next;
+  }
+  return std::nullopt;
+}
+
+std::optional<mapping_id> pcp_client::admit(time_point now) {
+  if (!window_.has_room()) return std::nullopt;
+  auto next = take_from(deletes_);
+  if (!next) next = take_from(line_);
+  if (!next) return std::nullopt;
+  exchange& what = exchanges_.at(*next);
+  what.at = stage::open;
+  what.tries = retransmit{*what.schedule, now};
+  what.is_in_window = true;
+  window_.sent();
+  --waiting_;
   ++open_;
+  return next;
+}
+
+bool pcp_client::is_waiting(mapping_id mapping) const {
+  const auto found = exchanges_.find(mapping);
+  return found != exchanges_.end() && found->second.at == stage::waiting;
+}
+
+std::vector<mapping_id> pcp_client::give_up_waiting() {
+  std::vector<mapping_id> out;
+  for (auto* line : {&deletes_, &line_}) {
+    while (const auto next = take_from(*line)) {
+      close(exchanges_.at(*next), stage::given_up);
+      out.push_back(*next);
+    }
+  }
+  return out;
 }
 
 void pcp_client::give_up(mapping_id mapping) {
   const auto found = exchanges_.find(mapping);
-  if (found != exchanges_.end() && found->second.at == stage::open) {
-    close(found->second, stage::given_up);
-  }
+  if (found == exchanges_.end() || found->second.at == stage::answered) return;
+  close(found->second, stage::given_up);
 }
 
 void pcp_client::forget(mapping_id mapping) {
   const auto found = exchanges_.find(mapping);
   if (found == exchanges_.end()) return;
-  close(found->second, stage::answered);
+  close(found->second, stage::given_up);
   by_nonce_.erase(found->second.request.nonce);
   exchanges_.erase(found);
 }
@@ -94,7 +141,8 @@ std::vector<mapping_id> pcp_client::open_mappings() const {
 
 bool pcp_client::is_open(mapping_id mapping) const {
   const auto found = exchanges_.find(mapping);
-  return found != exchanges_.end() && found->second.at == stage::open;
+  return found != exchanges_.end() &&
+         (found->second.at == stage::open || found->second.at == stage::waiting);
 }
 
 std::size_t pcp_client::tries(mapping_id mapping) const {
@@ -119,7 +167,9 @@ pcp_client::action pcp_client::due(mapping_id mapping, time_point now, random_so
   exchange& what = found->second;
   const action todo = step(what.tries, now, random, [&] { return encode(what.request); });
   if (todo.silent) close(what, stage::given_up);
-  if (!todo.send.empty() && what.why != map_purpose::remove) what.grants_due.sent(now);
+  if (todo.send.empty()) return todo;
+  if (what.why != map_purpose::remove) what.grants_due.sent(now);
+  if (what.tries.tries() > 1) leave_window(what, &send_window::lost);
   return todo;
 }
 
@@ -167,14 +217,14 @@ std::optional<pcp_client::answer> pcp_client::match(const pcp_response& response
 
   answer found{.mapping = named->second,
                .asked = what.why,
-               .late = what.at == stage::given_up,
+               .late = what.at != stage::open,
                .result = response.result,
                .lifetime = response.lifetime,
                .external = response.map->external,
                .port_count = std::min(response.map->port_count, what.request.port_count)};
   if (overtaken || (deleted && what.why != map_purpose::remove)) {
     found.late = true;
-  } else {
+  } else if (what.at != stage::waiting) {
     close(what, stage::answered);
   }
   return found;

@@ -21,7 +21,66 @@ TEST_F(load, a_thousand_mappings_on_a_20_ms_path_take_well_under_a_second) {
   std::set<nonce_bytes> nonces;
   for (const auto& map : pcp_maps(w)) nonces.insert(map.map.nonce);
   EXPECT_EQ(nonces.size(), 1'000U);
-  EXPECT_LE(w.sent_count(), 1'003U);  // and a question in NAT-PMP, and a search of two
+  EXPECT_LE(w.events().back().at, 140ms) << "seven windows of 64 and more";
+  EXPECT_EQ(w.sent(is_pcp).size(), 1'000U);
+  EXPECT_LE(w.sent_count(), 1'005U);  // and a question in NAT-PMP, and a search of two targets
+}
+
+TEST_F(load, no_more_requests_are_under_way_than_answers_have_room) {
+  scene what;
+  what.link.latency = 10ms;
+  world& w = begin(what);
+  for (std::uint16_t i = 0; i < 5'000; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  std::size_t most = 0;
+  w.run_until(
+      [&] {
+        most = std::max(most, pcp_maps(w).size() - w.router().rules().size());
+        return w.count_events(event_kind::mapped) == 5'000;
+      },
+      10s);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 5'000U);
+  EXPECT_LE(most, 256U);
+  EXPECT_LE(w.events().back().at, 700ms);
+}
+
+TEST_F(load, what_a_lossy_link_loses_is_sent_again) {
+  scene what;
+  what.link.latency = 10ms;
+  what.link.loss_percent = 30;
+  world& w = begin(what);
+  for (std::uint16_t i = 0; i < 1'000; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  w.run_for(1min);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 1'000U);
+  EXPECT_EQ(w.router().rules().size(), 1'000U);
+}
+
+TEST_F(load, of_a_silent_router_no_more_than_a_window_is_asked) {
+  scene what;
+  what.router.speaks_pcp = what.router.speaks_nat_pmp = false;
+  what.router.closed_port_refuses = false;
+  world& w = begin(what);
+  for (std::uint16_t i = 0; i < 1'000; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  w.run_for(4'500ms);
+  EXPECT_EQ(w.count_events(event_kind::failed), 1'000U) << "who waited is told with the others";
+  EXPECT_LE(pcp_maps(w).size(), 64U * 5U + 15 * 8U * 5U);
+}
+
+TEST_F(load, what_waits_for_its_turn_is_released_without_a_word) {
+  scene what;
+  what.link.latency = 10ms;
+  world& w = begin(what);
+  std::vector<mapping_id> ids;
+  for (std::uint16_t i = 0; i < 1'000; ++i) {
+    ids.push_back(w.create(request(static_cast<std::uint16_t>(8000 + i))));
+  }
+  w.run_for(5ms);
+  for (const mapping_id each : ids) w.release(each);
+  w.run_for(5s);
+  EXPECT_EQ(w.count_events(event_kind::removed), 1'000U);
+  EXPECT_TRUE(w.router().rules().empty());
+  std::set<nonce_bytes> nonces;
+  for (const auto& map : pcp_maps(w)) nonces.insert(map.map.nonce);
+  EXPECT_EQ(nonces.size(), 64U) << "the others were never asked for";
 }
 
 TEST_F(load, nat_pmp_mappings_wait_their_turn_longer_than_a_router_may_be_silent) {

@@ -201,8 +201,8 @@ TEST_F(pinholes, take_over_where_pcp_is_silent) {
   what.router.closed_port_refuses = false;
   world& w = begin_open(what);
   EXPECT_EQ(w.events()[0].event.info.protocol, protocol::upnp);
-  EXPECT_GE(w.events()[0].at, 250ms) << "its head start";
-  EXPECT_LE(w.events()[0].at, 300ms);
+  EXPECT_GE(w.events()[0].at, 10ms) << "its head start";
+  EXPECT_LE(w.events()[0].at, 50ms);
   expect_clean_end(w);
 }
 

@@ -16,7 +16,7 @@ namespace damson::sim::races {
 /// How a message fares, every time that it is sent.
 enum class pace : std::uint8_t {
   fast,        ///< as the link allows
-  soon,        ///< 150 ms more: within PCP's head start
+  soon,        ///< 6 ms more: within PCP's head start
   after,       ///< 400 ms more: after it
   late,        ///< 2.5 s more
   first_lost,  ///< the first is lost, the second is fast
@@ -24,13 +24,13 @@ enum class pace : std::uint8_t {
 };
 using enum pace;
 
-inline constexpr nanoseconds pcp_head_start = 250ms;
+inline constexpr nanoseconds pcp_head_start = 10ms;  ///< where the router is near
 inline constexpr nanoseconds longest_delay = 2'500ms;
 
 inline nanoseconds delay_of(pace how) {
   switch (how) {
     case soon:
-      return 150ms;
+      return 6ms;
     case after:
       return 400ms;
     case late:

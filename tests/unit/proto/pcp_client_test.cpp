@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -44,7 +45,8 @@ pcp_response answer_to(const pcp_map_request& asked) {
 class pcp_client_test : public testing::Test {
  protected:
   void ask(mapping_id id, map_purpose why, const pcp_map_request& what) {
-    client_.ask(id, why, what, schedules::first_contact, start);
+    client_.ask(id, why, what, schedules::first_contact);
+    EXPECT_EQ(client_.admit(start), id);
     EXPECT_FALSE(client_.due(id, start, random_).send.empty());
   }
 
@@ -223,4 +225,108 @@ TEST_F(pcp_client_test, the_check_is_one_announce_request_until_it_is_answered) 
 }
 
 }  // namespace
+class pcp_window_test : public pcp_client_test {
+ protected:
+  static constexpr std::size_t many = 1'000;
+
+  static mapping_id id_of(std::size_t number) { return mapping_id{number + 1}; }
+  static pcp_map_request request_of(std::size_t number) {
+    pcp_map_request out = request(0);
+    out.nonce.bytes[0] = static_cast<std::byte>(number >> 8);
+    out.nonce.bytes[1] = static_cast<std::byte>(number & 0xff);
+    out.nonce.bytes[2] = std::byte{1};
+    return out;
+  }
+  void put_in_line(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      client_.ask(id_of(i), map_purpose::create, request_of(i), schedules::first_contact);
+    }
+  }
+  /// Who may send now, and does.
+  std::vector<mapping_id> send_all(time_point now) {
+    std::vector<mapping_id> out;
+    while (const auto next = client_.admit(now)) {
+      EXPECT_FALSE(client_.due(*next, now, random_).send.empty());
+      out.push_back(*next);
+    }
+    return out;
+  }
+};
+
+TEST_F(pcp_window_test, sends_so_many_at_once_and_one_or_two_more_for_each_answer) {
+  put_in_line(many);
+  EXPECT_EQ(send_all(start).size(), send_window::initial);
+  EXPECT_TRUE(client_.is_waiting(id_of(64)));
+  EXPECT_EQ(client_.tries(id_of(64)), 0U);
+  EXPECT_TRUE(client_.match(answer_to(request_of(0))));
+  EXPECT_EQ(send_all(start + 20ms), (std::vector{id_of(64), id_of(65)}));
+}
+
+TEST_F(pcp_window_test, never_sends_more_than_a_socket_can_hold_answers_of) {
+  put_in_line(many);
+  std::size_t sent = send_all(start).size();
+  for (std::size_t answered = 0; answered < many; ++answered) {
+    ASSERT_TRUE(client_.match(answer_to(request_of(answered))));
+    sent += send_all(start).size();
+    ASSERT_LE(sent - answered - 1, send_window::most);
+  }
+  EXPECT_EQ(sent, many);
+}
+
+TEST_F(pcp_window_test, is_halved_by_what_has_to_be_repeated_and_goes_on) {
+  put_in_line(many);
+  EXPECT_EQ(send_all(start).size(), 64U);
+  for (std::size_t i = 0; i < 64; ++i) {
+    EXPECT_FALSE(client_.due(id_of(i), start + 250ms, random_).send.empty());
+  }
+  EXPECT_EQ(send_all(start + 250ms).size(), send_window::least)
+      << "what was lost counts no more, and there is room for a few";
+}
+
+TEST_F(pcp_window_test, has_room_again_for_what_is_withdrawn) {
+  put_in_line(65);
+  EXPECT_EQ(send_all(start).size(), 64U);
+  client_.forget(id_of(0));
+  client_.give_up(id_of(1));
+  EXPECT_EQ(send_all(start), std::vector{id_of(64)});
+  EXPECT_FALSE(client_.any_waiting());
+}
+
+TEST_F(pcp_window_test, passes_over_those_that_were_forgotten_in_the_line) {
+  put_in_line(66);
+  send_all(start);
+  client_.forget(id_of(64));
+  client_.forget(id_of(0));
+  EXPECT_EQ(send_all(start), std::vector{id_of(65)});
+}
+
+TEST_F(pcp_window_test, lets_deletes_go_first) {
+  put_in_line(70);
+  send_all(start);
+  client_.ask(id_of(3), map_purpose::remove, request_of(3), schedules::release);
+  client_.ask(id_of(1), map_purpose::remove, request_of(1), schedules::release);
+  EXPECT_EQ(send_all(start), (std::vector{id_of(3), id_of(1)})) << "in the place of what they end";
+}
+
+TEST_F(pcp_window_test, gives_up_all_that_wait) {
+  put_in_line(66);
+  send_all(start);
+  EXPECT_EQ(client_.give_up_waiting(), (std::vector{id_of(64), id_of(65)}));
+  EXPECT_FALSE(client_.is_open(id_of(64)));
+  EXPECT_TRUE(client_.is_open(id_of(0)));
+}
+
+TEST_F(pcp_window_test, takes_an_answer_to_what_waits_for_a_late_one) {
+  ask(mapping_id{5'000}, map_purpose::create, request(1));
+  client_.give_up(mapping_id{5'000});
+  put_in_line(64);
+  send_all(start);
+  client_.ask(mapping_id{5'000}, map_purpose::create, request(1), schedules::first_contact);
+  EXPECT_EQ(client_.admit(start), std::nullopt);
+  const auto answer = client_.match(answer_to(request(1)));
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->late);
+  EXPECT_TRUE(client_.is_waiting(mapping_id{5'000}));
+}
+
 }  // namespace damson
