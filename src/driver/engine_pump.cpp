@@ -67,11 +67,17 @@ void engine_pump::put(input what) {
     waiting_.push_back(std::move(what));
     return;
   }
+  take(std::move(what));
+  send_out();
+  rest_or_work();
+}
+
+/// Without what is done once for many.
+void engine_pump::take(input what) {
   // A resting pump has no timer, so the engine may have missed its deadline.
   if (!work_) waiting_.emplace_back(time_passed{});
   waiting_.push_back(std::move(what));
   drain();
-  rest_or_work();
 }
 
 void engine_pump::say_last_words(std::span<const mapping_id> to_keep) {
@@ -100,6 +106,18 @@ void engine_pump::drain() {
     while (auto out = engine_.poll())
       std::visit([this](auto&& order) { act(std::forward<decltype(order)>(order)); },
                  std::move(*out));
+  }
+}
+
+/// What is sent may be refused at once, which is news for the engine.
+void engine_pump::send_out() {
+  while (!to_send_.empty()) {
+    for (const auto& [id, datagrams] : std::exchange(to_send_, {})) {
+      const auto found = channels_.find(id);
+      if (found == channels_.end()) continue;
+      for (const send_result each : found->second->send(datagrams)) note_sent(id, each);
+    }
+    drain();
   }
 }
 
@@ -146,9 +164,13 @@ void engine_pump::arm_timer() {
   });
 }
 
-void engine_pump::on_datagram(channel_id channel, const endpoint& from,
-                              std::span<const std::byte> bytes) {
-  put(datagram_received{channel, from, bytes});
+void engine_pump::on_datagrams(channel_id channel, std::span<const incoming_datagram> arrived) {
+  for (const incoming_datagram& each : arrived) {
+    if (!channels_.contains(channel)) break;  // closed in the meantime
+    take(datagram_received{channel, each.from, each.bytes});
+  }
+  send_out();
+  rest_or_work();
 }
 
 void engine_pump::on_channel_error(channel_id channel, channel_error error) {
@@ -264,14 +286,19 @@ void engine_pump::act(const close_channel& order) {
   }
   const auto found = channels_.find(order.channel);
   if (found == channels_.end()) return;
+  // What the engine wanted sent before goes out before.
+  if (const auto left = to_send_.extract(order.channel)) found->second->send(left.mapped());
   found->second->close();
   channels_.erase(found);
 }
 
-void engine_pump::act(const send_datagram& order) {
-  const auto found = channels_.find(order.channel);
-  if (found == channels_.end()) return;
-  switch (found->second->send(order.bytes, order.to)) {
+void engine_pump::act(send_datagram order) {
+  if (!channels_.contains(order.channel)) return;
+  to_send_[order.channel].push_back({std::move(order.bytes), order.to});
+}
+
+void engine_pump::note_sent(channel_id channel, send_result how) {
+  switch (how) {
     case send_result::sent:
       break;
     case send_result::lost:
@@ -280,10 +307,10 @@ void engine_pump::act(const send_datagram& order) {
       break;
     case send_result::sent_after_refusal:
     case send_result::refused:
-      put(channel_failed{order.channel, channel_error::refused});
+      waiting_.emplace_back(channel_failed{channel, channel_error::refused});
       break;
     case send_result::unreachable:
-      put(channel_failed{order.channel, channel_error::unreachable});
+      waiting_.emplace_back(channel_failed{channel, channel_error::unreachable});
       break;
   }
 }
@@ -319,6 +346,7 @@ void engine_pump::act(router_answered&& answer) {
 
 void engine_pump::act(engine_closed /*order*/) {
   closed_ = true;
+  for (const auto& [id, last] : std::exchange(to_send_, {})) channels_.at(id)->send(last);
   for (const auto& [id, channel] : channels_) channel->close();
   channels_.clear();
   for (const auto& [id, listener] : event_listeners_) listener->close();

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -76,8 +77,7 @@ class engine_pump final : private channel_listener,
  private:
   friend class engine_pump_probe;  // of the tests
 
-  void on_datagram(channel_id channel, const endpoint& from,
-                   std::span<const std::byte> bytes) override;
+  void on_datagrams(channel_id channel, std::span<const incoming_datagram> arrived) override;
   void on_channel_error(channel_id channel, channel_error error) override;
   void on_http_response(const http_response& answer) override;
   void on_http_failed(const http_failed& failure) override;
@@ -88,7 +88,7 @@ class engine_pump final : private channel_listener,
   void act(look_at_network);
   void act(const open_channel& order);
   void act(const close_channel& order);
-  void act(const send_datagram& order);
+  void act(send_datagram order);
   void act(send_http order);
   void act(const cancel_http& order);
   void act(const listen_for_events& order);
@@ -98,7 +98,10 @@ class engine_pump final : private channel_listener,
   void act(discovered result);
   void act(engine_closed);
 
+  void take(input what);
   void drain();
+  void send_out();
+  void note_sent(channel_id channel, send_result how);
   void rest_or_work();
   void break_off_exchanges();
   void read_network();
@@ -121,6 +124,7 @@ class engine_pump final : private channel_listener,
   std::shared_ptr<network_watch> watch_;
   bool told_of_no_watch_ = false;
   std::deque<input> waiting_;
+  std::unordered_map<channel_id, std::vector<outgoing_datagram>> to_send_;  ///< of this drain
   boot_timer timer_;
   std::optional<time_point> armed_for_;
   std::optional<boost::asio::executor_work_guard<boost::asio::any_io_executor>> work_;

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <iterator>
 #include <tuple>
 #include <utility>
@@ -64,6 +66,9 @@ verdict judge(const error_code& error) {
       return verdict::broken;
   }
 }
+
+/// Datagrams in one system call.
+constexpr std::size_t most_at_once = 16;
 
 template <class Value>
 error_code set_option(int socket, int level, int name, const Value& value) {
@@ -206,23 +211,50 @@ void udp_channel::close() {
 
 void udp_channel::receive() {
   receiving_ = true;
-  socket_.async_receive_from(asio::buffer(buffer_), from_,
-                             [self = shared_from_this(), listener = listener_.lock()](
-                                 const error_code& error, std::size_t length) {
-                               self->received(listener, error, length);
-                             });
+  socket_.async_wait(udp::socket::wait_read,
+                     [self = shared_from_this(), listener = listener_.lock()](
+                         const error_code& error) { self->on_readable(listener, error); });
 }
 
-void udp_channel::received(const std::shared_ptr<channel_listener>& listener,
-                           const error_code& error, std::size_t length) {
+void udp_channel::on_readable(const std::shared_ptr<channel_listener>& listener,
+                              const error_code& error) {
   receiving_ = false;
   if (!started_ || listener == nullptr) return;
   if (!error)
-    listener->on_datagram(id_, from_asio(from_), std::span{buffer_}.first(length));
+    read(*listener);
   else if (error != asio::error::operation_aborted)
     failed(*listener, error);
   // The listener may have paused or closed the channel, or paused and started it again.
   if (started_ && !receiving_) receive();
+}
+
+/// All that is there, up to a number, in one system call.
+void udp_channel::read(channel_listener& listener) {
+  // One byte more than the longest datagram would do to see that one is too long.
+  std::array<std::array<std::byte, engine_limits::search_answer_bytes + 1>, most_at_once> buffers;
+  static_assert(sizeof(buffers[0]) > engine_limits::datagram_bytes);
+  std::array<iovec, most_at_once> parts{};
+  std::array<sockaddr_storage, most_at_once> senders{};
+  std::array<mmsghdr, most_at_once> messages{};
+  for (std::size_t i = 0; i < most_at_once; ++i) {
+    parts.at(i) = {.iov_base = buffers.at(i).data(), .iov_len = buffers.at(i).size()};
+    msghdr& header = messages.at(i).msg_hdr;
+    header.msg_iov = &parts.at(i);
+    header.msg_iovlen = 1;
+    header.msg_name = &senders.at(i);
+    header.msg_namelen = sizeof senders.at(i);
+  }
+  const int count =
+      ::recvmmsg(socket_.native_handle(), messages.data(), most_at_once, MSG_DONTWAIT, nullptr);
+  if (count < 0) return failed(listener, {errno, boost::system::system_category()});
+  std::array<incoming_datagram, most_at_once> arrived;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    udp::endpoint from;
+    std::memcpy(from.data(), &senders.at(i),
+                std::min<std::size_t>(messages.at(i).msg_hdr.msg_namelen, from.capacity()));
+    arrived.at(i) = {from_asio(from), std::span{buffers.at(i)}.first(messages.at(i).msg_len)};
+  }
+  listener.on_datagrams(id_, std::span{arrived}.first(static_cast<std::size_t>(count)));
 }
 
 void udp_channel::failed(channel_listener& listener, const error_code& error) {
@@ -260,6 +292,45 @@ send_result udp_channel::send(std::span<const std::byte> bytes, const std::optio
   }
   if (!error) return send_result::sent;
   return judge(error) == verdict::passing ? send_result::lost : send_result::unreachable;
+}
+
+std::vector<send_result> udp_channel::send(std::span<const outgoing_datagram> datagrams) {
+  std::vector<send_result> out;
+  out.reserve(datagrams.size());
+  while (!datagrams.empty()) {
+    const std::size_t taken = datagrams.size() > 1 ? send_at_once(datagrams) : 0;
+    out.insert(out.end(), taken, send_result::sent);
+    datagrams = datagrams.subspan(taken);
+    // What the system did not take, for whatever reason, is tried on its own.
+    if (datagrams.empty() || taken == most_at_once) continue;
+    out.push_back(send(datagrams.front().bytes, datagrams.front().to));
+    datagrams = datagrams.subspan(1);
+  }
+  return out;
+}
+
+/// How many of the first were sent.
+std::size_t udp_channel::send_at_once(std::span<const outgoing_datagram> datagrams) {
+  const std::size_t count = std::min(datagrams.size(), most_at_once);
+  std::array<iovec, most_at_once> parts{};
+  std::array<udp::endpoint, most_at_once> targets;
+  std::array<mmsghdr, most_at_once> messages{};
+  for (std::size_t i = 0; i < count; ++i) {
+    const outgoing_datagram& each = datagrams[i];
+    // The system does not write to what is sent.
+    parts.at(i) = {.iov_base = const_cast<std::byte*>(each.bytes.data()),
+                   .iov_len = each.bytes.size()};
+    msghdr& header = messages.at(i).msg_hdr;
+    header.msg_iov = &parts.at(i);
+    header.msg_iovlen = 1;
+    if (!each.to) continue;
+    targets.at(i) = to_asio(*each.to);
+    header.msg_name = targets.at(i).data();
+    header.msg_namelen = static_cast<socklen_t>(targets.at(i).size());
+  }
+  const int sent =
+      ::sendmmsg(socket_.native_handle(), messages.data(), static_cast<unsigned>(count), 0);
+  return sent < 0 ? 0 : static_cast<std::size_t>(sent);
 }
 
 }  // namespace damson::driver

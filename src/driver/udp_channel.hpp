@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -8,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <variant>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/udp.hpp>
@@ -17,12 +17,23 @@
 
 namespace damson::driver {
 
+/// A datagram that came in. Borrowed.
+struct incoming_datagram {
+  endpoint from;
+  std::span<const std::byte> bytes;
+};
+
+/// A datagram to be sent, to the channel's peer or, where it has none, to `to`.
+struct outgoing_datagram {
+  std::vector<std::byte> bytes;
+  std::optional<endpoint> to{};
+};
+
 /// Takes what comes in on channels, on their executor.
 class channel_listener {
  public:
-  /// `bytes` are borrowed for the call.
-  virtual void on_datagram(channel_id channel, const endpoint& from,
-                           std::span<const std::byte> bytes) = 0;
+  /// What has come in since the last call, one or more. Borrowed for the call.
+  virtual void on_datagrams(channel_id channel, std::span<const incoming_datagram> arrived) = 0;
 
   /// After cannot_open the channel has closed itself; after the others it goes on.
   virtual void on_channel_error(channel_id channel, channel_error error) = 0;
@@ -69,6 +80,9 @@ class udp_channel : public std::enable_shared_from_this<udp_channel> {
   /// To the channel's peer, or to `to` where it has none. No result is the channel's end.
   send_result send(std::span<const std::byte> bytes, const std::optional<endpoint>& to = {});
 
+  /// The same for many, in one system call where the system takes them all; one result for each.
+  std::vector<send_result> send(std::span<const outgoing_datagram> datagrams);
+
  private:
   error_code make_socket(int family);
   error_code open(const connected_channel& how);
@@ -77,20 +91,17 @@ class udp_channel : public std::enable_shared_from_this<udp_channel> {
   error_code bind(const endpoint& local);
   error_code join(const multicast_channel& how);
   error_code aim_multicast(const search_channel& how);
+  std::size_t send_at_once(std::span<const outgoing_datagram> datagrams);
   void receive();
-  void received(const std::shared_ptr<channel_listener>& listener, const error_code& error,
-                std::size_t length);
+  void on_readable(const std::shared_ptr<channel_listener>& listener, const error_code& error);
+  void read(channel_listener& listener);
   void failed(channel_listener& listener, const error_code& error);
 
   channel_id id_;
   boost::asio::ip::udp::socket socket_;
-  boost::asio::ip::udp::endpoint from_;
-  // One byte more than the longest datagram would do to see that one is too long.
-  std::array<std::byte, engine_limits::search_answer_bytes + 1> buffer_{};
-  static_assert(sizeof(buffer_) > engine_limits::datagram_bytes);
   std::weak_ptr<channel_listener> listener_;
   bool started_ = false;
-  bool receiving_ = false;  ///< a receive is pending; also for a while after `pause`
+  bool receiving_ = false;  ///< a wait is pending; also for a while after `pause`
 };
 
 }  // namespace damson::driver

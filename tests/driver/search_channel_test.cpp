@@ -45,8 +45,10 @@ const std::vector<std::byte> reply{std::byte{'!'}, std::byte{'!'}};
 
 /// What a channel told.
 struct witness final : channel_listener {
-  void on_datagram(channel_id /*channel*/, const endpoint& from,
-                   std::span<const std::byte> bytes) override {
+  void on_datagrams(channel_id /*channel*/, std::span<const incoming_datagram> arrived) override {
+    for (const auto& [from, bytes] : arrived) take(from, bytes);
+  }
+  void take(const endpoint& from, std::span<const std::byte> bytes) {
     senders.push_back(from);
     last.assign(bytes.begin(), bytes.end());
   }

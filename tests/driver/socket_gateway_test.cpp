@@ -52,8 +52,10 @@ const endpoint ssdp_group{ip_address::parse("239.255.255.250").value(), ssdp_por
 
 /// What channels told: texts by sender, the newest each.
 struct listener final : channel_listener {
-  void on_datagram(channel_id /*channel*/, const endpoint& from,
-                   std::span<const std::byte> bytes) override {
+  void on_datagrams(channel_id /*channel*/, std::span<const incoming_datagram> arrived) override {
+    for (const auto& [from, bytes] : arrived) take(from, bytes);
+  }
+  void take(const endpoint& from, std::span<const std::byte> bytes) {
     auto& text = heard[from];
     text.clear();
     for (const std::byte each : bytes) text += static_cast<char>(each);

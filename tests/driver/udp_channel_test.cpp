@@ -42,8 +42,10 @@ struct witness final : channel_listener {
     std::vector<std::byte> bytes;
   };
 
-  void on_datagram(channel_id /*channel*/, const endpoint& from,
-                   std::span<const std::byte> bytes) override {
+  void on_datagrams(channel_id /*channel*/, std::span<const incoming_datagram> arrived) override {
+    for (const auto& [from, bytes] : arrived) take(from, bytes);
+  }
+  void take(const endpoint& from, std::span<const std::byte> bytes) {
     datagrams.push_back({from, {bytes.begin(), bytes.end()}});
     if (then) then();
   }
@@ -217,9 +219,72 @@ TEST_F(udp_channel_test, may_be_closed_by_its_listener) {
   channel->start(witness_);
   const auto local = to_asio(channel->local());
   server.send_to(asio::buffer(three_bytes_), local);
+  io_.run();
   server.send_to(asio::buffer(three_bytes_), local);
+  io_.restart();
   io_.run();
   EXPECT_THAT(witness_->datagrams, SizeIs(1));
+}
+
+TEST_F(udp_channel_test, tells_of_many_in_their_order) {
+  auto server = server_at(io_, "127.0.0.1");
+  const auto channel = open(from_asio(server.local_endpoint()));
+  for (int i = 0; i < 100; ++i) {
+    const std::array bytes{static_cast<std::byte>(i)};
+    server.send_to(asio::buffer(bytes), to_asio(channel->local()));
+  }
+  channel->start(witness_);
+  ASSERT_TRUE(run_until(io_, [&] { return witness_->datagrams.size() == 100; }));
+  for (int i = 0; i < 100; ++i) {
+    const auto& each = witness_->datagrams[static_cast<std::size_t>(i)];
+    EXPECT_EQ(each.from, from_asio(server.local_endpoint()));
+    EXPECT_THAT(each.bytes, testing::ElementsAre(static_cast<std::byte>(i)));
+  }
+}
+
+TEST_F(udp_channel_test, sends_many_in_their_order) {
+  auto server = server_at(io_, "127.0.0.1");
+  const auto channel = open(from_asio(server.local_endpoint()));
+  std::vector<outgoing_datagram> many;
+  for (int i = 0; i < 100; ++i) many.push_back({{static_cast<std::byte>(i)}});
+  EXPECT_THAT(channel->send(many), testing::AllOf(SizeIs(100), testing::Each(send_result::sent)));
+  for (int i = 0; i < 100; ++i) {
+    std::array<std::byte, 10> buffer{};
+    ASSERT_EQ(server.receive(asio::buffer(buffer)), 1U);
+    EXPECT_EQ(buffer[0], static_cast<std::byte>(i));
+  }
+}
+
+TEST_F(udp_channel_test, sends_many_to_those_who_are_named) {
+  auto one = server_at(io_, "127.0.0.1");
+  auto other = server_at(io_, "127.0.0.3");
+  const auto channel =
+      *udp_channel::open(io_.get_executor(), first_channel, search_channel{address("127.0.0.1")});
+  const std::vector<outgoing_datagram> both{
+      {three_bytes_, from_asio(one.local_endpoint())},
+      {{std::byte{9}}, from_asio(other.local_endpoint())},
+      {{}, from_asio(one.local_endpoint())},
+  };
+  EXPECT_THAT(channel->send(both), testing::Each(send_result::sent));
+  std::array<std::byte, 10> buffer{};
+  EXPECT_EQ(one.receive(asio::buffer(buffer)), 3U);
+  EXPECT_EQ(other.receive(asio::buffer(buffer)), 1U);
+  EXPECT_EQ(one.receive(asio::buffer(buffer)), 0U);
+}
+
+TEST_F(udp_channel_test, tells_of_a_refusal_among_many) {
+  endpoint nobody;
+  {
+    nobody = from_asio(server_at(io_, "127.0.0.1").local_endpoint());
+  }
+  const auto channel = open(nobody);
+  EXPECT_EQ(channel->send(three_bytes_), send_result::sent);
+  // Loopback refuses each before the next is sent.
+  const std::vector<outgoing_datagram> many{{three_bytes_}, {three_bytes_}, {three_bytes_}};
+  const auto results = channel->send(many);
+  ASSERT_THAT(results, SizeIs(3));
+  EXPECT_THAT(results, testing::Contains(
+                           testing::AnyOf(send_result::sent_after_refusal, send_result::refused)));
 }
 
 TEST_F(udp_channel_test, tells_nothing_after_its_listener_is_gone) {
