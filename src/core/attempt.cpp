@@ -225,14 +225,14 @@ void keeper::begin_in_nat_pmp(context& ctx, mapping& what) {
   }
 }
 
-/// The router is known to be near.
+/// The router is known to be near. It never ends at once: an answer in PCP may have arrived
+/// already, and be told next.
 void keeper::shorten_head_start(context& ctx, mapping& what) {
   const auto ends = ctx.timers.at({timer::head_start, what.id});
   const time_point sooner = what.attempt_began + head_start(gateway_->round_trip());
   if (!ends || *ends <= sooner) return;
-  if (sooner > ctx.now) return ctx.timers.set({timer::head_start, what.id}, sooner);
-  ctx.timers.cancel({timer::head_start, what.id});
-  what.head_start_over = true;
+  ctx.timers.set({timer::head_start, what.id},
+                 std::max(sooner, ctx.now + std::chrono::nanoseconds{1}));
 }
 
 void keeper::begin_in_upnp(context& ctx, mapping& what) {

@@ -65,9 +65,8 @@ bool is_ambiguous(const protocol_failure& why) noexcept {
 
 std::chrono::nanoseconds head_start(const std::optional<nanoseconds>& round_trip) {
   constexpr std::chrono::milliseconds shortest{10};
-  constexpr std::chrono::milliseconds longest{250};
-  if (!round_trip) return longest;
-  return std::clamp<nanoseconds>(4 * *round_trip, shortest, longest);
+  if (!round_trip) return longest_head_start;
+  return std::clamp<nanoseconds>(4 * *round_trip, shortest, longest_head_start);
 }
 
 bool allows(protocol_filter filter, protocol which) noexcept {

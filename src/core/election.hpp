@@ -17,6 +17,7 @@ namespace damson::core {
 /// PCP's lead over the *making* of a mapping by another protocol; their questions start with it.
 /// About four round trips of the router's where one was seen: a server that is there has answered
 /// by then, or the first try was lost.
+inline constexpr std::chrono::milliseconds longest_head_start{250};
 std::chrono::nanoseconds head_start(const std::optional<std::chrono::nanoseconds>& round_trip);
 
 /// Whether a request may be served by this protocol.

@@ -211,9 +211,10 @@ void keeper::on_timer(context& ctx, const timer_key& due) {
 void keeper::on_timer(context& ctx, mapping& what, timer due) {
   switch (due) {
     case timer::head_start:
-      // It begins when the request is sent, where somebody is there to answer it.
-      if (gateway_->is_waiting_in_pcp(what.id) && gateway_->pcp() == availability::present) {
-        ctx.timers.set({due, what.id}, ctx.now + head_start(gateway_->round_trip()));
+      // Who is there and busy is waited for until a try was lost.
+      if (gateway_->pcp() == availability::present && gateway_->pcp_open(what.id) &&
+          gateway_->pcp_tries(what.id) <= 1) {
+        ctx.timers.set({due, what.id}, ctx.now + longest_head_start);
         break;
       }
       what.head_start_over = true;

@@ -67,9 +67,29 @@ void engine_pump::put(input what) {
     waiting_.push_back(std::move(what));
     return;
   }
+  hear_what_is_there();
   take(std::move(what));
   send_out();
   rest_or_work();
+}
+
+/// A busy program comes late, and what has arrived in time must not be told after the deadline that
+/// it was in time for.
+void engine_pump::hear_what_is_there() {
+  const auto deadline = work_ ? engine_.deadline() : std::nullopt;
+  if (!deadline || boot_time_now() < *deadline) return;
+  std::vector<std::shared_ptr<udp_channel>> open;
+  open.reserve(channels_.size());
+  for (const auto& [id, channel] : channels_) open.push_back(channel);
+  for (const auto& channel : open) channel->read_what_is_there();
+}
+
+/// Datagrams have arrived before they were read: before the deadline, if that is over.
+time_point engine_pump::time_of(const input& what) const {
+  const time_point now = boot_time_now();
+  const auto deadline = engine_.deadline();
+  if (!std::holds_alternative<datagram_received>(what) || !deadline || now < *deadline) return now;
+  return *deadline - std::chrono::nanoseconds{1};
 }
 
 /// Without what is done once for many.
@@ -102,7 +122,7 @@ void engine_pump::drain() {
   while (!waiting_.empty() && !closed_) {
     const input next = std::move(waiting_.front());
     waiting_.pop_front();
-    engine_.handle(boot_time_now(), next);
+    engine_.handle(time_of(next), next);
     while (auto out = engine_.poll())
       std::visit([this](auto&& order) { act(std::forward<decltype(order)>(order)); },
                  std::move(*out));

@@ -98,6 +98,8 @@ class engine_pump final : private channel_listener,
   void act(discovered result);
   void act(engine_closed);
 
+  void hear_what_is_there();
+  time_point time_of(const input& what) const;
   void take(input what);
   void drain();
   void send_out();

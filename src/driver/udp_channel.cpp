@@ -229,7 +229,8 @@ void udp_channel::on_readable(const std::shared_ptr<channel_listener>& listener,
 }
 
 /// All that is there, up to a number, in one system call.
-void udp_channel::read(channel_listener& listener) {
+/// Whether there may be more.
+bool udp_channel::read(channel_listener& listener) {
   // One byte more than the longest datagram would do to see that one is too long.
   std::array<std::array<std::byte, engine_limits::search_answer_bytes + 1>, most_at_once> buffers;
   static_assert(sizeof(buffers[0]) > engine_limits::datagram_bytes);
@@ -246,7 +247,10 @@ void udp_channel::read(channel_listener& listener) {
   }
   const int count =
       ::recvmmsg(socket_.native_handle(), messages.data(), most_at_once, MSG_DONTWAIT, nullptr);
-  if (count < 0) return failed(listener, {errno, boost::system::system_category()});
+  if (count < 0) {
+    failed(listener, {errno, boost::system::system_category()});
+    return false;
+  }
   std::array<incoming_datagram, most_at_once> arrived;
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
     udp::endpoint from;
@@ -255,6 +259,15 @@ void udp_channel::read(channel_listener& listener) {
     arrived.at(i) = {from_asio(from), std::span{buffers.at(i)}.first(messages.at(i).msg_len)};
   }
   listener.on_datagrams(id_, std::span{arrived}.first(static_cast<std::size_t>(count)));
+  return started_ && static_cast<std::size_t>(count) == most_at_once;
+}
+
+void udp_channel::read_what_is_there() {
+  constexpr std::size_t most = 256;
+  const auto listener = listener_.lock();
+  if (!started_ || listener == nullptr) return;
+  for (std::size_t heard = 0; heard < most && read(*listener); heard += most_at_once) {
+  }
 }
 
 void udp_channel::failed(channel_listener& listener, const error_code& error) {

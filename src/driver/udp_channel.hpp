@@ -71,6 +71,10 @@ class udp_channel : public std::enable_shared_from_this<udp_channel> {
   /// Receives until `pause` or `close`. A pending receive keeps the listener alive.
   void start(std::weak_ptr<channel_listener> listener);
 
+  /// Tells now what has arrived, at most as much as a socket holds that nobody has widened. No
+  /// effect before `start` or after `pause` and `close`.
+  void read_what_is_there();
+
   /// Stops receiving; what arrives meanwhile waits in the socket.
   void pause();
 
@@ -94,7 +98,7 @@ class udp_channel : public std::enable_shared_from_this<udp_channel> {
   std::size_t send_at_once(std::span<const outgoing_datagram> datagrams);
   void receive();
   void on_readable(const std::shared_ptr<channel_listener>& listener, const error_code& error);
-  void read(channel_listener& listener);
+  bool read(channel_listener& listener);
   void failed(channel_listener& listener, const error_code& error);
 
   channel_id id_;
