@@ -81,7 +81,9 @@ mapping* mapping_table::find_after(const mapping& from, std::uint16_t ports) {
   const auto [first, last] = by_port_.equal_range(key_of(at));
   for (auto each = first; each != last; ++each) {
     mapping& one = by_id_.at(each->second);
-    if (one.request.third_party != at.third_party) continue;
+    const bool is_alike =
+        one.request.third_party == at.third_party && one.request.remote_peer == at.remote_peer;
+    if (!is_alike) continue;
     if (found == nullptr || found->phase == phase::releasing) found = &one;
   }
   return found;

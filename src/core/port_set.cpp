@@ -51,7 +51,7 @@ mapping* keeper::set_over(const mapping& what) {
 
 /// Whether nothing is to be asked for it, because a set has it, or will have.
 bool keeper::is_left_to_a_set(context& ctx, mapping& what) {
-  if (what.is_open()) return false;
+  if (what.is_open() || is_flow(what.request)) return false;
   const mapping* owner = set_over(what);
   if (owner == nullptr) {
     what.set_owner = mapping_id::none;
