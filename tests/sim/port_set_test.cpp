@@ -136,7 +136,7 @@ TEST_F(port_set, that_is_refused_as_an_option_is_done_without) {
     return 1ms;
   };
   w.create(row_of_ports(3));
-  w.run_for(100ms);
+  w.run_for(5ms);
   // As of a server that takes the option for a mandatory one.
   const auto asked =
       w.sent([](std::span<const std::byte> sent) { return read_pcp_map(sent).has_value(); });
