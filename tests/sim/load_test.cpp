@@ -65,6 +65,21 @@ TEST_F(load, of_a_silent_router_no_more_than_a_window_is_asked) {
   EXPECT_LE(pcp_maps(w).size(), 64U * 5U + 15 * 8U * 5U);
 }
 
+TEST_F(load, a_thousand_are_released_as_fast_as_they_were_made) {
+  scene what;
+  what.link.latency = 10ms;
+  world& w = begin(what);
+  for (std::uint16_t i = 0; i < 1'000; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  w.run_for(1s);
+  ASSERT_EQ(w.count_events(event_kind::mapped), 1'000U);
+  const nanoseconds at = w.now();
+  w.close();
+  w.run_for(3s);
+  EXPECT_EQ(w.count_events(event_kind::removed), 1'000U);
+  EXPECT_TRUE(w.router().rules().empty());
+  EXPECT_LE(w.events().back().at - at, 140ms);
+}
+
 TEST_F(load, what_waits_for_its_turn_is_released_without_a_word) {
   scene what;
   what.link.latency = 10ms;
