@@ -16,9 +16,9 @@ class send_window {
  public:
   static constexpr std::size_t initial = 64;
   static constexpr std::size_t least = 8;
-  /// As many answers as the receive buffer of a socket holds that nobody has widened (212,992 bytes
-  /// on Linux, where each datagram of this length takes 768).
-  static constexpr std::size_t most = 256;
+  /// As many datagrams as a socket's receive buffer holds that nobody has widened, here and on a
+  /// router: on Linux 212,992 bytes, of which each takes 1,280, and some are left for others.
+  static constexpr std::size_t most = 128;
 
   bool has_room() const noexcept { return under_way_ < size_; }
   void sent() noexcept { ++under_way_; }

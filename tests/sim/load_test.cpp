@@ -21,7 +21,7 @@ TEST_F(load, a_thousand_mappings_on_a_20_ms_path_take_well_under_a_second) {
   std::set<nonce_bytes> nonces;
   for (const auto& map : pcp_maps(w)) nonces.insert(map.map.nonce);
   EXPECT_EQ(nonces.size(), 1'000U);
-  EXPECT_LE(w.events().back().at, 140ms) << "seven windows of 64 and more";
+  EXPECT_LE(w.events().back().at, 220ms) << "nine windows of 64, and of 128 soon";
   EXPECT_EQ(w.sent(is_pcp).size(), 1'000U);
   EXPECT_LE(w.sent_count(), 1'005U);  // and a question in NAT-PMP, and a search of two targets
 }
@@ -39,8 +39,8 @@ TEST_F(load, no_more_requests_are_under_way_than_answers_have_room) {
       },
       10s);
   EXPECT_EQ(w.count_events(event_kind::mapped), 5'000U);
-  EXPECT_LE(most, 256U);
-  EXPECT_LE(w.events().back().at, 700ms);
+  EXPECT_LE(most, 128U);
+  EXPECT_LE(w.events().back().at, 1s);
 }
 
 TEST_F(load, what_a_lossy_link_loses_is_sent_again) {
@@ -77,7 +77,7 @@ TEST_F(load, a_thousand_are_released_as_fast_as_they_were_made) {
   w.run_for(3s);
   EXPECT_EQ(w.count_events(event_kind::removed), 1'000U);
   EXPECT_TRUE(w.router().rules().empty());
-  EXPECT_LE(w.events().back().at - at, 140ms);
+  EXPECT_LE(w.events().back().at - at, 180ms);
 }
 
 TEST_F(load, what_waits_for_its_turn_is_released_without_a_word) {
