@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
+#include <functional>
 #include <optional>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include <damson/types.hpp>
@@ -12,25 +13,28 @@ namespace damson {
 
 /// Named timers, at most one for each name, with one next deadline.
 ///
-/// `Key` is a value with a strict weak order (operator<). All operations are O(log n) or better.
-template <class Key>
+/// `Key` is a value with a strict weak order (operator<), equality and a hash. To look one up takes
+/// constant time, to set, move or take one O(log n).
+template <class Key, class Hash = std::hash<Key>>
 class timer_table {
  public:
   /// Sets or moves the timer.
   void set(const Key& key, time_point at) {
-    const auto [entry, is_new] = by_key_.try_emplace(key, at);
-    if (!is_new) {
-      by_time_.erase({entry->second, key});
-      entry->second = at;
+    const auto [entry, is_new] = by_key_.try_emplace(key);
+    if (is_new) {
+      entry->second = by_time_.emplace(at, key).first;
+    } else if (entry->second->first != at) {
+      auto moved = by_time_.extract(entry->second);
+      moved.value().first = at;
+      entry->second = by_time_.insert(std::move(moved)).position;
     }
-    by_time_.insert({at, key});
   }
 
   /// No effect when the timer is not set.
   void cancel(const Key& key) {
     const auto entry = by_key_.find(key);
     if (entry == by_key_.end()) return;
-    by_time_.erase({entry->second, key});
+    by_time_.erase(entry->second);
     by_key_.erase(entry);
   }
 
@@ -45,8 +49,8 @@ class timer_table {
   std::optional<Key> take_due(time_point now) {
     if (by_time_.empty() || by_time_.begin()->first > now) return std::nullopt;
     std::optional<Key> key{by_time_.begin()->second};
-    by_time_.erase(by_time_.begin());
     by_key_.erase(*key);
+    by_time_.erase(by_time_.begin());
     return key;
   }
 
@@ -54,15 +58,17 @@ class timer_table {
   std::optional<time_point> at(const Key& key) const {
     const auto entry = by_key_.find(key);
     if (entry == by_key_.end()) return std::nullopt;
-    return entry->second;
+    return entry->second->first;
   }
 
   bool is_set(const Key& key) const { return by_key_.contains(key); }
   std::size_t size() const noexcept { return by_key_.size(); }
 
  private:
-  std::map<Key, time_point> by_key_;
-  std::set<std::pair<time_point, Key>> by_time_;
+  using timeline = std::set<std::pair<time_point, Key>>;
+
+  timeline by_time_;
+  std::unordered_map<Key, typename timeline::iterator, Hash> by_key_;
 };
 
 }  // namespace damson

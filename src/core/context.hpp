@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 
 #include <damson/engine.hpp>
 
@@ -70,11 +71,21 @@ struct timer_key {
   friend auto operator<=>(const timer_key&, const timer_key&) noexcept = default;
 };
 
+struct timer_hash {
+  std::size_t operator()(const timer_key& key) const noexcept {
+    constexpr std::uint64_t odd = 0x9e37'79b9'7f4a'7c15;  // spreads names that follow each other
+    const std::uint64_t of =
+        static_cast<std::uint64_t>(key.gateway) << 8 | static_cast<std::uint64_t>(key.name);
+    return std::hash<std::uint64_t>{}((static_cast<std::uint64_t>(key.mapping) * odd) ^
+                                      (of * odd) >> 7);
+  }
+};
+
 struct context {
   const options& opts;
   const engine_tuning& tuning;
   random_source& random;
-  timer_table<timer_key>& timers;
+  timer_table<timer_key, timer_hash>& timers;
   std::deque<output>& outputs;
   engine_counters& counters;
   const logger& log;

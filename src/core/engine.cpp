@@ -161,7 +161,7 @@ class engine::impl {
   options opts_;
   engine_tuning tuning_;
   random_source random_;
-  timer_table<core::timer_key> timers_;
+  timer_table<core::timer_key, core::timer_hash> timers_;
   std::deque<output> outputs_;
   engine_counters counters_;
   logger log_;
