@@ -212,10 +212,13 @@ std::string json_line(const map_failure& what) {
   const failure why = what.interrupted ? failure{} : what.why;
   json::object out;
   out["event"] = text_of(to_string(event_kind::failed));
-  out["transport"] = text_of(to_string(what.request.transport));
+  // Of several ports each part is about its own.
+  const bool is_known = what.where.internal.port != 0;
+  out["transport"] = text_of(to_string(is_known ? what.where.transport : what.request.transport));
   out["protocol"] = nullptr;
-  out["internal"] =
-      text_of(to_string(endpoint{what.where.internal.address, what.request.internal_port}));
+  out["internal"] = text_of(
+      to_string(endpoint{what.where.internal.address,
+                         is_known ? what.where.internal.port : what.request.internal_port}));
   add_way(out, what.where);
   out["external"] = nullptr;
   out["external_class"] = text_of(to_string(why.external_class()));

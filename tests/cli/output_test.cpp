@@ -254,6 +254,17 @@ TEST(json_output, interrupted_is_a_failure_with_a_reason_of_its_own) {
       R"("reasons":[]})");
 }
 
+TEST(json_output, failed_of_one_port_of_several) {
+  map_failure what = failed_example();
+  what.request.port_count = 4;
+  what.request.both_transports = true;
+  what.where.part = 7;
+  what.where.transport = transport::udp;
+  what.where.internal.port = 8082;
+  EXPECT_THAT(json_line(what), testing::HasSubstr(R"("transport":"udp")"));
+  EXPECT_THAT(json_line(what), testing::HasSubstr(R"("internal":"0.0.0.0:8082")"));
+}
+
 TEST(json_output, failed_but_tried_again) {
   map_failure what = failed_example();
   what.why.protocols.clear();

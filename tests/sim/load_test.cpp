@@ -43,6 +43,24 @@ TEST_F(load, no_more_requests_are_under_way_than_answers_have_room) {
   EXPECT_LE(w.events().back().at, 1s);
 }
 
+TEST_F(load, a_pcp_server_that_is_busy_is_waited_for) {
+  scene what;
+  what.router.speaks_upnp = true;
+  world& w = begin(what);
+  bool is_first = true;
+  w.courier = [&](const packet_record& record) -> std::optional<nanoseconds> {
+    const bool is_late = record.way == direction::to_host && is_pcp(record.datagram.bytes) &&
+                         !std::exchange(is_first, false);
+    return is_late ? 120ms : 1ms;
+  };
+  for (std::uint16_t i = 0; i < 10; ++i) w.create(request(static_cast<std::uint16_t>(8000 + i)));
+  w.run_for(5s);
+  EXPECT_EQ(w.count_events(event_kind::mapped), 10U);
+  for (const auto& each : w.events()) EXPECT_EQ(each.event.info.protocol, protocol::pcp);
+  EXPECT_TRUE(nat_pmp_maps(w).empty());
+  EXPECT_EQ(w.router().rules().size(), 10U);
+}
+
 TEST_F(load, what_a_lossy_link_loses_is_sent_again) {
   scene what;
   what.link.latency = 10ms;
