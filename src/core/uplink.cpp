@@ -54,6 +54,38 @@ const interface_address* source_address(const network_facts& facts, const defaul
   return find_address(facts, on_route);
 }
 
+/// Of an interface that is named, the address to ask the router from: one of its network, else one
+/// that lasts. Of IPv6 the first that is global, for that is to be opened.
+const interface_address* address_for(const network_facts& facts, const uplink_choice& how) {
+  const auto suits = [&](const interface_address& a) {
+    return a.interface_name == how.interface_name.text() &&
+           a.address.family() == how.gateway.family() &&
+           (how.local.is_unspecified() ? is_lasting(a) : a.address == how.local);
+  };
+  const auto* own = find_address(facts, [&](const interface_address& a) {
+    return suits(a) &&
+           (a.address.is_v6() ? classify(a.address) == address_class::public_address
+                              : a.address.in_same_network(how.gateway, a.prefix_length));
+  });
+  return own != nullptr ? own : find_address(facts, suits);
+}
+
+/// By way of the interface that is named; empty where that is not there.
+std::optional<uplink> named_uplink_by(const network_facts& facts, const uplink_choice& how) {
+  const auto* own = address_for(facts, how);
+  if (own == nullptr) return std::nullopt;
+  uplink chosen{.gateway = how.gateway,
+                .local = own->address,
+                .interface_index = own->interface_index,
+                .interface_name = own->interface_name,
+                .is_named = true,
+                .client = how.client};
+  if (how.gateway.is_v6() && how.gateway.is_link_local() && how.gateway.scope() == 0) {
+    chosen.gateway = ip_address{how.gateway.to_v6(), own->interface_index};
+  }
+  return chosen;
+}
+
 uplink named_uplink(const network_facts& facts, const uplink_choice& how) {
   uplink chosen{.gateway = how.gateway,
                 .local = how.local,
@@ -98,6 +130,10 @@ std::vector<const interface_address*> own_addresses(const network_facts& facts,
 /// Tells `visit` of one way out after the other, the preferred first, until it has seen enough.
 template <class Visit>
 void walk(const network_facts& facts, const uplink_choice& how, Visit&& visit) {
+  if (!how.gateway.is_unspecified() && !how.interface_name.empty()) {
+    if (auto chosen = named_uplink_by(facts, how)) visit(*std::move(chosen));
+    return;
+  }
   if (!how.gateway.is_unspecified()) {
     visit(named_uplink(facts, how));
     return;

@@ -176,6 +176,32 @@ TEST(uplink, is_the_one_of_the_interface_that_is_named) {
   EXPECT_FALSE(damson::core::choose_uplink(facts, {.interface_name = "eth4"}));
 }
 
+TEST(uplink, to_a_router_that_is_named_goes_by_the_interface_that_is_named) {
+  const network_facts facts{{},
+                            {on(2, "192.168.1.20"), on(3, "192.168.1.30"), on(4, "10.0.0.7"),
+                             on(4, "fe80::7", 64), on(4, "fd00::7", 64), on(4, "2001:db9::7", 64)}};
+  const auto by = [&](const char* gateway, const char* name, const char* local = "0.0.0.0") {
+    const ip_address router = address(gateway);
+    return damson::core::choose_uplink(facts, uplink_choice{.family = router.family(),
+                                                            .interface_name = name,
+                                                            .gateway = router,
+                                                            .local = address(local)});
+  };
+  EXPECT_EQ(by("192.168.1.1", "eth2")->local, address("192.168.1.20"));
+  EXPECT_EQ(by("192.168.1.1", "eth3")->local, address("192.168.1.30"));
+  EXPECT_EQ(by("192.168.1.1", "eth3")->interface_index, 3U);
+  EXPECT_EQ(by("192.168.1.1", "eth4")->local, address("10.0.0.7")) << "of another network";
+  EXPECT_EQ(by("192.168.1.1", "eth3", "192.168.1.30")->local, address("192.168.1.30"));
+  EXPECT_FALSE(by("192.168.1.1", "eth3", "192.168.1.20")) << "that is the other's";
+  EXPECT_FALSE(by("192.168.1.1", "eth9"));
+
+  const auto over_ipv6 = by("fe80::1", "eth4", "::");
+  ASSERT_TRUE(over_ipv6);
+  EXPECT_EQ(over_ipv6->gateway, (ip_address{address("fe80::1").to_v6(), 4}));
+  EXPECT_EQ(over_ipv6->local, address("2001:db9::7"));
+  EXPECT_FALSE(by("fe80::1", "eth2", "::"));
+}
+
 TEST(uplink, is_the_one_of_the_own_address_that_is_named) {
   const network_facts facts{
       {via("fe80::1", 2, 100), via("fe80::1", 3, 200)},
