@@ -192,7 +192,8 @@ std::string read_interface(std::string_view text) {
 ip_address read_router(const std::string& name, std::string_view text, ip_families families) {
   const std::optional<ip_address> address = ip_address::parse(text);
   if (!address || address->is_unspecified() || address->is_multicast()) {
-    throw bad_value(name + " must be the router's IP address, not '" + printable(text) + "'");
+    throw bad_value(name + " must be the " + (name == "--pcp-server" ? "server" : "router") +
+                    "'s IP address, not '" + printable(text) + "'");
   }
   const bool is_asked_for =
       families == ip_families::both || address->is_v4() == (families == ip_families::v4);
@@ -244,6 +245,10 @@ void read_remote_peer(std::string_view text, map_request& request) {
       peer->address.is_v4() != (request.families == ip_families::v4)) {
     throw bad_value("--remote-peer must be of the one family that is asked for, not '" +
                     printable(text) + "'");
+  }
+  if (request.port_count > 1 || request.both_transports) {
+    throw bad_value(
+        "--remote-peer is about the flow of one port, so PORT must be one of one transport");
   }
   if (request.protocols == protocol_filter::nat_pmp_only ||
       request.protocols == protocol_filter::upnp) {

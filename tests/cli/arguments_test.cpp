@@ -352,8 +352,8 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --upstream fe80::1",
                     "--upstream must be an IPv4 address without --ipv6, not 'fe80::1'"},
         wrong_usage{"map 80 --pcp-server 224.0.0.1",
-                    "--pcp-server must be the router's IP address"},
-        wrong_usage{"map 80 --pcp-server 0.0.0.0", "--pcp-server must be the router's IP address"},
+                    "--pcp-server must be the server's IP address"},
+        wrong_usage{"map 80 --pcp-server 0.0.0.0", "--pcp-server must be the server's IP address"},
         wrong_usage{"map 80 --pcp-server 2001:db8::1", "must be an IPv4 address without --ipv6"},
         wrong_usage{"map 80 --pcp-server 10.0.0.1 --pcp-server 10.0.0.2 --pcp-server 10.0.0.3 "
                     "--pcp-server 10.0.0.4 --pcp-server 10.0.0.5 --pcp-server 10.0.0.6 "
@@ -365,6 +365,8 @@ INSTANTIATE_TEST_SUITE_P(
         wrong_usage{"map 80 --ipv4 --ipv6 --remote-peer 192.0.2.1:9",
                     "of the one family that is asked for"},
         wrong_usage{"map 80 --protocol upnp --remote-peer 192.0.2.1:9", "nothing but PCP's"},
+        wrong_usage{"map 80-83 --remote-peer 192.0.2.1:9", "the flow of one port"},
+        wrong_usage{"map 80/tcp+udp --remote-peer 192.0.2.1:9", "the flow of one port"},
         wrong_usage{"map 80 --prefer-failure --remote-peer 192.0.2.1:9",
                     "with neither --peer nor --prefer-failure"},
         wrong_usage{"map 80 --stun stun.example", "--stun must be the server's IP address"},
