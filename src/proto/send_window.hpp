@@ -33,9 +33,6 @@ class send_window {
   /// Nobody waits for the answer any more.
   void withdrawn() noexcept { --under_way_; }
 
-  std::size_t size() const noexcept { return size_; }
-  std::size_t under_way() const noexcept { return under_way_; }
-
  private:
   std::size_t size_ = initial;
   std::size_t under_way_ = 0;
